@@ -1,0 +1,113 @@
+// Package operator knows what each Airflow operator takes and does. It does
+// not know graphs, schedules or retries, and renders no template: it is given
+// rendered arguments and answers with an outcome.
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"fairlead/internal/exec"
+	"fairlead/internal/flow"
+)
+
+// A Spec is what is known of an operator without running it. The dialect's
+// checks, `fairlead operators` and the documentation are made from it.
+type Spec struct {
+	Class string
+	// Paths are the import paths that name the operator, the usual one first.
+	Paths   []string
+	Service string // such as "s3"; "core" for Empty, Bash and Python
+	Sensor  bool
+	// Abstract marks a base class: the name is accepted, the task fails.
+	Abstract bool `json:",omitempty"`
+	// Noop marks an operator with nothing to carry out.
+	Noop bool `json:",omitempty"`
+	Args []Arg
+	// Defaults replaces the defaults of the arguments that all sensors take,
+	// such as poke_interval.
+	Defaults map[string]json.RawMessage `json:",omitempty"`
+}
+
+// An Arg is one constructor argument of an operator.
+type Arg struct {
+	Name     string
+	Type     string          // Python's word: str, int, float, bool, list, dict, callable, object, or several joined by "|"
+	Required bool            `json:",omitempty"`
+	Template bool            `json:",omitempty"` // rendered before use
+	Nullable bool            `json:",omitempty"`
+	Default  json.RawMessage `json:",omitempty"`
+}
+
+// A Call is one attempt's request to an operator: rendered arguments and the
+// run around it.
+type Call struct {
+	Path string // the operator's import path
+	// Args are the rendered arguments as JSON; absent ones take their
+	// default. Objects keep the order of their keys.
+	Args map[string]json.RawMessage
+	Task TaskContext
+	// XComs holds what earlier tasks published, by task and key. Only
+	// operators that run user code are given it.
+	XComs map[string]map[string]json.RawMessage
+	// Env is added to the environment of every process of the task.
+	Env map[string]string
+	// Code is the directory of the unpacked code package on this machine;
+	// empty without one.
+	Code string
+}
+
+// A TaskContext is what a task may know of the run around it.
+type TaskContext struct {
+	DagID, RunID, TaskID string
+	Try                  int // attempt number, from 1
+	MaxTries             int // attempts in all
+	Logical              time.Time
+	Params               json.RawMessage // merged params: a JSON object
+	Conf                 json.RawMessage // the run's overrides: a JSON object
+	// First is the start of the first attempt of the task, Started that of
+	// this one.
+	First, Started time.Time
+}
+
+// A Runner is an operator that acts in a process of its own. Command must be
+// a pure function of the call and settings; Finish turns the end of the
+// process into an outcome. Errors of Command are the call's fault.
+type Runner interface {
+	Command(c Call) (exec.Spec, error)
+	Finish(c Call, x exec.Exit) flow.Outcome
+}
+
+// A Poker is an operator that waits: Poke looks once at something outside and
+// must change nothing there. It runs in the server, so that waiting costs a
+// timer. mark is what the previous Poke of the attempt returned.
+type Poker interface {
+	Poke(ctx context.Context, c Call, mark json.RawMessage, log Log) (Poked, error)
+}
+
+// Poked is what a look found.
+type Poked struct {
+	Done    bool
+	Mark    json.RawMessage
+	Outputs map[string]json.RawMessage // when Done
+}
+
+// Log writes a line of the task's log in the service's form.
+type Log func(level, logger, event string)
+
+// An Error is a failure that the operator's user should read.
+type Error struct {
+	Message string
+	// Fatal: do not retry (AirflowFailException). Skip: not a failure
+	// (AirflowSkipException).
+	Fatal, Skip bool
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Errorf returns an [Error] that is retried while attempts are left.
+func Errorf(format string, args ...any) *Error {
+	return &Error{Message: fmt.Sprintf(format, args...)}
+}
