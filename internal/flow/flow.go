@@ -126,7 +126,10 @@ const (
 // A Task is the present state of one node of a run. Earlier attempts are
 // kept as [Attempt]s.
 type Task struct {
-	ID    TaskID
+	ID TaskID
+	// Index is the task's place in the graph, and Kind its node's.
+	Index int
+	Kind  string
 	State State
 	// Attempt is the number of the current attempt: 0 until the task may run
 	// for the first time, then 1, 2, …
@@ -221,4 +224,16 @@ type Schedule struct {
 	Zone  string    // IANA name
 	Start time.Time // no fire before it; zero: none
 	End   time.Time // no fire after it; zero: none
+}
+
+// An Entry is one line of a run's journal: the event behind one step.
+type Entry struct {
+	Run RunID
+	// Seq is the run's revision after the step.
+	Seq  int64
+	At   time.Time
+	Task TaskID // empty when the event concerns the whole run
+	What string // the event's name, such as "exited"
+	// Detail is the event itself, as JSON.
+	Detail json.RawMessage
 }
