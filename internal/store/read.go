@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+// A querier asks: a tx, or what [DB.read] and [DB.snapshot] give.
+type querier interface {
+	query(text string, args ...any) (*sql.Rows, error)
+}
+
+// read returns a querier for single questions. Each sees all that was
+// written before it was asked.
+func (db *DB) read(ctx context.Context) querier { return reader{ctx, db, nil} }
+
+// snapshot gives fn a querier whose answers all show the same moment.
+func (db *DB) snapshot(ctx context.Context, fn func(querier) error) error {
+	opts := &sql.TxOptions{ReadOnly: true}
+	if db.writer == nil {
+		opts.Isolation = sql.LevelRepeatableRead
+	}
+	t, err := db.reads.BeginTx(ctx, opts)
+	if err != nil {
+		return closedOr(err)
+	}
+	defer t.Rollback() //nolint:errcheck // nothing was written
+	return fn(reader{ctx, db, t})
+}
+
+type reader struct {
+	ctx context.Context
+	db  *DB
+	tx  *sql.Tx // nil: each question by itself
+}
+
+func (r reader) query(text string, args ...any) (*sql.Rows, error) {
+	s, ok := r.db.stmts.Load(text)
+	if !ok {
+		fresh, err := r.db.reads.PrepareContext(r.ctx, text)
+		if err != nil {
+			return nil, closedOr(err)
+		}
+		if s, ok = r.db.stmts.LoadOrStore(text, fresh); ok {
+			fresh.Close()
+		}
+	}
+	stmt := s.(*sql.Stmt)
+	if r.tx != nil {
+		stmt = r.tx.StmtContext(r.ctx, stmt)
+	}
+	rows, err := stmt.QueryContext(r.ctx, args...)
+	return rows, closedOr(err)
+}
+
+// list asks and reads every row of the answer with scan.
+func list[T any](q querier, scan func(scanner) (T, error), text string, args ...any) ([]T, error) {
+	rows, err := q.query(text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// one asks and reads the first row of the answer; sql.ErrNoRows if it has
+// none.
+func one[T any](q querier, scan func(scanner) (T, error), text string, args ...any) (T, error) {
+	var none T
+	rows, err := q.query(text, args...)
+	if err != nil {
+		return none, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return none, errors.Join(rows.Err(), sql.ErrNoRows)
+	}
+	v, err := scan(rows)
+	if err != nil {
+		return none, err
+	}
+	return v, rows.Err()
+}
+
+// number asks for one integer; 0 if there is no row.
+func number(q querier, text string, args ...any) (int64, error) {
+	n, err := one(q, value[int64], text, args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return n, err
+}
+
+// A scanner is one row.
+type scanner interface {
+	Scan(into ...any) error
+}
+
+// value scans a row of one column.
+func value[T any](s scanner) (T, error) {
+	var v T
+	err := s.Scan(&v)
+	return v, err
+}
+
+// micros is how a time is kept. A database can hold no finer one, so a time
+// that was read back is cut to a microsecond.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// instant is the time that n stands for, in UTC.
+func instant(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(n).UTC()
+}
+
+// at scans a time.
+type at struct{ t *time.Time }
+
+func (a at) Scan(v any) error {
+	var n sql.NullInt64
+	if err := n.Scan(v); err != nil {
+		return err
+	}
+	*a.t = instant(n.Int64)
+	return nil
+}
+
+// raw scans JSON; an empty text is none.
+type raw struct{ v *json.RawMessage }
+
+func (r raw) Scan(v any) error {
+	var s sql.NullString
+	if err := s.Scan(v); err != nil {
+		return err
+	}
+	*r.v = nil
+	if s.String != "" {
+		*r.v = json.RawMessage(s.String)
+	}
+	return nil
+}
+
+// bit is how a truth is kept.
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,333 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"fairlead/internal/flow"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// A tx is an open transaction that may write. It is valid within the function
+// that it was given to.
+type tx struct {
+	ctx  context.Context
+	stmt func(text string) (*sql.Stmt, error) // SQLite: prepared once
+	pg   *sql.Tx                              // PostgreSQL, which prepares by itself
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (t *tx) exec(text string, args ...any) (int64, error) {
+	var res sql.Result
+	var err error
+	if t.pg != nil {
+		res, err = t.pg.ExecContext(t.ctx, text, args...)
+	} else {
+		var s *sql.Stmt
+		if s, err = t.stmt(text); err == nil {
+			res, err = s.ExecContext(t.ctx, args...)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (t *tx) query(text string, args ...any) (*sql.Rows, error) {
+	if t.pg != nil {
+		return t.pg.QueryContext(t.ctx, text, args...)
+	}
+	s, err := t.stmt(text)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(t.ctx, args...)
+}
+
+// write runs fn in a transaction and returns when that is on disk. If fn
+// returns an error nothing that it did is kept, and write returns the error.
+// fn may be run more than once, and its effects outside the transaction must
+// bear that; it runs for as short as it can, since others wait for it.
+//
+// When ctx is done before fn's turn has come, write returns its error and fn
+// is not run, then or later.
+func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
+	if db.writer != nil {
+		return db.writer.do(ctx, fn)
+	}
+	return db.writePostgres(ctx, fn)
+}
+
+// writePostgres tries until the transaction is not in the way of another.
+func (db *DB) writePostgres(ctx context.Context, fn func(*tx) error) error {
+	const tries = 50
+	for i := 1; ; i++ {
+		err := db.tryPostgres(ctx, fn)
+		if i == tries || !inTheWay(err) {
+			return err
+		}
+		// Spread those that met, so that they do not meet again.
+		pause := time.Duration(rand.Int64N(int64(min(i, 10)) * int64(2*time.Millisecond)))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (db *DB) tryPostgres(ctx context.Context, fn func(*tx) error) error {
+	t, err := db.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	if err != nil {
+		return closedOr(err)
+	}
+	if err := fn(&tx{ctx: ctx, pg: t}); err != nil {
+		_ = t.Rollback() // a connection that cannot roll back is dropped
+		return err
+	}
+	if err := t.Commit(); err != nil {
+		if _, said := errors.AsType[*pgconn.PgError](err); said {
+			return err
+		}
+		return fmt.Errorf("commit, whose fate is unknown: %w", err)
+	}
+	return nil
+}
+
+// inTheWay reports whether the same transaction may succeed when it is tried
+// again: a serialization failure, a deadlock, or a key that another inserted
+// after we had looked.
+func inTheWay(err error) bool {
+	pe, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pe.Code == "40001" || pe.Code == "40P01" || pe.Code == "23505")
+}
+
+// closedOr names the error that database/sql does not.
+func closedOr(err error) error {
+	if err != nil && err.Error() == "sql: database is closed" {
+		return ErrClosed
+	}
+	return err
+}
+
+// A writer is the one goroutine that writes to an SQLite file.
+type writer struct {
+	pool  *sql.DB
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt // owned by loop
+	jobs  chan *job
+	quit  chan struct{}
+	once  sync.Once
+	done  chan struct{}
+	// broken is why no write is taken any more: after a failed commit nobody
+	// knows what is on disk.
+	broken atomic.Pointer[error]
+}
+
+// A job is one caller's write.
+type job struct {
+	fn    func(*tx) error
+	turn  atomic.Int32 // see the constants
+	reply chan error   // holds one
+}
+
+// The turns of a job.
+const (
+	queued  = iota
+	taken   // by the loop, which will reply
+	givenUp // by the caller, who is gone
+)
+
+// batch bounds how many jobs share a transaction.
+const batch = 256
+
+// startWriter readies the database of pool for writing and takes pool over.
+func startWriter(ctx context.Context, pool *sql.DB) (*writer, error) {
+	pool.SetMaxOpenConns(1)
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, conn, sqlite); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	w := &writer{
+		pool: pool, conn: conn, stmts: map[string]*sql.Stmt{},
+		jobs: make(chan *job, batch), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	go w.loop()
+	return w, nil
+}
+
+func (w *writer) do(ctx context.Context, fn func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := &job{fn: fn, reply: make(chan error, 1)}
+	select {
+	case w.jobs <- j:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.done:
+		return ErrClosed
+	}
+	select {
+	case err := <-j.reply:
+		return err
+	case <-ctx.Done():
+		if j.turn.CompareAndSwap(queued, givenUp) {
+			return ctx.Err()
+		}
+		// It is being written: the true answer is a moment away.
+		return <-j.reply
+	case <-w.done:
+		// The loop is over. Either it replied, or j was queued too late.
+		if j.turn.CompareAndSwap(queued, givenUp) {
+			return ErrClosed
+		}
+		return <-j.reply
+	}
+}
+
+func (w *writer) close() error {
+	w.once.Do(func() { close(w.quit) })
+	<-w.done
+	return errors.Join(w.conn.Close(), w.pool.Close())
+}
+
+// loop owns conn and stmts.
+func (w *writer) loop() {
+	defer close(w.done)
+	jobs := make([]*job, 0, batch)
+	for {
+		select {
+		case j := <-w.jobs:
+			jobs = append(jobs[:0], j)
+		case <-w.quit:
+			return
+		}
+		// Whoever waits by now travels along. Those who come during the commit
+		// make the next batch.
+		for more := true; more && len(jobs) < batch; {
+			select {
+			case j := <-w.jobs:
+				jobs = append(jobs, j)
+			default:
+				more = false
+			}
+		}
+		w.commit(jobs)
+	}
+}
+
+// commit carries out the jobs that are still wanted in one transaction and
+// replies to each.
+func (w *writer) commit(jobs []*job) {
+	wanted := jobs[:0]
+	for _, j := range jobs {
+		if j.turn.CompareAndSwap(queued, taken) {
+			wanted = append(wanted, j)
+		}
+	}
+	if len(wanted) == 0 {
+		return
+	}
+	errs := make([]error, len(wanted))
+	if err := w.run(wanted, errs); err != nil {
+		for i := range errs {
+			if errs[i] == nil {
+				errs[i] = err
+			}
+		}
+	}
+	for i, j := range wanted {
+		j.reply <- errs[i]
+	}
+}
+
+// run fills errs with what each job's function answers, and returns why none
+// of them is saved, or nil when all those without an error are.
+func (w *writer) run(jobs []*job, errs []error) error {
+	if p := w.broken.Load(); p != nil {
+		return *p
+	}
+	t := &tx{ctx: context.Background(), stmt: w.stmt}
+	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+		return flow.Errorf(flow.Busy, "begin to write: %w", err)
+	}
+	saved := 0
+	for i, j := range jobs {
+		// A lone job needs no savepoint: it fails with the transaction.
+		err := w.step(t, j, len(jobs) > 1, &errs[i])
+		if err != nil {
+			_, _ = t.exec("ROLLBACK") // there may be no transaction left
+			return err
+		}
+		if errs[i] == nil {
+			saved++
+		}
+	}
+	if saved == 0 {
+		if _, err := t.exec("ROLLBACK"); err != nil {
+			return w.fail("roll back", err)
+		}
+		return nil
+	}
+	if _, err := t.exec("COMMIT"); err != nil {
+		return w.fail("commit", err)
+	}
+	return nil
+}
+
+// step runs one job and leaves its answer in answer. It returns an error when
+// the whole transaction is lost.
+func (w *writer) step(t *tx, j *job, shared bool, answer *error) error {
+	if !shared {
+		*answer = j.fn(t)
+		return nil
+	}
+	if _, err := t.exec("SAVEPOINT job"); err != nil {
+		return fmt.Errorf("begin to write: %w", err)
+	}
+	if *answer = j.fn(t); *answer != nil {
+		// Fails when the error was so bad (a full disk) that SQLite has rolled
+		// the transaction back already.
+		if _, err := t.exec("ROLLBACK TO job"); err != nil {
+			return fmt.Errorf("the transaction of several writes was lost: %w", *answer)
+		}
+	}
+	if _, err := t.exec("RELEASE job"); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// fail refuses all writes from now on and returns why.
+func (w *writer) fail(what string, err error) error {
+	err = fmt.Errorf("%s: %w; what is on disk is unknown, so the store takes no more writes until it is opened again", what, err)
+	w.broken.Store(&err)
+	return err
+}
+
+// stmt returns the prepared statement of text. Texts are constants of this
+// package, so there are few.
+func (w *writer) stmt(text string) (*sql.Stmt, error) {
+	if s, ok := w.stmts[text]; ok {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(context.Background(), text)
+	if err != nil {
+		return nil, err
+	}
+	w.stmts[text] = s
+	return s, nil
+}
