@@ -106,6 +106,7 @@ type Run struct {
 	// Graph is the key under which the run's graph is saved.
 	Graph    string
 	Reason   string // why the run failed; empty otherwise
+	Cause    Cause  // why a stopping run is being ended
 	Created  time.Time
 	Started  time.Time // zero until the first task may run
 	Ended    time.Time // zero until the run is final
@@ -184,13 +185,13 @@ type Output struct {
 // An Outcome is how an attempt ended, or paused.
 type Outcome struct {
 	Verdict Verdict
-	Reason  string
+	Reason  string `json:",omitempty"`
 	// Outputs maps keys to JSON values that later tasks may read.
-	Outputs map[string]json.RawMessage
+	Outputs map[string]json.RawMessage `json:",omitempty"`
 	// Until is when a Rest ends.
-	Until time.Time
+	Until time.Time `json:",omitzero"`
 	// Mark replaces the task's mark when it rests.
-	Mark json.RawMessage
+	Mark json.RawMessage `json:",omitempty"`
 }
 
 // Verdict is the kind of an [Outcome].

@@ -45,3 +45,14 @@ type Page struct {
 	// the front.
 	After string
 }
+
+// A Token makes a request that is sent twice take effect once.
+type Token struct {
+	// Key is what the caller sent, with the operation and its scope; empty
+	// means that the request has no token.
+	Key string
+	// Fingerprint tells requests apart that carry the same key.
+	Fingerprint string
+	// Expires is when the token is forgotten.
+	Expires time.Time
+}

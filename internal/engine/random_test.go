@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fairlead/internal/flow"
+)
+
+// TestRandomRuns drives random graphs with random events in random order,
+// stale and doubled ones among them, and checks what must hold after each.
+func TestRandomRuns(t *testing.T) {
+	for seed := range uint64(400) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 1))
+			g := randomGraph(rng)
+			w := newWorld(t, g, Options{})
+			now := epoch
+			w.apply(Event{At: now, What: Begin{}})
+			for n := 0; !w.run.Final(); n++ {
+				if n > 5000 {
+					t.Fatalf("no end in sight: %s", describe(w.run))
+				}
+				now = now.Add(time.Duration(rng.IntN(3000)) * time.Millisecond)
+				before := w.run.Tasks()
+				w.apply(randomEvent(rng, w.run, &g, now))
+				checkStep(t, &g, before, w.run)
+				if w.run.Final() {
+					break
+				}
+				if len(w.run.Owed()) == 0 {
+					wake := w.run.Wake()
+					if wake.IsZero() {
+						t.Fatalf("the run is open and waits for nothing: %s", describe(w.run))
+					}
+					if wake.After(now) {
+						now = wake
+					}
+					w.apply(Event{At: now, What: Tick{}})
+				}
+			}
+			checkVerdict(t, &g, w.run)
+			replay(t, w)
+		})
+	}
+}
+
+func randomGraph(rng *rand.Rand) flow.Graph {
+	g := flow.Graph{MaxActive: rng.IntN(4)}
+	for i := range 1 + rng.IntN(12) {
+		n := flow.Node{
+			ID: flow.TaskID(fmt.Sprintf("t%d", i)), Retries: rng.IntN(3),
+			Delay: time.Duration(rng.IntN(5)) * time.Second, Noop: rng.IntN(4) == 0,
+		}
+		if rng.IntN(2) == 0 {
+			n.Timeout = time.Duration(1+rng.IntN(5)) * time.Second
+		}
+		if rng.IntN(2) == 0 {
+			n.When = flow.Rules()[rng.IntN(len(flow.Rules()))]
+		}
+		for j := range i {
+			if rng.IntN(3) == 0 {
+				n.After = append(n.After, g.Nodes[j].ID)
+			}
+		}
+		g.Nodes = append(g.Nodes, n)
+	}
+	return g
+}
+
+func randomEvent(rng *rand.Rand, r *Run, g *flow.Graph, now time.Time) Event {
+	ev := Event{At: now}
+	n := rng.IntN(60)
+	if n == 0 {
+		ev.What = Stop{}
+		return ev
+	}
+	if n < 15 {
+		ev.What = Tick{}
+		return ev
+	}
+	ev.Task = g.Nodes[rng.IntN(len(g.Nodes))].ID
+	if owed := r.Owed(); len(owed) > 0 && rng.IntN(5) > 0 {
+		ev.Task = owed[rng.IntN(len(owed))].Task.ID
+	}
+	task, _ := r.Task(ev.Task)
+	attempt := task.Attempt
+	if rng.IntN(6) == 0 {
+		attempt += rng.IntN(3) - 1
+	}
+	if rng.IntN(2) == 0 {
+		ev.What = Started{Attempt: attempt, Handle: "h"}
+		return ev
+	}
+	verdicts := []flow.Verdict{flow.Success, flow.Success, flow.Failure, flow.Fatal, flow.Skip, flow.Rest, flow.Timeout, flow.Lost}
+	ev.What = Ended{Attempt: attempt, Outcome: flow.Outcome{
+		Verdict: verdicts[rng.IntN(len(verdicts))], Until: now.Add(time.Second),
+	}}
+	return ev
+}
+
+// checkStep checks what no event may do.
+func checkStep(t *testing.T, g *flow.Graph, before []flow.Task, r *Run) {
+	t.Helper()
+	live := 0
+	for i, now := range r.Tasks() {
+		was := before[i]
+		if was.State.Final() && was.State != now.State {
+			t.Fatalf("%s left its final state %s for %s", now.ID, was.State, now.State)
+		}
+		if now.Attempt > g.Nodes[i].Retries+1 {
+			t.Fatalf("%s is at attempt %d with %d retries", now.ID, now.Attempt, g.Nodes[i].Retries)
+		}
+		if now.State.Live() {
+			live++
+		}
+	}
+	if g.MaxActive > 0 && live > g.MaxActive {
+		t.Fatalf("%d tasks hold a slot, at most %d may: %s", live, g.MaxActive, describe(r))
+	}
+}
+
+// checkVerdict computes the run's verdict from its leaves anew.
+func checkVerdict(t *testing.T, g *flow.Graph, r *Run) {
+	t.Helper()
+	want := flow.Succeeded
+	for i, task := range r.Tasks() {
+		leaf := !slices.ContainsFunc(g.Nodes, func(n flow.Node) bool { return slices.Contains(n.After, g.Nodes[i].ID) })
+		switch task.State {
+		case flow.Failed, flow.TimedOut, flow.Blocked:
+			if leaf {
+				want = flow.Failed
+			}
+		}
+		if !task.State.Final() {
+			t.Fatalf("the run ended with an open task: %s", describe(r))
+		}
+	}
+	if r.Row().Cause == flow.ByStop {
+		want = flow.Canceled
+	}
+	if got := r.Row().State; got != want {
+		t.Fatalf("run ended %s, want %s: %s", got, want, describe(r))
+	}
+}
+
+// replay feeds the journal to a fresh run, which must come to the same rows.
+func replay(t *testing.T, w *world) {
+	t.Helper()
+	r := New(flow.Run{ID: "r", State: flow.Starting}, &w.graph, w.opt)
+	for _, e := range w.journal {
+		ev, err := EventOf(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := r.Apply(ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(w.rows, r.Tasks()); diff != "" {
+		t.Errorf("replaying the journal gives other rows (-saved +replayed):\n%s", diff)
+	}
+	if diff := cmp.Diff(w.row, r.Row()); diff != "" {
+		t.Errorf("replaying the journal gives another run (-saved +replayed):\n%s", diff)
+	}
+}
+
+// TestLongChainInBoundedSteps runs more no-op tasks than one step settles.
+func TestLongChainInBoundedSteps(t *testing.T) {
+	var g flow.Graph
+	for i := range 5*batch + 7 {
+		n := flow.Node{ID: flow.TaskID(fmt.Sprint("t", i)), Noop: true}
+		if i > 0 {
+			n.After = []flow.TaskID{g.Nodes[i-1].ID}
+		}
+		g.Nodes = append(g.Nodes, n)
+	}
+	r := New(flow.Run{ID: "r", State: flow.Starting}, &g, Options{})
+	steps := 0
+	for what := What(Begin{}); !r.Final(); what = (Tick{}) {
+		step, changed, err := r.Apply(Event{At: epoch, What: what})
+		if err != nil || !changed {
+			t.Fatalf("step %d: changed %v, err %v", steps, changed, err)
+		}
+		if steps > 0 && len(step.Tasks) > batch {
+			t.Fatalf("step %d changed %d tasks, at most %d may", steps, len(step.Tasks), batch)
+		}
+		if steps++; !r.Final() && r.Wake().IsZero() {
+			t.Fatalf("step %d left work and no wake", steps)
+		}
+	}
+	if got := r.Row().State; got != flow.Succeeded {
+		t.Errorf("run ended %s, want succeeded", got)
+	}
+}

@@ -1,0 +1,494 @@
+package engine
+
+import (
+	"container/heap"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"fairlead/internal/flow"
+)
+
+// batch bounds how many tasks one step settles, so that no step grows with
+// the graph; what is left is settled by the next Tick, which is due at once.
+const batch = 1000
+
+// Options are the limits a deployment puts on its runs.
+type Options struct {
+	// MaxDuration ends a run that takes longer; zero is no bound.
+	MaxDuration time.Duration
+}
+
+// A Run is one execution of a graph. It is not safe for concurrent use.
+//
+// Every event costs time in the tasks that it concerns, never in the size of
+// the graph: tallies of upstreams, a queue of ready tasks, the set of live
+// ones and a heap of due times are kept up to date as tasks change.
+type Run struct {
+	row   flow.Run
+	opt   Options
+	graph *flow.Graph
+	index map[flow.TaskID]int
+	down  [][]int // per task, the tasks that wait for it
+	begun bool    // the tasks have rows
+
+	tasks   []flow.Task
+	tallies []tally
+	settle  []int        // tasks whose upstreams changed, first in first out
+	ready   []int        // tasks that may run, first in first out
+	live    map[int]bool // tasks whose attempt exists outside
+	due     dueHeap
+	open    int // tasks that are not final
+	bad     int // leaves that failed or are blocked
+
+	changed []int // tasks changed by the present event
+	isDirty []bool
+	past    []flow.Attempt
+	outputs []flow.Output
+}
+
+// New returns the run that row describes, of which no task has rows yet.
+func New(row flow.Run, g *flow.Graph, opt Options) *Run {
+	r := &Run{
+		row: row, opt: opt, graph: g,
+		index: make(map[flow.TaskID]int, len(g.Nodes)),
+		down:  make([][]int, len(g.Nodes)),
+		live:  map[int]bool{},
+	}
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		r.index[n.ID] = i
+		for _, id := range n.After {
+			up := r.index[id]
+			r.down[up] = append(r.down[up], i)
+		}
+	}
+	return r
+}
+
+// Restore returns the run that row and the rows of its tasks describe. tasks
+// is empty when the run has not begun.
+func Restore(row flow.Run, g *flow.Graph, tasks []flow.Task, opt Options) (*Run, error) {
+	r := New(row, g, opt)
+	if len(tasks) == 0 {
+		return r, nil
+	}
+	if len(tasks) != len(g.Nodes) {
+		return nil, fmt.Errorf("engine: run %s has %d task rows for %d nodes", row.ID, len(tasks), len(g.Nodes))
+	}
+	r.grow()
+	for i := range tasks {
+		t := tasks[i]
+		if t.ID != g.Nodes[i].ID {
+			return nil, fmt.Errorf("engine: run %s: task row %d is %q, the graph has %q", row.ID, i, t.ID, g.Nodes[i].ID)
+		}
+		r.tasks[i] = t
+		switch {
+		case t.State.Final():
+			r.count(i)
+		case t.State.Live():
+			r.live[i] = true
+		case t.State == flow.Ready:
+			r.ready = append(r.ready, i)
+		}
+		r.remember(i)
+	}
+	for i := range r.tasks {
+		node := &g.Nodes[i]
+		if r.tasks[i].State == flow.Waiting && judge(node.When, r.tallies[i], int32(len(node.After))) != flow.Waiting {
+			r.settle = append(r.settle, i)
+		}
+	}
+	return r, nil
+}
+
+// grow makes a waiting task of every node.
+func (r *Run) grow() {
+	n := len(r.graph.Nodes)
+	r.begun = true
+	r.tasks = make([]flow.Task, n)
+	r.tallies = make([]tally, n)
+	r.isDirty = make([]bool, n)
+	r.open = n
+	for i := range r.tasks {
+		node := &r.graph.Nodes[i]
+		r.tasks[i] = flow.Task{ID: node.ID, Index: i, Kind: node.Kind, State: flow.Waiting}
+	}
+}
+
+// Row returns the run's row as it is now.
+func (r *Run) Row() flow.Run { return r.row }
+
+// Final reports whether the run has ended.
+func (r *Run) Final() bool { return r.row.State.Final() }
+
+// Task returns the row of the named task; false if there is none, or not yet.
+func (r *Run) Task(id flow.TaskID) (flow.Task, bool) {
+	if i, ok := r.index[id]; ok && r.begun {
+		return r.tasks[i], true
+	}
+	return flow.Task{}, false
+}
+
+// Tasks returns the rows of all tasks in graph order; none before the run
+// has begun.
+func (r *Run) Tasks() []flow.Task { return append([]flow.Task(nil), r.tasks...) }
+
+// Apply tells the run that ev happened and returns what must be saved. The
+// second result is false if nothing changed: the event was stale (about an
+// attempt that is no longer current), or came after the end.
+func (r *Run) Apply(ev Event) (Step, bool, error) {
+	if r.Final() {
+		return Step{}, false, nil
+	}
+	before := r.row
+	switch what := ev.What.(type) {
+	case Queue:
+		if r.row.State == flow.Starting {
+			r.row.State = flow.Ready
+		}
+	case Begin:
+		r.begin(ev.At)
+	case Tick:
+	case Stop:
+		r.stop(flow.ByStop, ev.At)
+	case Started:
+		r.started(ev.Task, what, ev.At)
+	case Marked:
+		if i, ok := r.current(ev.Task, what.Attempt); ok {
+			r.tasks[i].Mark = what.Mark
+			r.touch(i, ev.At)
+		}
+	case Ended:
+		r.ended(ev.Task, what, ev.At)
+	default:
+		return Step{}, false, fmt.Errorf("engine: unknown event %T", ev.What)
+	}
+	if r.begun {
+		r.expire(ev.At)
+		r.advance(ev.At)
+		r.conclude(ev.At)
+	}
+	if r.row.State == before.State && r.row.Cause == before.Cause && len(r.changed) == 0 {
+		return Step{}, false, nil
+	}
+	step, err := r.step(ev)
+	return step, err == nil, err
+}
+
+// step gathers what the event changed and forgets it.
+func (r *Run) step(ev Event) (Step, error) {
+	r.row.Rev++
+	r.row.Modified = ev.At
+	entry, err := ev.entry(r.row.ID, r.row.Rev)
+	if err != nil {
+		return Step{}, err
+	}
+	s := Step{Run: r.row, Past: r.past, Outputs: r.outputs, Entry: entry}
+	s.Tasks = make([]flow.Task, 0, len(r.changed))
+	for _, i := range r.changed {
+		s.Tasks = append(s.Tasks, r.tasks[i])
+		r.isDirty[i] = false
+	}
+	r.changed, r.past, r.outputs = r.changed[:0], nil, nil
+	return s, nil
+}
+
+func (r *Run) begin(now time.Time) {
+	if r.begun {
+		return
+	}
+	r.row.State, r.row.Started = flow.Running, now
+	r.grow()
+	for i := range r.tasks {
+		r.touch(i, now)
+		if node := &r.graph.Nodes[i]; len(node.After) == 0 || node.When == flow.Always {
+			r.settle = append(r.settle, i)
+		}
+	}
+}
+
+// current returns the task's index if attempt is the one that it waits for.
+func (r *Run) current(id flow.TaskID, attempt int) (int, bool) {
+	i, ok := r.index[id]
+	if !ok || !r.begun {
+		return 0, false
+	}
+	t := &r.tasks[i]
+	return i, t.Attempt == attempt && t.State.Live()
+}
+
+func (r *Run) started(id flow.TaskID, s Started, now time.Time) {
+	i, ok := r.current(id, s.Attempt)
+	if !ok {
+		return
+	}
+	t := &r.tasks[i]
+	if t.Handle == "" && s.Handle != "" {
+		t.Handle = s.Handle
+		r.touch(i, now)
+	}
+	if t.State != flow.Starting {
+		return
+	}
+	if t.Started.IsZero() { // else it comes back from a rest
+		t.Started = now
+	}
+	if t.Since.IsZero() {
+		t.Since = now
+	}
+	r.set(i, flow.Running, now)
+	if limit := r.graph.Nodes[i].Timeout; limit > 0 {
+		r.setDue(i, now.Add(limit))
+	}
+}
+
+func (r *Run) ended(id flow.TaskID, e Ended, now time.Time) {
+	i, ok := r.current(id, e.Attempt)
+	if !ok {
+		return
+	}
+	t := &r.tasks[i]
+	t.Handle = ""
+	r.setDue(i, time.Time{})
+	verdict, reason := e.Verdict, e.Reason
+	if t.State == flow.Stopping && verdict != flow.Success {
+		// The state that ends an attempt owns the reason: what the process
+		// says of its own death is not why it died.
+		reason = t.Reason
+		switch t.Cause {
+		case flow.ByTimeout:
+			verdict = flow.Timeout
+		default:
+			verdict = canceled
+		}
+	}
+	if verdict == flow.Rest {
+		t.Pokes++
+		t.Mark, t.Reason = e.Mark, reason
+		r.set(i, flow.Resting, now)
+		r.setDue(i, e.Until)
+		return
+	}
+	if t.Started.IsZero() && verdict != canceled {
+		t.Started = now
+	}
+	t.Ended = now
+	t.Cause = ""
+	t.Reason = reason
+	t.Mark = nil
+	for _, key := range slices.Sorted(maps.Keys(e.Outputs)) {
+		r.outputs = append(r.outputs, flow.Output{Task: id, Attempt: t.Attempt, Key: key, Value: e.Outputs[key]})
+	}
+	left := t.Attempt <= r.graph.Nodes[i].Retries && r.row.State != flow.Stopping
+	switch verdict {
+	case flow.Success:
+		r.set(i, flow.Succeeded, now)
+	case flow.Skip:
+		r.set(i, flow.Skipped, now)
+	case canceled:
+		r.set(i, flow.Canceled, now)
+	case flow.Fatal:
+		r.set(i, flow.Failed, now)
+	default:
+		switch {
+		case left:
+			r.set(i, flow.Retrying, now)
+			r.setDue(i, now.Add(r.graph.Nodes[i].Delay))
+		case verdict == flow.Timeout:
+			r.set(i, flow.TimedOut, now)
+		default:
+			r.set(i, flow.Failed, now)
+		}
+	}
+}
+
+// canceled is the verdict on an attempt that a person ended.
+const canceled flow.Verdict = "canceled"
+
+// stop asks every live attempt to end and cancels the rest.
+func (r *Run) stop(cause flow.Cause, now time.Time) {
+	if r.row.State == flow.Stopping {
+		return
+	}
+	r.row.State, r.row.Cause = flow.Stopping, cause
+	if !r.begun {
+		r.grow()
+	}
+	reason := "the run was stopped"
+	if cause == flow.ByTimeout {
+		reason = fmt.Sprintf("the run took longer than %s", r.opt.MaxDuration)
+	}
+	for i := range r.tasks {
+		t := &r.tasks[i]
+		switch s := t.State; {
+		case s.Final():
+			continue
+		case s == flow.Stopping: // whatever ended it, it will not be retried
+		case s.Live():
+			t.Cause, t.Reason = flow.ByStop, reason
+			r.set(i, flow.Stopping, now)
+		default:
+			t.Reason = reason
+			if t.Ended.IsZero() && !t.Started.IsZero() {
+				t.Ended = now
+			}
+			r.set(i, flow.Canceled, now)
+		}
+		r.setDue(i, time.Time{})
+	}
+	r.settle, r.ready = nil, nil
+}
+
+// expire acts on the moments that have come.
+func (r *Run) expire(now time.Time) {
+	if r.opt.MaxDuration > 0 && !r.row.Started.IsZero() && !now.Before(r.row.Started.Add(r.opt.MaxDuration)) {
+		r.stop(flow.ByTimeout, now)
+	}
+	for len(r.due) > 0 && !now.Before(r.due[0].at) {
+		d := heap.Pop(&r.due).(due)
+		t := &r.tasks[d.task]
+		if !t.Due.Equal(d.at) {
+			continue // the moment was moved or dropped
+		}
+		t.Due = time.Time{}
+		switch t.State {
+		case flow.Retrying:
+			r.past = append(r.past, flow.Attempt{
+				Task: t.ID, N: t.Attempt, State: flow.Failed, Reason: t.Reason, Started: t.Started, Ended: t.Ended,
+			})
+			t.Started, t.Ended, t.Reason, t.Pokes = time.Time{}, time.Time{}, "", 0
+			t.Attempt++
+			r.set(d.task, flow.Ready, now)
+		case flow.Resting:
+			r.set(d.task, flow.Ready, now)
+		case flow.Running, flow.Deferred:
+			t.Cause = flow.ByTimeout
+			t.Reason = fmt.Sprintf("Timeout, the task ran longer than its execution_timeout of %s", r.graph.Nodes[d.task].Timeout)
+			r.set(d.task, flow.Stopping, now)
+		}
+	}
+}
+
+// advance settles tasks whose upstreams changed, then fills free slots.
+func (r *Run) advance(now time.Time) {
+	if r.row.State != flow.Running {
+		return
+	}
+	n := 0
+	for ; n < len(r.settle) && n < batch; n++ {
+		i := r.settle[n]
+		if r.tasks[i].State == flow.Waiting {
+			r.verdict(i, now)
+		}
+	}
+	r.settle = r.settle[n:]
+	taken := 0
+	for _, i := range r.ready {
+		if r.graph.MaxActive > 0 && len(r.live) >= r.graph.MaxActive {
+			break
+		}
+		r.set(i, flow.Starting, now)
+		taken++
+	}
+	r.ready = r.ready[taken:]
+}
+
+// verdict moves a waiting task if its upstreams decide it.
+func (r *Run) verdict(i int, now time.Time) {
+	node, t := &r.graph.Nodes[i], &r.tasks[i]
+	switch s := judge(node.When, r.tallies[i], int32(len(node.After))); s {
+	case flow.Ready:
+		t.Attempt = 1
+		if node.Noop {
+			t.Started, t.Since, t.Ended = now, now, now
+			r.set(i, flow.Succeeded, now)
+			return
+		}
+		r.set(i, flow.Ready, now)
+	case flow.Blocked:
+		t.Reason = "an upstream task failed"
+		r.set(i, s, now)
+	case flow.Skipped:
+		t.Reason = "trigger rule " + string(ruleOf(node)) + " cannot be met"
+		r.set(i, s, now)
+	}
+}
+
+func ruleOf(n *flow.Node) flow.Rule {
+	if n.When == "" {
+		return flow.AllSuccess
+	}
+	return n.When
+}
+
+// conclude ends the run when its last task has ended.
+func (r *Run) conclude(now time.Time) {
+	stuck := r.open > 0 && len(r.live) == 0 && len(r.ready) == 0 && len(r.settle) == 0 && !r.hasDue()
+	if r.open > 0 && !stuck {
+		return
+	}
+	r.row.Ended = now
+	switch {
+	case stuck:
+		r.row.State, r.row.Reason = flow.Failed, "deadlock: no unfinished task can ever run"
+	case r.row.State == flow.Stopping && r.row.Cause == flow.ByTimeout:
+		r.row.State, r.row.Reason = flow.TimedOut, fmt.Sprintf("The run took longer than %s", r.opt.MaxDuration)
+	case r.row.State == flow.Stopping:
+		r.row.State = flow.Canceled
+	case r.bad > 0:
+		r.row.State, r.row.Reason = flow.Failed, "Workflow execution failed"
+	default:
+		r.row.State = flow.Succeeded
+	}
+}
+
+// set moves a task to state s and keeps every index of the run in step.
+func (r *Run) set(i int, s flow.State, now time.Time) {
+	t := &r.tasks[i]
+	was := t.State
+	t.State = s
+	r.touch(i, now)
+	switch {
+	case s.Live():
+		r.live[i] = true
+	case was.Live():
+		delete(r.live, i)
+	}
+	if s == flow.Ready {
+		r.ready = append(r.ready, i)
+	}
+	if s.Final() {
+		r.count(i)
+		for _, d := range r.down[i] {
+			if r.tasks[d].State == flow.Waiting {
+				r.settle = append(r.settle, d)
+			}
+		}
+	}
+}
+
+// count enters the end of task i into the run's sums.
+func (r *Run) count(i int) {
+	r.open--
+	s := r.tasks[i].State
+	for _, d := range r.down[i] {
+		r.tallies[d].add(s)
+	}
+	if len(r.down[i]) > 0 {
+		return
+	}
+	switch s {
+	case flow.Failed, flow.TimedOut, flow.Blocked, flow.Canceled:
+		r.bad++
+	}
+}
+
+func (r *Run) touch(i int, now time.Time) {
+	r.tasks[i].Modified = now
+	if !r.isDirty[i] {
+		r.isDirty[i] = true
+		r.changed = append(r.changed, i)
+	}
+}

@@ -1,0 +1,257 @@
+package engine
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fairlead/internal/flow"
+)
+
+var update = flag.Bool("update", false, "rewrite what follows > in testdata")
+
+var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// TestScenarios plays each file in testdata. A line tells the run something;
+// a line that begins with > says what is true afterwards. After every event
+// the run is also restored from the rows that were saved, and must describe
+// itself the same.
+func TestScenarios(t *testing.T) {
+	files, _ := filepath.Glob("testdata/*.txt")
+	if len(files) == 0 {
+		t.Fatal("no scenarios")
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { play(t, file) })
+	}
+}
+
+func play(t *testing.T, file string) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		w   *world
+		now = epoch
+		out strings.Builder
+	)
+	for i, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
+		where := fmt.Sprintf("%s:%d", file, i+1)
+		f := strings.Fields(line)
+		switch {
+		case strings.HasPrefix(line, ">"):
+			got := "> " + describe(w.run)
+			if got != line && !*update {
+				t.Errorf("%s:\n got %s\nwant %s", where, got, line)
+			}
+			line = got
+		case len(f) == 0 || f[0] == "#":
+		case f[0] == "graph":
+			w = newWorld(t, parseGraph(t, f[1:]), Options{})
+			now = epoch
+		case f[0] == "limit":
+			d, err := time.ParseDuration(f[1])
+			if err != nil {
+				t.Fatal(where, err)
+			}
+			w.opt.MaxDuration, w.run.opt.MaxDuration = d, d
+		case f[0] == "at":
+			d, err := time.ParseDuration(f[1])
+			if err != nil {
+				t.Fatal(where, err)
+			}
+			now = epoch.Add(d)
+		default:
+			w.apply(parseEvent(t, where, w.run, f, now))
+		}
+		out.WriteString(line + "\n")
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(out.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A world is a run and the rows that a store would hold of it.
+type world struct {
+	t       *testing.T
+	graph   flow.Graph
+	opt     Options
+	run     *Run
+	row     flow.Run
+	rows    []flow.Task
+	past    []flow.Attempt
+	journal []flow.Entry
+}
+
+func newWorld(t *testing.T, g flow.Graph, opt Options) *world {
+	w := &world{t: t, graph: g, opt: opt, row: flow.Run{ID: "r", State: flow.Starting}}
+	w.run = New(w.row, &w.graph, opt)
+	return w
+}
+
+// apply feeds ev to the run, saves the step, and checks that a run restored
+// from the saved rows says the same of itself.
+func (w *world) apply(ev Event) {
+	w.t.Helper()
+	step, changed, err := w.run.Apply(ev)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if !changed {
+		return
+	}
+	w.row = step.Run
+	if len(w.rows) == 0 && len(step.Tasks) > 0 {
+		w.rows = make([]flow.Task, len(w.graph.Nodes))
+	}
+	for _, task := range step.Tasks {
+		w.rows[task.Index] = task
+	}
+	w.past = append(w.past, step.Past...)
+	w.journal = append(w.journal, step.Entry)
+	if got, want := describe(w.restore()), describe(w.run); got != want {
+		w.t.Fatalf("after %s of %q the restored run differs:\n got %s\nwant %s", ev.What.name(), ev.Task, got, want)
+	}
+}
+
+func (w *world) restore() *Run {
+	r, err := Restore(w.row, &w.graph, append([]flow.Task(nil), w.rows...), w.opt)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func parseEvent(t *testing.T, where string, r *Run, f []string, now time.Time) Event {
+	ev := Event{At: now}
+	attempt := 0
+	if len(f) > 1 {
+		name, n, given := strings.Cut(f[1], "#")
+		ev.Task = flow.TaskID(name)
+		if task, ok := r.Task(ev.Task); ok {
+			attempt = task.Attempt
+		}
+		if given {
+			fmt.Sscan(n, &attempt)
+		}
+	}
+	reason := ""
+	if len(f) > 2 {
+		reason = strings.Join(f[2:], " ")
+	}
+	end := func(v flow.Verdict) What {
+		return Ended{Attempt: attempt, Outcome: flow.Outcome{Verdict: v, Reason: reason}}
+	}
+	switch f[0] {
+	case "queue":
+		ev.What = Queue{}
+	case "begin":
+		ev.What = Begin{}
+	case "tick":
+		ev.What = Tick{}
+	case "stop":
+		ev.Task, ev.What = "", Stop{By: "someone"}
+	case "start":
+		ev.What = Started{Attempt: attempt, Handle: "h"}
+	case "mark":
+		mark, _ := json.Marshal(reason)
+		ev.What = Marked{Attempt: attempt, Mark: mark}
+	case "ok":
+		ev.What = end(flow.Success)
+	case "fail":
+		ev.What = end(flow.Failure)
+	case "fatal":
+		ev.What = end(flow.Fatal)
+	case "skip":
+		ev.What = end(flow.Skip)
+	case "lost":
+		ev.What = end(flow.Lost)
+	case "timeout":
+		ev.What = end(flow.Timeout)
+	case "rest":
+		d, err := time.ParseDuration(reason)
+		if err != nil {
+			t.Fatal(where, err)
+		}
+		ev.What = Ended{Attempt: attempt, Outcome: flow.Outcome{Verdict: flow.Rest, Until: now.Add(d)}}
+	default:
+		t.Fatalf("%s: unknown command %q", where, f[0])
+	}
+	return ev
+}
+
+func parseGraph(t *testing.T, specs []string) flow.Graph {
+	var g flow.Graph
+	for _, s := range specs {
+		if v, ok := strings.CutPrefix(s, "max="); ok {
+			fmt.Sscan(v, &g.MaxActive)
+			continue
+		}
+		id, opts, _ := strings.Cut(s, ":")
+		n := flow.Node{ID: flow.TaskID(id)}
+		for o := range strings.SplitSeq(opts, ",") {
+			k, v, _ := strings.Cut(o, "=")
+			switch k {
+			case "":
+			case "retries":
+				fmt.Sscan(v, &n.Retries)
+			case "delay":
+				n.Delay, _ = time.ParseDuration(v)
+			case "timeout":
+				n.Timeout, _ = time.ParseDuration(v)
+			case "noop":
+				n.Noop = true
+			case "when":
+				n.When = flow.Rule(v)
+			case "after":
+				for id := range strings.SplitSeq(v, "+") {
+					n.After = append(n.After, flow.TaskID(id))
+				}
+			default:
+				t.Fatalf("unknown option %q", o)
+			}
+		}
+		g.Nodes = append(g.Nodes, n)
+	}
+	return g
+}
+
+// describe renders a run on one line: its state, the tasks', what is owed
+// and when it wants to be woken.
+func describe(r *Run) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:", r.Row().State)
+	for _, t := range r.Tasks() {
+		fmt.Fprintf(&b, " %s=%s", t.ID, t.State)
+		if t.Attempt > 0 {
+			fmt.Fprintf(&b, "#%d", t.Attempt)
+		}
+		if t.Reason != "" {
+			fmt.Fprintf(&b, "(%s)", t.Reason)
+		}
+	}
+	if owed := r.Owed(); len(owed) > 0 {
+		b.WriteString(" | owe")
+		for _, d := range owed {
+			fmt.Fprintf(&b, " %s#%d", d.Task.ID, d.Task.Attempt)
+			if d.End {
+				b.WriteString("!")
+			}
+		}
+	}
+	if wake := r.Wake(); !wake.IsZero() {
+		fmt.Fprintf(&b, " | wake %v", wake.Sub(epoch))
+	}
+	if r.Row().Reason != "" {
+		fmt.Fprintf(&b, " | %s", r.Row().Reason)
+	}
+	return b.String()
+}
