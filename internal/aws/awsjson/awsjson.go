@@ -1,0 +1,203 @@
+// Package awsjson is the server's side of the protocols awsJson 1.0 and 1.1:
+// it routes a request by its target, reads and checks its members by the
+// service's model, and writes answers and errors. It knows no service.
+package awsjson
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Config says what one service's wire looks like.
+type Config struct {
+	// Version of the protocol, "1.0" or "1.1".
+	Version string
+	// Namespace stands before the class in __type, as in
+	// "com.amazonaws.mwaaserverless"; empty leaves the bare class.
+	Namespace string
+	// Shapes are the constrained shapes that members name in their aws tags.
+	Shapes map[string]Shape
+	// Check admits a request: it checks the signature and returns the
+	// context for the operation. Nil admits every request.
+	Check func(r *http.Request, body []byte) (context.Context, error)
+	// Fail turns an error of an operation, or a broken constraint, into what
+	// is sent. Nil means [Standard].
+	Fail func(error) *Error
+	// LowerMessage sends an error's text as "message" instead of "Message".
+	LowerMessage bool
+	// MaxBody bounds a request's body in bytes; zero means 1 MiB.
+	MaxBody int64
+	// Log is told of internal errors; nil means slog.Default.
+	Log *slog.Logger
+}
+
+// A Service answers the operations that were added with [Handle]. Operations
+// are added before the first request.
+type Service struct {
+	Config
+	rules map[string]*rule
+	ops   map[string]operation
+}
+
+type operation func(ctx context.Context, body []byte) (any, error)
+
+// New returns a service without operations. It panics if a shape is not well
+// formed.
+func New(c Config) *Service {
+	if c.Fail == nil {
+		c.Fail = Standard
+	}
+	if c.MaxBody == 0 {
+		c.MaxBody = 1 << 20
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	s := &Service{Config: c, rules: map[string]*rule{}, ops: map[string]operation{}}
+	for name, shape := range c.Shapes {
+		s.rules[name] = newRule(name, shape)
+	}
+	return s
+}
+
+// Handle adds an operation. In and Out are structs whose members carry a
+// json tag with the member's name and, in In, an aws tag "Shape,required",
+// either part of which may be missing. Members are strings, bools, ints,
+// floats, structs, lists, maps with string keys, or [json.RawMessage] for
+// documents, which are kept to the letter. f is called only with a request
+// that the model allows.
+func Handle[In, Out any](s *Service, name string, f func(context.Context, *In) (*Out, error)) {
+	p := newPlan(s.rules, reflect.TypeFor[In](), "")
+	s.ops[name] = func(ctx context.Context, body []byte) (any, error) {
+		in := new(In)
+		if err := p.decode(body, reflect.ValueOf(in).Elem()); err != nil {
+			return nil, err
+		}
+		return f(ctx, in)
+	}
+}
+
+// Operations returns the names of the operations, sorted.
+func (s *Service) Operations() []string { return slices.Sorted(maps.Keys(s.ops)) }
+
+type idKey struct{}
+
+// RequestID returns the id of the request that ctx belongs to, or "".
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(idKey{}).(string)
+	return id
+}
+
+// ServeHTTP answers one request.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := uuid()
+	w.Header().Set("X-Amzn-Requestid", id)
+	r = r.WithContext(context.WithValue(r.Context(), idKey{}, id))
+	out, err := s.answer(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	// Texts of users' programs pass through here, so broken UTF-8 is mended
+	// rather than refused.
+	data, err := json.Marshal(out, json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	if err != nil {
+		s.fail(w, r, fmt.Errorf("encode answer: %w", err))
+		return
+	}
+	s.write(w, http.StatusOK, data)
+}
+
+// answer carries out the operation; a panic becomes an error.
+func (s *Service) answer(r *http.Request) (out any, err error) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p)
+		default:
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	body, err := s.read(r)
+	if err != nil {
+		return nil, err
+	}
+	ctx := r.Context()
+	if s.Check != nil {
+		if ctx, err = s.Check(r, body); err != nil {
+			return nil, err
+		}
+	}
+	op, ok := s.ops[Target(r)]
+	if !ok || r.Method != http.MethodPost {
+		return nil, &Error{Class: "UnknownOperationException", Status: http.StatusNotFound,
+			Message: fmt.Sprintf("no operation %q here: the X-Amz-Target header names it, in a POST", clip(r.Header.Get("X-Amz-Target")))}
+	}
+	return op(ctx, body)
+}
+
+// Target returns the operation that a request names: what follows the last
+// dot of X-Amz-Target, since clients differ in what stands before.
+func Target(r *http.Request) string {
+	target := r.Header.Get("X-Amz-Target")
+	return target[strings.LastIndexByte(target, '.')+1:]
+}
+
+func (s *Service) read(r *http.Request) ([]byte, error) {
+	tooLarge := &Error{Class: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge,
+		Message: fmt.Sprintf("the request body is larger than %d bytes", s.MaxBody)}
+	if r.ContentLength > s.MaxBody {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, s.MaxBody+1))
+	if err != nil {
+		return nil, &Error{Class: "RequestAbortedException", Status: http.StatusBadRequest, Message: "the request body ended early"}
+	}
+	if int64(len(body)) > s.MaxBody {
+		return nil, tooLarge
+	}
+	return body, nil
+}
+
+func (s *Service) write(w http.ResponseWriter, status int, data []byte) {
+	w.Header().Set("Content-Type", "application/x-amz-json-"+s.Version)
+	w.WriteHeader(status)
+	// A client that has gone is not our concern.
+	_, _ = w.Write(data)
+}
+
+// uuid returns a random UUID.
+func uuid() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// A Time is sent as ISO 8601 in UTC with microseconds, as the services print
+// theirs: 2026-11-21T08:00:00.412337+00:00. Give it the json option omitzero.
+type Time struct{ time.Time }
+
+// MarshalJSON implements [encoding/json.Marshaler].
+func (t Time) MarshalJSON() ([]byte, error) {
+	if y := t.UTC().Year(); y < 0 || y > 9999 {
+		return nil, errors.New("year outside of 0..9999")
+	}
+	return []byte(t.UTC().Format(`"2006-01-02T15:04:05.000000-07:00"`)), nil
+}
