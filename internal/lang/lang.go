@@ -1,0 +1,28 @@
+// Package lang says what a language is to the rest: it compiles a definition
+// to a graph, and carries out the attempts of the graph's tasks. The
+// languages themselves are the packages below.
+package lang
+
+import (
+	"encoding/json"
+
+	"fairlead/internal/flow"
+)
+
+// An Attempt is what a language needs to know of one attempt to carry it
+// out. It must not be changed.
+type Attempt struct {
+	Run   flow.Run
+	Graph *flow.Graph
+	Node  *flow.Node
+	Task  flow.Task
+}
+
+// Tell lets an attempt report on its way. Each call returns when the news is
+// saved; an error means that it is not, and that the attempt should end.
+type Tell interface {
+	// Started says that the attempt exists outside; handle finds it again.
+	Started(handle string) error
+	// Mark keeps something with the attempt, such as the id of a job.
+	Mark(mark json.RawMessage) error
+}
