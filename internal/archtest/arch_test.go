@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"internal/exec/cage":       {},
 	"internal/exec/sandbox":    {"internal/flow", "internal/exec", "internal/exec/cage", "internal/exec/exectest"},
 	"internal/exec/exectest":   {"internal/flow", "internal/exec"},
+	"internal/code":            {"internal/flow"},
 	"internal/blob":            {"internal/flow"},
 	"internal/blob/file":       {"internal/flow", "internal/blob"},
 	"internal/blob/s3":         {"internal/flow", "internal/blob"},

@@ -1,0 +1,53 @@
+# Bare `make` lists the targets.
+.DEFAULT_GOAL := help
+GO ?= go
+VENV := .venv
+LINT := bin/golangci-lint
+LINT_VERSION := v2.15.0
+
+.PHONY: help build demo test short lint clients bench campaign fuzz clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/fairlead
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/fairlead ./cmd/fairlead
+
+demo: ## build and run the main job: serve, run an example to SUCCESS
+	$(GO) run ./cmd/fairlead demo
+
+test: ## vet, and run all Go tests
+	$(GO) vet ./...
+	$(GO) test ./...
+
+short: ## the quick part of the tests
+	$(GO) test -short ./...
+
+lint: $(LINT) ## run golangci-lint
+	$(LINT) run
+
+$(LINT):
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+$(VENV)/ready: clients/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement clients/requirements.txt
+	touch $@
+
+clients: build $(VENV)/ready ## drive a real server with boto3 and the AWS CLI
+	cd clients && FAIRLEAD=$(CURDIR)/bin/fairlead ../$(VENV)/bin/python -B -m pytest
+
+bench: ## print the benchmarks, each beside its control
+	$(GO) test ./bench -run '^$$' -bench . -benchtime 1x -count 1
+
+campaign: ## kill the server many more times than the tests do
+	FAIRLEAD_KILLS=1000 $(GO) test ./cmd/fairlead -run 'TestKill' -count 1 -timeout 60m -v
+
+fuzz: ## fuzz every parser for a minute each
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "== $$pkg $$f"; $(GO) test $$pkg -run '^$$' -fuzz "^$$f$$" -fuzztime 60s || exit 1; \
+	  done; done
+
+clean: ## remove what the targets made
+	rm -rf bin $(VENV)
