@@ -56,3 +56,10 @@ type Token struct {
 	// Expires is when the token is forgotten.
 	Expires time.Time
 }
+
+// A Fire is a moment at which a version of a workflow is to run by itself.
+type Fire struct {
+	Workflow WorkflowID
+	Version  VersionID
+	At       time.Time
+}

@@ -1,0 +1,277 @@
+// Package conductor runs runs. It is the shell around package engine: one
+// goroutine per active run turns the outside world into events, saves what
+// the engine decides, and only then makes the world match what the run is
+// owed. It also fires schedules. It does not know what tasks do, where rows
+// are kept, or who asked.
+package conductor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+	"fairlead/internal/lang"
+)
+
+// Store is what the conductor needs remembered. Every write is durable when
+// it returns.
+type Store interface {
+	// InsertRun saves a new run, unless its token was seen before: then it
+	// returns the run that the token began, and false.
+	InsertRun(ctx context.Context, r flow.Run, tok flow.Token, maxWorkflow, maxTotal int) (flow.Run, bool, error)
+	// Save writes steps of one run, all or none. A step whose revision does
+	// not follow the saved one is refused with flow.Conflict.
+	Save(ctx context.Context, steps ...engine.Step) error
+	RunByID(ctx context.Context, id flow.RunID) (flow.Run, error)
+	Unfinished(ctx context.Context) ([]flow.Run, error)
+	Tasks(ctx context.Context, id flow.RunID) ([]flow.Task, error)
+	Graph(ctx context.Context, key string) (flow.Graph, error)
+	Version(ctx context.Context, wf flow.WorkflowID, v flow.VersionID) (flow.Version, error)
+	Schedules
+	Purger
+}
+
+// A Performer carries out attempts.
+//
+// Perform begins the attempt, or takes it up again after a restart of this
+// process: it must not begin what has begun already. It returns when the
+// attempt has ended, or rests. When ctx is done it must bring the attempt to
+// its end and say so; except when the context that the conductor itself was
+// given is done, whose cause says that attempts go on without us. An error
+// means that we failed, not the attempt; Perform is then called again.
+//
+// Forget is called when the end of an attempt is saved: what was kept for
+// taking it up again may go.
+type Performer interface {
+	Perform(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error)
+	Forget(a lang.Attempt)
+}
+
+// Settings are a deployment's limits on runs. Zero means no limit.
+type Settings struct {
+	MaxRuns        int // active runs in all: more are refused
+	MaxWorkflow    int // active runs of one workflow: more are refused
+	MaxRunning     int // runs under way in all: more are queued
+	MaxRunDuration time.Duration
+	// Grace is how late a schedule may still fire, after the server was down.
+	Grace time.Duration
+	// NewRun makes the run of a version that fires: its ID and Key. The rest
+	// is filled in.
+	NewRun func(v flow.Version, slot time.Time) flow.Run
+}
+
+// A Conductor owns the active runs of a deployment.
+type Conductor struct {
+	store     Store
+	performer Performer
+	set       Settings
+	log       *slog.Logger
+	onStep    func(engine.Step)
+	clock     *clock
+
+	mu     sync.Mutex
+	runs   map[flow.RunID]*run
+	gate   engine.Gate
+	graphs map[string]*flow.Graph // of active runs
+	wg     sync.WaitGroup
+	ctx    context.Context // of all loops; set by Resume
+}
+
+// New returns a conductor that is asleep until [Conductor.Resume]. onStep,
+// if not nil, is told each step after it is saved, from the goroutine that
+// owns the run: it must not block.
+func New(s Store, p Performer, set Settings, log *slog.Logger, onStep func(engine.Step)) *Conductor {
+	c := &Conductor{
+		store: s, performer: p, set: set, log: log, onStep: onStep,
+		runs: map[flow.RunID]*run{}, graphs: map[string]*flow.Graph{},
+		gate: engine.Gate{Limit: set.MaxRunning},
+	}
+	c.clock = newClock(c)
+	return c
+}
+
+// Resume takes up every run that has not ended, and begins to fire
+// schedules. Everything stops when ctx is done, whose cause tells performers
+// to let their attempts go; [Conductor.Wait] returns after that.
+func (c *Conductor) Resume(ctx context.Context) error {
+	c.ctx = ctx
+	open, err := c.store.Unfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("resume runs: %w", err)
+	}
+	// Those that have begun count at the gate before others ask.
+	slices.SortStableFunc(open, func(a, b flow.Run) int { return begun(b) - begun(a) })
+	for _, row := range open {
+		if err := c.resume(ctx, row); err != nil {
+			return err
+		}
+	}
+	if len(open) > 0 {
+		c.log.InfoContext(ctx, "resumed", "runs", len(open))
+	}
+	if err := c.resumeDeletes(ctx); err != nil {
+		return err
+	}
+	c.wg.Go(func() { c.clock.loop(ctx) })
+	return nil
+}
+
+func begun(r flow.Run) int {
+	if r.Started.IsZero() {
+		return 0
+	}
+	return 1
+}
+
+func (c *Conductor) resume(ctx context.Context, row flow.Run) error {
+	tasks, err := c.store.Tasks(ctx, row.ID)
+	if err != nil {
+		return fmt.Errorf("resume run %s: %w", row.ID, err)
+	}
+	v, err := c.store.Version(ctx, row.Workflow, row.Version)
+	if err != nil && flow.KindOf(err) != flow.NotFound {
+		return fmt.Errorf("resume run %s: %w", row.ID, err)
+	}
+	return c.launch(ctx, row, tasks, cmp.Or(v.MaxRuns, 1))
+}
+
+// Wait returns when every run has ended or let go.
+func (c *Conductor) Wait() { c.wg.Wait() }
+
+// A StartRequest asks for a run.
+type StartRequest struct {
+	Run     flow.Run // Graph, Version and the rest filled in; State Starting
+	MaxRuns int      // of the version
+	Token   flow.Token
+}
+
+// Start saves a new run and sets it going. When it returns, the run is never
+// forgotten. A token seen before gives the run that it began.
+func (c *Conductor) Start(ctx context.Context, req StartRequest) (flow.Run, error) {
+	if _, err := c.graph(ctx, req.Run.Graph); err != nil {
+		return flow.Run{}, err
+	}
+	row, created, err := c.store.InsertRun(ctx, req.Run, req.Token, c.set.MaxWorkflow, c.set.MaxRuns)
+	if err != nil || !created {
+		return row, err
+	}
+	if err := c.launch(c.ctx, row, nil, req.MaxRuns); err != nil {
+		// The run is saved: whoever resumes will take it up.
+		c.log.ErrorContext(ctx, "launch", "run", row.ID, "err", err)
+	}
+	return row, nil
+}
+
+// launch gives the run a goroutine. It is at the gate unless it has begun.
+func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task, maxRuns int) error {
+	g, err := c.graph(ctx, row.Graph)
+	if err != nil {
+		return fmt.Errorf("run %s: %w", row.ID, err)
+	}
+	er, err := engine.Restore(row, g, tasks, engine.Options{MaxDuration: c.set.MaxRunDuration})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.runs[row.ID] != nil {
+		return nil
+	}
+	r := &run{c: c, id: row.ID, wf: row.Workflow, eng: er, graph: g, inbox: make(chan message, 64), inflight: map[flow.TaskID]*inflight{}}
+	c.runs[row.ID] = r
+	cand := engine.Candidate{Run: row.ID, Workflow: row.Workflow, Limit: maxRuns}
+	switch {
+	case len(tasks) > 0 || row.State == flow.Stopping:
+		c.gate.Enter(cand)
+		r.first = engine.Tick{}
+	case c.gate.Ask(cand):
+		r.first = engine.Begin{}
+	default:
+		r.first = engine.Queue{}
+	}
+	c.wg.Go(func() { r.loop(c.ctx) })
+	return nil
+}
+
+// graph returns a saved graph; runs of one version share it.
+func (c *Conductor) graph(ctx context.Context, key string) (*flow.Graph, error) {
+	c.mu.Lock()
+	g := c.graphs[key]
+	c.mu.Unlock()
+	if g != nil {
+		return g, nil
+	}
+	loaded, err := c.store.Graph(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("load graph %s: %w", key, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g := c.graphs[key]; g != nil {
+		return g, nil
+	}
+	if len(c.graphs) >= maxGraphs {
+		clear(c.graphs) // active runs keep theirs
+	}
+	c.graphs[key] = &loaded
+	return &loaded, nil
+}
+
+// maxGraphs bounds how many graphs are kept for the next run.
+const maxGraphs = 256
+
+// leave takes an ended run off the books and begins those that waited for it.
+func (c *Conductor) leave(id flow.RunID) {
+	c.mu.Lock()
+	delete(c.runs, id)
+	var next []*run
+	for _, id := range c.gate.Leave(id) {
+		if r := c.runs[id]; r != nil {
+			next = append(next, r)
+		}
+	}
+	c.mu.Unlock()
+	for _, r := range next {
+		r.send(c.ctx, message{ev: engine.Event{At: time.Now(), What: engine.Begin{}}})
+	}
+}
+
+// Stop asks a run to end, and returns its row when the request is saved. A
+// run that has ended is returned as it is.
+func (c *Conductor) Stop(ctx context.Context, id flow.RunID, by string) (flow.Run, error) {
+	c.mu.Lock()
+	r := c.runs[id]
+	c.mu.Unlock()
+	if r != nil {
+		row, err := r.ask(ctx, engine.Event{At: time.Now(), What: engine.Stop{By: by}})
+		if err == nil || !errors.Is(err, errGone) {
+			return row, err
+		}
+	}
+	row, err := c.store.RunByID(ctx, id)
+	if err == nil && !row.State.Final() {
+		return row, flow.Errorf(flow.Busy, "run %s is not active on this server", id)
+	}
+	return row, err
+}
+
+// Active returns the ids of the runs of a workflow that have not ended; of
+// all workflows if wf is empty.
+func (c *Conductor) Active(wf flow.WorkflowID) []flow.RunID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ids []flow.RunID
+	for id, r := range c.runs {
+		if wf == "" || r.wf == wf {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,67 @@
+package conductor
+
+import (
+	"context"
+	"time"
+
+	"fairlead/internal/flow"
+)
+
+// Purger removes workflows.
+type Purger interface {
+	// Deleting returns the workflows that are marked for deletion.
+	Deleting(ctx context.Context) ([]flow.WorkflowID, error)
+	// PurgeWorkflow removes up to max rows of a workflow that has no active
+	// run; true when nothing is left of it.
+	PurgeWorkflow(ctx context.Context, wf flow.WorkflowID, max int) (bool, error)
+}
+
+// DeleteWorkflow stops the runs of a workflow that is marked for deletion
+// and then removes it, in the background. A restart takes it up again.
+func (c *Conductor) DeleteWorkflow(ctx context.Context, wf flow.WorkflowID) error {
+	if err := c.store.SetSchedule(ctx, wf, "", time.Time{}); err != nil {
+		return err
+	}
+	c.wg.Go(func() { c.remove(c.ctx, wf) })
+	return nil
+}
+
+func (c *Conductor) resumeDeletes(ctx context.Context) error {
+	ids, err := c.store.Deleting(ctx)
+	if err != nil {
+		return err
+	}
+	for _, wf := range ids {
+		c.wg.Go(func() { c.remove(ctx, wf) })
+	}
+	return nil
+}
+
+// remove waits for the runs of wf to end and purges it in small steps, so
+// that nobody waits long for the store.
+func (c *Conductor) remove(ctx context.Context, wf flow.WorkflowID) {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		active := c.Active(wf)
+		for _, id := range active {
+			if _, err := c.Stop(ctx, id, "DeleteWorkflow"); err != nil && ctx.Err() == nil {
+				c.log.WarnContext(ctx, "stop a run of a deleted workflow", "run", id, "err", err)
+			}
+		}
+		if len(active) == 0 {
+			done, err := c.store.PurgeWorkflow(ctx, wf, 500)
+			if done || ctx.Err() != nil {
+				return
+			}
+			if err == nil {
+				pause = time.Millisecond
+			} else {
+				c.log.ErrorContext(ctx, "purge workflow", "workflow", wf, "err", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}

@@ -1,0 +1,351 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+	"fairlead/internal/lang"
+)
+
+// A run is an active run and the attempts it has in flight. Its loop owns
+// everything but inbox.
+type run struct {
+	c        *Conductor
+	id       flow.RunID
+	wf       flow.WorkflowID
+	eng      *engine.Run
+	graph    *flow.Graph
+	first    engine.What
+	inbox    chan message
+	inflight map[flow.TaskID]*inflight
+}
+
+// A message is an event for a run; answer, if not nil, is called once the
+// event is saved or refused, and must not block.
+type message struct {
+	ev     engine.Event
+	answer func(flow.Run, error)
+	// from is the attempt that sends its last word.
+	from *inflight
+}
+
+// An inflight is an attempt that this process sees through.
+type inflight struct {
+	n   int
+	end context.CancelCauseFunc
+}
+
+var (
+	errEnd  = errors.New("the attempt is to end")
+	errGone = errors.New("the run has ended or was let go")
+)
+
+// loop owns r: nothing else reads or writes it.
+func (r *run) loop(ctx context.Context) {
+	defer r.c.leave(r.id)
+	defer r.refuse()
+	timer := time.NewTimer(0)
+	timer.Stop()
+	defer timer.Stop()
+	batch := []message{{ev: engine.Event{At: time.Now(), What: r.first}}}
+	r.reconcileAll(ctx)
+	for {
+		if err := r.handle(ctx, batch); err != nil {
+			if !r.reload(ctx, err) {
+				return
+			}
+		}
+		if r.eng.Final() && len(r.inflight) == 0 {
+			return
+		}
+		if wake := r.eng.Wake(); wake.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(wake))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-r.inbox:
+			batch = r.drain(m)
+		case <-timer.C:
+			batch = []message{{ev: engine.Event{At: time.Now(), What: engine.Tick{}}}}
+		}
+	}
+}
+
+// drain takes what else has arrived, so that it is saved together.
+func (r *run) drain(m message) []message {
+	batch := []message{m}
+	for len(batch) < 256 {
+		select {
+		case m := <-r.inbox:
+			batch = append(batch, m)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// handle applies a batch of messages, saves what they changed in one
+// transaction, answers them, and makes the attempts match what is owed.
+func (r *run) handle(ctx context.Context, batch []message) error {
+	var steps []engine.Step
+	for i := range batch {
+		step, changed, err := r.eng.Apply(batch[i].ev)
+		if err != nil {
+			return r.fail(batch, err)
+		}
+		if changed {
+			steps = append(steps, step)
+		}
+	}
+	if len(steps) > 0 {
+		if err := r.c.store.Save(ctx, steps...); err != nil {
+			return r.fail(batch, err)
+		}
+	}
+	for _, m := range batch {
+		if m.from != nil && r.inflight[m.ev.Task] == m.from {
+			delete(r.inflight, m.ev.Task)
+		}
+		if m.answer != nil {
+			m.answer(r.eng.Row(), nil)
+		}
+	}
+	for i := range steps {
+		for j := range steps[i].Tasks {
+			r.reconcile(ctx, steps[i].Tasks[j].ID)
+		}
+		if r.c.onStep != nil {
+			r.c.onStep(steps[i])
+		}
+	}
+	return nil
+}
+
+// fail tells the senders of a batch that it could not be saved.
+func (r *run) fail(batch []message, err error) error {
+	for _, m := range batch {
+		if m.from != nil && r.inflight[m.ev.Task] == m.from {
+			delete(r.inflight, m.ev.Task) // it is gone; reload will ask for it again
+		}
+		if m.answer != nil {
+			m.answer(flow.Run{}, err)
+		}
+	}
+	return err
+}
+
+// reload starts over from the saved rows after a save failed: what is in
+// memory may be ahead of the disk, and nothing may be done about it. The
+// attempts go on; those whose end was not saved are asked again. It returns
+// false when the run is no longer ours to run.
+func (r *run) reload(ctx context.Context, cause error) bool {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
+		if ctx.Err() != nil {
+			return false
+		}
+		r.c.log.ErrorContext(ctx, "a step could not be saved; starting over from the last one that was", "run", r.id, "err", cause)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+		row, err := r.c.store.RunByID(ctx, r.id)
+		if err != nil {
+			if flow.KindOf(err) == flow.NotFound {
+				return false
+			}
+			cause = err
+			continue
+		}
+		tasks, err := r.c.store.Tasks(ctx, r.id)
+		if err != nil {
+			cause = err
+			continue
+		}
+		eng, err := engine.Restore(row, r.graph, tasks, engine.Options{MaxDuration: r.c.set.MaxRunDuration})
+		if err != nil {
+			r.c.log.ErrorContext(ctx, "run cannot be restored", "run", r.id, "err", err)
+			return false
+		}
+		r.eng = eng
+		if len(tasks) == 0 && !row.State.Final() {
+			// The first event was lost with the failed save.
+			r.c.wg.Go(func() {
+				r.send(ctx, message{ev: engine.Event{At: time.Now(), What: r.first}})
+			})
+		}
+		r.reconcileAll(ctx)
+		return true
+	}
+}
+
+// reconcileAll makes the attempts in flight match those that are owed.
+func (r *run) reconcileAll(ctx context.Context) {
+	for id := range r.inflight {
+		r.reconcile(ctx, id)
+	}
+	for _, d := range r.eng.Owed() {
+		r.reconcile(ctx, d.Task.ID)
+	}
+}
+
+// reconcile makes the attempt in flight for one task match what is owed.
+func (r *run) reconcile(ctx context.Context, id flow.TaskID) {
+	have := r.inflight[id]
+	duty, owed := r.eng.OwedTo(id)
+	if have != nil && (!owed || have.n != duty.Task.Attempt) {
+		have.end(errEnd)
+		return
+	}
+	if !owed {
+		return
+	}
+	if have == nil {
+		actx, end := context.WithCancelCause(ctx)
+		have = &inflight{n: duty.Task.Attempt, end: end}
+		r.inflight[id] = have
+		a := lang.Attempt{Run: r.eng.Row(), Graph: r.graph, Node: duty.Node, Task: duty.Task}
+		if duty.End {
+			end(errEnd)
+		}
+		r.c.wg.Go(func() { r.perform(ctx, actx, a, have) })
+	}
+	if duty.End {
+		have.end(errEnd)
+	}
+}
+
+// perform sees one attempt through and reports its end. ctx is the loop's,
+// actx the attempt's own.
+func (r *run) perform(ctx, actx context.Context, a lang.Attempt, self *inflight) {
+	defer self.end(nil)
+	out := r.outcome(ctx, actx, a)
+	if ctx.Err() != nil {
+		return // let go: whoever resumes the run asks again
+	}
+	saved := make(chan error, 1)
+	r.send(ctx, message{
+		ev:     engine.Event{At: time.Now(), Task: a.Task.ID, What: engine.Ended{Attempt: a.Task.Attempt, Outcome: out}},
+		answer: func(_ flow.Run, err error) { saved <- err },
+		from:   self,
+	})
+	select {
+	case <-ctx.Done():
+	case err := <-saved:
+		if err == nil {
+			r.c.performer.Forget(a)
+		}
+	}
+}
+
+// outcome performs the attempt until it has an outcome: when we fail rather
+// than the attempt, it tries again a few times.
+func (r *run) outcome(ctx, actx context.Context, a lang.Attempt) flow.Outcome {
+	pause := time.Second
+	for try := 1; ; try++ {
+		out, err := r.try(actx, a)
+		if err == nil || ctx.Err() != nil {
+			return out
+		}
+		r.c.log.ErrorContext(ctx, "attempt", "run", r.id, "task", a.Task.ID, "attempt", a.Task.Attempt, "try", try, "err", err)
+		if try == 4 {
+			return flow.Outcome{Verdict: flow.Lost, Reason: fmt.Sprintf("The attempt could not be carried out: %v", err)}
+		}
+		select {
+		case <-actx.Done():
+			if try > 1 {
+				return flow.Outcome{Verdict: flow.Lost, Reason: fmt.Sprintf("The attempt could not be carried out: %v", err)}
+			}
+		case <-time.After(pause):
+			pause *= 2
+		}
+	}
+}
+
+func (r *run) try(ctx context.Context, a lang.Attempt) (out flow.Outcome, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.c.log.ErrorContext(ctx, "panic in an attempt", "run", r.id, "task", a.Task.ID, "panic", p, "stack", string(debug.Stack()))
+			out, err = flow.Outcome{Verdict: flow.Failure, Reason: "internal error"}, nil
+		}
+	}()
+	return r.c.performer.Perform(ctx, a, teller{r, a})
+}
+
+// A teller reports on the way of one attempt.
+type teller struct {
+	r *run
+	a lang.Attempt
+}
+
+func (t teller) Started(handle string) error {
+	return t.tell(engine.Started{Attempt: t.a.Task.Attempt, Handle: handle})
+}
+
+func (t teller) Mark(mark json.RawMessage) error {
+	return t.tell(engine.Marked{Attempt: t.a.Task.Attempt, Mark: mark})
+}
+
+func (t teller) tell(what engine.What) error {
+	_, err := t.r.ask(t.r.c.ctx, engine.Event{At: time.Now(), Task: t.a.Task.ID, What: what})
+	return err
+}
+
+// ask sends an event and waits until it is saved.
+func (r *run) ask(ctx context.Context, ev engine.Event) (flow.Run, error) {
+	type reply struct {
+		row flow.Run
+		err error
+	}
+	done := make(chan reply, 1)
+	if !r.send(ctx, message{ev: ev, answer: func(row flow.Run, err error) { done <- reply{row, err} }}) {
+		return flow.Run{}, fmt.Errorf("run %s: %w", r.id, context.Cause(ctx))
+	}
+	select {
+	case <-ctx.Done():
+		return flow.Run{}, fmt.Errorf("run %s: %w", r.id, context.Cause(ctx))
+	case got := <-done:
+		return got.row, got.err
+	}
+}
+
+// send puts a message into the inbox; false if ctx is done first. A message
+// that comes after the loop's end is refused by whoever finds it there.
+func (r *run) send(ctx context.Context, m message) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case r.inbox <- m:
+	}
+	r.c.mu.Lock()
+	gone := r.c.runs[r.id] != r
+	r.c.mu.Unlock()
+	if gone {
+		r.refuse()
+	}
+	return true
+}
+
+// refuse answers what is left in the inbox of a run whose loop has ended.
+func (r *run) refuse() {
+	for {
+		select {
+		case m := <-r.inbox:
+			if m.answer != nil {
+				m.answer(flow.Run{}, errGone)
+			}
+		default:
+			return
+		}
+	}
+}
