@@ -1,6 +1,3 @@
-// Package operator knows what each Airflow operator takes and does. It does
-// not know graphs, schedules or retries, and renders no template: it is given
-// rendered arguments and answers with an outcome.
 package operator
 
 import (
@@ -25,7 +22,14 @@ type Spec struct {
 	Abstract bool `json:",omitempty"`
 	// Noop marks an operator with nothing to carry out.
 	Noop bool `json:",omitempty"`
-	Args []Arg
+	// Open lets arguments through that Args does not list: not all are known.
+	Open bool `json:",omitempty"`
+	// PokeOnly marks a sensor that refuses mode: reschedule.
+	PokeOnly bool `json:",omitempty"`
+	// Suffixes are the endings that make the value of a templated argument
+	// the name of a file of the code package whose text is rendered instead.
+	Suffixes []string `json:",omitempty"`
+	Args     []Arg
 	// Defaults replaces the defaults of the arguments that all sensors take,
 	// such as poke_interval.
 	Defaults map[string]json.RawMessage `json:",omitempty"`
@@ -34,11 +38,17 @@ type Spec struct {
 // An Arg is one constructor argument of an operator.
 type Arg struct {
 	Name     string
-	Type     string          // Python's word: str, int, float, bool, list, dict, callable, object, or several joined by "|"
-	Required bool            `json:",omitempty"`
-	Template bool            `json:",omitempty"` // rendered before use
-	Nullable bool            `json:",omitempty"`
-	Default  json.RawMessage `json:",omitempty"`
+	Type     string // Python's word: str, int, float, bool, list, dict, callable, object, or several joined by "|"
+	Required bool   `json:",omitempty"`
+	Template bool   `json:",omitempty"` // rendered before use
+	Nullable bool   `json:",omitempty"`
+	// Default is the JSON text of the default; empty without one.
+	Default json.RawMessage `json:",omitempty"`
+	// Enum lists the values allowed, as JSON; empty allows any.
+	Enum []json.RawMessage `json:",omitempty"`
+	// Unless names other arguments that together make up for this one when it
+	// is required and absent.
+	Unless []string `json:",omitempty"`
 }
 
 // A Call is one attempt's request to an operator: rendered arguments and the

@@ -1,0 +1,176 @@
+package operator
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"fairlead/internal/exec"
+	"fairlead/internal/flow"
+)
+
+//go:embed all:python
+var standIn embed.FS
+
+// python is PythonOperator.
+type python struct {
+	o    *Operators
+	spec *Spec
+}
+
+// A pythonRequest is what python/runner.py reads from its standard input.
+type pythonRequest struct {
+	Callable      string                                `json:"callable,omitempty"` // module.function
+	Name          string                                `json:"name,omitempty"`     // or a function …
+	File          string                                `json:"file,omitempty"`     // … of a file
+	OpArgs        json.RawMessage                       `json:"op_args,omitempty"`
+	OpKwargs      json.RawMessage                       `json:"op_kwargs,omitempty"`
+	TemplatesDict json.RawMessage                       `json:"templates_dict,omitempty"`
+	ShowResult    bool                                  `json:"show_result"`
+	Dags          string                                `json:"dags,omitempty"`
+	Task          pythonTask                            `json:"task"`
+	XComs         map[string]map[string]json.RawMessage `json:"xcoms,omitempty"`
+	MaxXCom       int                                   `json:"max_xcom"`
+}
+
+type pythonTask struct {
+	DagID    string          `json:"dag_id"`
+	RunID    string          `json:"run_id"`
+	TaskID   string          `json:"task_id"`
+	Try      int             `json:"try_number"`
+	MaxTries int             `json:"max_tries"` // retries, as Airflow counts them
+	Logical  string          `json:"logical_date"`
+	Started  string          `json:"start_date,omitempty"`
+	Params   json.RawMessage `json:"params,omitempty"`
+	Conf     json.RawMessage `json:"conf,omitempty"`
+	Operator string          `json:"operator"`
+}
+
+// Command hands the call to the runner of the stand-in.
+func (p python) Command(c Call) (exec.Spec, error) {
+	a := c.args(p.spec)
+	dags, mounts := p.o.codeDir(c)
+	r := pythonRequest{
+		Callable:      a.text("python_callable"),
+		Name:          a.text("python_callable_name"),
+		File:          a.text("python_callable_file"),
+		OpArgs:        p.shaped(a, "op_args", '[', "a list"),
+		OpKwargs:      p.shaped(a, "op_kwargs", '{', "a mapping"),
+		TemplatesDict: p.shaped(a, "templates_dict", '{', "a mapping"),
+		ShowResult:    a.flag("show_return_value_in_logs"),
+		Dags:          dags,
+		XComs:         c.XComs,
+		MaxXCom:       p.o.set.MaxXCom,
+		Task: pythonTask{
+			DagID: c.Task.DagID, RunID: c.Task.RunID, TaskID: c.Task.TaskID,
+			Try: c.Task.Try, MaxTries: max(c.Task.MaxTries-1, 0),
+			Logical: isoformat(c.Task.Logical), Params: c.Task.Params, Conf: c.Task.Conf,
+			Operator: p.spec.Paths[0],
+		},
+	}
+	if !c.Task.Started.IsZero() {
+		r.Task.Started = isoformat(c.Task.Started)
+	}
+	switch {
+	case a.err != nil:
+		return exec.Spec{}, a.err
+	case r.Callable == "" && (r.Name == "" || r.File == ""):
+		return exec.Spec{}, &Error{Fatal: true, Message: "python_callable names no function; write module.function"}
+	case r.Callable != "" && !strings.Contains(r.Callable, "."):
+		return exec.Spec{}, &Error{Fatal: true, Message: fmt.Sprintf(
+			"python_callable %q names no module; write module.function", clip(r.Callable, 200))}
+	}
+	if rest, ok := strings.CutPrefix(r.File, dagsDir); ok && dags != "" {
+		r.File = dags + rest
+	}
+	e := p.o.environ(c)
+	e.airflowContext(c.Task)
+	env, err := e.list()
+	if err != nil {
+		return exec.Spec{}, err
+	}
+	in, err := json.Marshal(r)
+	if err != nil {
+		return exec.Spec{}, Errorf("the arguments of the task are not JSON: %v", err)
+	}
+	dir := p.o.standIn
+	if !p.o.set.Unmounted {
+		dir = pythonDir
+		mounts = append(mounts, exec.Mount{Source: p.o.standIn, Target: pythonDir})
+	}
+	return exec.Spec{
+		// Isolated, so that no file beside the runner and no variable of the
+		// user's environment changes which modules the runner itself gets.
+		Argv: []string{p.o.set.Python, "-I", "-B", dir + "/runner.py"},
+		Env:  env, Stdin: in, Mounts: mounts, Logger: "task.stdout", Level: "info",
+	}, nil
+}
+
+// shaped returns an argument that must be a JSON value beginning with open.
+func (p python) shaped(a *args, name string, open byte, want string) json.RawMessage {
+	v := a.raw(name)
+	if v != nil && v[0] != open {
+		a.wrong(name, want, v)
+	}
+	return v
+}
+
+// Finish reads what the runner reported.
+func (p python) Finish(_ Call, x exec.Exit) flow.Outcome { return p.o.finish("the Python process", x) }
+
+// writeStandIn makes sure that the stand-in is below dir and returns its
+// directory. The name tells the content, so that attempts begun by another
+// version of this program keep theirs.
+func writeStandIn(dir string) (string, error) {
+	files, err := fs.Sub(standIn, "python")
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(files, name)
+		fmt.Fprintf(sum, "%s %d\n%s", name, len(text), text)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", err
+	}
+	final := filepath.Join(dir, "python-"+hex.EncodeToString(sum.Sum(nil))[:16])
+	if _, err := os.Stat(filepath.Join(final, "runner.py")); err == nil {
+		return final, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	draft, err := os.MkdirTemp(dir, ".python-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(draft)
+	// Tasks may run as another user.
+	if err := os.Chmod(draft, 0o755); err != nil {
+		return "", err
+	}
+	if err := os.CopyFS(draft, files); err != nil {
+		return "", err
+	}
+	if err := os.Rename(draft, final); err != nil {
+		if _, there := os.Stat(filepath.Join(final, "runner.py")); there == nil {
+			return final, nil // another process was quicker
+		}
+		return "", err
+	}
+	return final, nil
+}

@@ -1,0 +1,1 @@
+from airflow.models import TaskInstance  # noqa: F401

@@ -1,0 +1,1 @@
+from fairlead_context import current as get_current_context  # noqa: F401

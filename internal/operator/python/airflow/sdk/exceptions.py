@@ -1,0 +1,1 @@
+from airflow.exceptions import *  # noqa: F403

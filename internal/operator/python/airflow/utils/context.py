@@ -1,0 +1,1 @@
+from fairlead_context import Context  # noqa: F401
