@@ -1,0 +1,284 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"fairlead/internal/exec"
+	"fairlead/internal/exec/cage"
+)
+
+// A kind is how much of a cage the kernel lets us build.
+type kind int
+
+const (
+	plain    kind = iota // no namespaces
+	userMode             // namespaces inside a user namespace of our own
+	rootMode             // namespaces by right
+)
+
+// means is what this machine permits. It does not change.
+type means struct {
+	kind   kind
+	why    string // why the kind is not a better one
+	show   []string
+	hide   []string
+	groups controllers
+}
+
+func (m *means) plain() bool { return m.kind == plain }
+
+// systemDirs are shown in every cage if they exist. The rest of the machine,
+// /home and /root and /var among it, is not.
+var systemDirs = [...]string{
+	"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix/store", "/gnu/store",
+}
+
+// systemFiles are often links from a system directory to a place that is not
+// shown; what they lead to is.
+var systemFiles = [...]string{
+	"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/localtime", "/etc/passwd", "/etc/group",
+	"/etc/ssl/certs", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+}
+
+// explore finds out what the machine permits by doing it.
+func (d *Driver) explore() (*means, error) {
+	m := &means{show: systemDirs[:], hide: append([]string{d.opts.Root}, d.opts.Hide...)}
+	for _, path := range systemFiles {
+		real, err := filepath.EvalSymlinks(path)
+		if err == nil && !shown(real) {
+			m.show = append(m.show[:len(m.show):len(m.show)], real)
+		}
+	}
+	m.show = append(m.show[:len(m.show):len(m.show)], d.opts.Show...)
+	if os.Geteuid() == 0 {
+		m.hide = append(m.hide, secrets("/etc")...)
+	}
+	m.groups = exploreGroups(d.opts.Root)
+
+	kinds := []kind{userMode}
+	if os.Geteuid() == 0 {
+		kinds = []kind{rootMode, userMode}
+	}
+	var why []error
+	for _, m.kind = range kinds {
+		err := d.try(m)
+		if err == nil {
+			m.why = errorText(why)
+			return m, nil
+		}
+		why = append(why, err)
+	}
+	m.kind = plain
+	m.why = errorText(why)
+	if err := d.try(m); err != nil {
+		return nil, fmt.Errorf("this machine cannot run commands at all: %w", err)
+	}
+	return m, nil
+}
+
+func errorText(errs []error) string {
+	if len(errs) == 0 {
+		return ""
+	}
+	return strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; ")
+}
+
+// try builds a cage and runs nothing in it.
+func (d *Driver) try(m *means) error {
+	dir, err := os.MkdirTemp(d.opts.Root, "~probe.")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := makeDirs(dir); err != nil {
+		return err
+	}
+	status, err := m.spawn(&cage.Config{
+		Dir: dir, Hold: filepath.Join(d.opts.Root, holdName), Plain: m.plain(), Show: m.show, Hide: m.hide, Probe: true,
+	}, nil)
+	if err != nil {
+		return err
+	}
+	if status.Failure != "" {
+		return errors.New(status.Failure)
+	}
+	return nil
+}
+
+func shown(path string) bool {
+	for _, dir := range systemDirs {
+		if within(path, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// secrets returns what an ordinary user could not read in dir, so that a
+// command does not read it either when it runs as root.
+func secrets(dir string) []string {
+	var found []string
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		fi, err := e.Info()
+		if err != nil || fi.Mode()&os.ModeSymlink != 0 {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case fi.IsDir() && fi.Mode()&0o005 != 0o005, !fi.IsDir() && fi.Mode()&0o004 == 0:
+			found = append(found, path)
+		case fi.IsDir():
+			found = append(found, secrets(path)...)
+		}
+	}
+	return found
+}
+
+// attr says with which namespaces a supervisor starts.
+func (m *means) attr(newNet bool) *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Setsid: true}
+	if m.kind == plain {
+		return a
+	}
+	a.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+	if newNet {
+		a.Cloneflags |= unix.CLONE_NEWNET
+	}
+	if m.kind == userMode {
+		a.Cloneflags |= unix.CLONE_NEWUSER
+		uid, gid := os.Geteuid(), os.Getegid()
+		// The same number inside and outside: a command need not find itself
+		// root. The capabilities that root would have must then be kept
+		// through exec by name.
+		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+		a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_SETPCAP}
+	}
+	return a
+}
+
+// limits translates limits to control groups where there are any, and to
+// limits of each process elsewhere.
+func (m *means) limits(id string, l exec.Limits) ([]cage.Group, []cage.Rlimit) {
+	groups := m.groups.limit(id, l)
+	limits := []cage.Rlimit{{Resource: unix.RLIMIT_CORE, Max: 0}}
+	if l.Files > 0 {
+		limits = append(limits, cage.Rlimit{Resource: unix.RLIMIT_NOFILE, Max: uint64(l.Files)})
+	}
+	if l.Disk > 0 {
+		limits = append(limits, cage.Rlimit{Resource: unix.RLIMIT_FSIZE, Max: uint64(l.Disk)})
+	}
+	if l.Memory > 0 && !m.groups.has("memory") {
+		limits = append(limits, cage.Rlimit{Resource: unix.RLIMIT_DATA, Max: uint64(l.Memory)})
+	}
+	if l.PIDs > 0 && !m.groups.has("pids") {
+		limits = append(limits, cage.Rlimit{Resource: unix.RLIMIT_NPROC, Max: uint64(l.PIDs)})
+	}
+	return groups, limits
+}
+
+// flatten prepares a command for a machine without namespaces: it sees the
+// machine's own files, so words that begin with the target of a mount are
+// made to name its source.
+func flatten(c *cage.Config) error {
+	for _, mt := range c.Mounts {
+		if _, err := os.Stat(mt.Source); err != nil {
+			return fmt.Errorf("mount %s at %s: %w", mt.Source, mt.Target, err)
+		}
+	}
+	move := func(s string) string {
+		for _, mt := range c.Mounts {
+			if within(s, mt.Target) {
+				return mt.Source + strings.TrimPrefix(s, mt.Target)
+			}
+		}
+		return s
+	}
+	argv := make([]string, len(c.Argv))
+	for i, a := range c.Argv {
+		argv[i] = move(a)
+	}
+	env := make([]string, len(c.Env))
+	for i, e := range c.Env {
+		name, value, _ := strings.Cut(e, "=")
+		parts := strings.Split(value, ":")
+		for j, p := range parts {
+			parts[j] = move(p)
+		}
+		env[i] = name + "=" + strings.Join(parts, ":")
+	}
+	c.Argv, c.Env, c.Chdir = argv, env, move(c.Chdir)
+	if within(c.Chdir, cage.Home) {
+		c.Chdir = filepath.Join(c.Dir, cage.WorkDir) + strings.TrimPrefix(c.Chdir, cage.Home)
+	}
+	c.Mounts = nil
+	return nil
+}
+
+// Probe implements [exec.Driver].
+func (d *Driver) Probe(ctx context.Context) (exec.Report, error) {
+	m, err := d.look()
+	if err != nil {
+		return exec.Report{}, err
+	}
+	r := exec.Report{Driver: "sandbox"}
+	add := func(name string, inUse bool, how string) {
+		r.Measures = append(r.Measures, exec.Measure{Name: name, InUse: inUse, How: how})
+	}
+	in := m.kind != plain
+	denied := "the kernel refused: " + m.why + ". Run as root, or permit unprivileged user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)"
+	say := func(name, how string) {
+		if !in {
+			how = denied
+		}
+		add(name, in, how)
+	}
+	say("pid namespace", "a command sees no process but its own, and none of them outlives it")
+	say("mount namespace", "a root of its own with /tmp, /proc and /dev of its own")
+	say("read-only system", "system directories are shown read-only; home directories and the server's data are not shown")
+	say("ipc namespace", "no shared memory or queues with others")
+	say("uts namespace", "a host name of its own")
+	say("network namespace", "when a command asks for no network; otherwise it uses the machine's")
+	switch m.kind {
+	case rootMode:
+		add("user namespace", false, "not needed: the server is root, and commands lose all capabilities")
+	case userMode:
+		how := "a command has the server's user id and no rights beyond it"
+		if m.why != "" {
+			how += "; without one the kernel refused: " + m.why
+		}
+		add("user namespace", true, how)
+	default:
+		add("user namespace", false, denied)
+	}
+	add("no new privileges", true, "set-user-id programs gain nothing, all capabilities are dropped")
+	group := func(name, controller, otherwise string) {
+		if m.groups.has(controller) {
+			add(name, true, m.groups.how(controller))
+			return
+		}
+		add(name, false, m.groups.why+"; "+otherwise)
+	}
+	group("memory limit", "memory", "each process is bounded by itself (RLIMIT_DATA) instead")
+	group("cpu limit", "cpu", "commands share the processors as the kernel sees fit")
+	pids := "processes are counted by user (RLIMIT_NPROC) instead"
+	if os.Geteuid() == 0 {
+		pids = "and root's processes are not bounded otherwise"
+	}
+	group("pids limit", "pids", pids)
+	add("open files limit", true, "RLIMIT_NOFILE of each process")
+	add("file size limit", true, "RLIMIT_FSIZE; the attempt's disk use as a whole is not bounded")
+	return r, nil
+}

@@ -1,0 +1,183 @@
+// Package sandbox runs commands in cages made of this machine's kernel:
+// namespaces, control groups and resource limits, without any other program.
+// Each attempt has a supervisor, package cage, that outlives the server. All
+// that is known of an attempt is in a directory of its own, so that a server
+// finds it again by its ID alone.
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fairlead/internal/exec"
+	"fairlead/internal/exec/cage"
+	"fairlead/internal/flow"
+)
+
+// Options say where attempts live and what they see of the machine.
+type Options struct {
+	// Root is the directory that keeps the attempts, one directory each. It
+	// is made if need be, belongs to one driver at a time, and is never seen
+	// from inside a cage.
+	Root string
+	// Show are more files and directories that every cage shows read-only
+	// at their own places, beside /usr, /etc, /opt and the like.
+	Show []string
+	// Hide are files and directories that no cage shows, such as the
+	// server's data directory when it lies below /opt.
+	Hide []string
+}
+
+// A Handle of this driver says nothing that the ID does not say.
+const handlePrefix = "sandbox:"
+
+// WorkDir returns where this machine keeps the working directory of an
+// attempt. It is there until the attempt is forgotten.
+func (d *Driver) WorkDir(id string) string { return filepath.Join(d.dir(id), cage.WorkDir) }
+
+func (d *Driver) dir(id string) string { return filepath.Join(d.opts.Root, id) }
+
+// checkID refuses an id that is not one.
+func checkID(id string) error {
+	ok := id != "" && len(id) <= 200 && id != "." && id != ".."
+	for _, c := range []byte(id) {
+		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._-", c) >= 0)
+	}
+	if !ok {
+		return flow.Errorf(flow.Invalid, "attempt id %.210q must be 1 to 200 of A-Z a-z 0-9 . _ -, and not . or ..", id)
+	}
+	return nil
+}
+
+// maxArgs bounds the bytes of arguments and environment together. The kernel
+// has a bound of its own, and a worse message.
+const maxArgs = 4 << 20
+
+// check refuses a spec that cannot be run as it is written.
+func check(s exec.Spec) error {
+	if err := checkID(s.ID); err != nil {
+		return err
+	}
+	bad := func(format string, args ...any) error {
+		return flow.Errorf(flow.Invalid, "attempt %s: %s", s.ID, fmt.Sprintf(format, args...))
+	}
+	if len(s.Argv) == 0 || s.Argv[0] == "" {
+		return bad("the command is empty")
+	}
+	size := 0
+	for _, list := range [][]string{s.Argv, s.Env} {
+		for _, a := range list {
+			size += len(a) + 1
+			if strings.IndexByte(a, 0) >= 0 {
+				return bad("%.80q has a NUL byte, which no argument or variable can hold", a)
+			}
+		}
+	}
+	if size > maxArgs {
+		return bad("arguments and environment have %d bytes; at most %d are possible", size, maxArgs)
+	}
+	for _, e := range s.Env {
+		if i := strings.IndexByte(e, '='); i <= 0 {
+			return bad("environment entry %.80q is not KEY=value", e)
+		}
+	}
+	if !filepath.IsAbs(s.Log) {
+		return bad("the log %q is not an absolute path", s.Log)
+	}
+	if s.Dir != "" && !filepath.IsAbs(s.Dir) {
+		return bad("the directory %q is not an absolute path", s.Dir)
+	}
+	for _, m := range s.Mounts {
+		if !filepath.IsAbs(m.Source) || !filepath.IsAbs(m.Target) {
+			return bad("mount %q at %q: both must be absolute paths", m.Source, m.Target)
+		}
+		t := filepath.Clean(m.Target)
+		if t == "/" || within(t, "/proc") || within(t, "/dev") {
+			return bad("mount at %q: /, /proc and /dev cannot be replaced", m.Target)
+		}
+	}
+	switch s.Network {
+	case "", "host", "none":
+	default:
+		return bad("network %q is neither \"host\" nor \"none\"", s.Network)
+	}
+	l := s.Limits
+	if l.Memory < 0 || l.CPUs < 0 || l.PIDs < 0 || l.Files < 0 || l.Disk < 0 || l.Output < 0 || l.Wall < 0 || s.Grace < 0 {
+		return bad("a limit is negative: %+v, grace %s", l, s.Grace)
+	}
+	return nil
+}
+
+// within reports whether path is dir or below it. Both are clean.
+func within(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// exitOf turns a supervisor's report into the driver's answer.
+func exitOf(id string, x cage.Exit) (exec.Exit, error) {
+	if x.Failure != "" {
+		return exec.Exit{}, fmt.Errorf("attempt %s: %s", id, x.Failure)
+	}
+	return exec.Exit{
+		Code: x.Code, Signal: x.Signal, Why: exec.Why(x.Why), Started: x.Started, Ended: x.Ended,
+		LastLine: x.LastLine, Result: x.Result, ResultCut: x.ResultCut, CPU: x.CPU, MaxRSS: x.MaxRSS,
+	}, nil
+}
+
+// readJSON reads a file of an attempt's directory; ok is false if it is not
+// there.
+func readJSON(dir, name string, into any) (ok bool, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return false, fmt.Errorf("read %s of attempt %s: %w", name, filepath.Base(dir), err)
+	}
+	return true, nil
+}
+
+// Sweep removes what is kept of every attempt that keep does not want; those
+// that still run are killed. It is meant for the start of a server.
+func (d *Driver) Sweep(keep func(id string) bool) error {
+	entries, err := os.ReadDir(d.opts.Root)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sweep attempts: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		id := e.Name()
+		if checkID(id) != nil || keep(id) {
+			continue
+		}
+		if err := d.end(id); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, d.Forget(id))
+	}
+	return errors.Join(errs...)
+}
+
+// sortMounts orders mounts so that one inside another comes after it.
+func sortMounts(list []exec.Mount) []cage.Mount {
+	out := make([]cage.Mount, len(list))
+	for i, m := range list {
+		out[i] = cage.Mount{Source: filepath.Clean(m.Source), Target: filepath.Clean(m.Target), Writable: m.Writable}
+	}
+	slices.SortStableFunc(out, func(a, b cage.Mount) int {
+		return strings.Count(a.Target, "/") - strings.Count(b.Target, "/")
+	})
+	return out
+}
