@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -165,3 +166,16 @@ func bit(b bool) int64 {
 	}
 	return 0
 }
+
+// text is how a string is kept that users' programs had a hand in: PostgreSQL
+// takes neither bytes that are not UTF-8 nor NUL.
+func text[S ~string](s S) string {
+	t := strings.ToValidUTF8(string(s), "\uFFFD")
+	if strings.IndexByte(t, 0) >= 0 {
+		t = strings.ReplaceAll(t, "\x00", "\uFFFD")
+	}
+	return t
+}
+
+// jsonText is how JSON is kept.
+func jsonText(v json.RawMessage) string { return text(string(v)) }

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+)
+
+// Save keeps steps of one run or of several, all or none. Each must follow
+// the one saved before it: its Run.Rev is one more than the row's, or it is
+// stale, a Conflict. Of the run's row it keeps what a step can change: State,
+// Reason, Cause, Started, Ended, Modified and Rev.
+func (db *DB) Save(ctx context.Context, steps ...engine.Step) error {
+	return db.write(ctx, func(t *tx) error {
+		for i := range steps {
+			if err := save(t, &steps[i]); err != nil {
+				return fmt.Errorf("save run %s at revision %d: %w", steps[i].Run.ID, steps[i].Run.Rev, err)
+			}
+		}
+		return nil
+	})
+}
+
+func save(t *tx, s *engine.Step) error {
+	if err := saveRun(t, &s.Run); err != nil {
+		return err
+	}
+	if err := saveTasks(t, s.Run.ID, s.Tasks); err != nil {
+		return err
+	}
+	for _, a := range s.Past {
+		if _, err := t.exec(`
+			INSERT INTO attempt (run, idx, n, state, started, ended, reason)
+			VALUES ($1, (SELECT idx FROM task WHERE run = $1 AND id = $2), $3, $4, $5, $6, $7)
+			ON CONFLICT (run, idx, n) DO UPDATE SET state = excluded.state, started = excluded.started,
+				ended = excluded.ended, reason = excluded.reason`,
+			string(s.Run.ID), string(a.Task), a.N, string(a.State), micros(a.Started), micros(a.Ended), text(a.Reason)); err != nil {
+			return fmt.Errorf("attempt %d of task %q: %w", a.N, a.Task, err)
+		}
+	}
+	for _, o := range s.Outputs {
+		if _, err := t.exec(`
+			INSERT INTO output (run, task, attempt, key, value) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (run, task, attempt, key) DO UPDATE SET value = excluded.value`,
+			string(s.Run.ID), string(o.Task), o.Attempt, text(o.Key), jsonText(o.Value)); err != nil {
+			return fmt.Errorf("output %q of task %q: %w", o.Key, o.Task, err)
+		}
+	}
+	e := &s.Entry
+	_, err := t.exec(`INSERT INTO entry (run, seq, at, task, what, detail) VALUES ($1, $2, $3, $4, $5, $6)`,
+		string(s.Run.ID), s.Run.Rev, micros(e.At), string(e.Task), e.What, jsonText(e.Detail))
+	return err
+}
+
+func saveRun(t *tx, r *flow.Run) error {
+	// Only the last step touches the column that indexes depend on.
+	q := `UPDATE run SET state = $1, rev = $2, started = $3, ended = $4, modified = $5, reason = $6, cause = $7
+		WHERE id = $8 AND rev = $9`
+	if r.State.Final() {
+		q = `UPDATE run SET state = $1, rev = $2, started = $3, ended = $4, modified = $5, reason = $6, cause = $7, active = 0
+			WHERE id = $8 AND rev = $9`
+	}
+	n, err := t.exec(q, string(r.State), r.Rev, micros(r.Started), micros(r.Ended), micros(r.Modified), text(r.Reason), string(r.Cause),
+		string(r.ID), r.Rev-1)
+	if err != nil || n == 1 {
+		return err
+	}
+	old, err := runByID(t, r.ID)
+	if err != nil {
+		return err
+	}
+	return flow.Errorf(flow.Conflict, "stale: the run is at revision %d", old.Rev).About("WorkflowRun", string(r.ID))
+}
+
+const taskColumns = `id, idx, kind, state, attempt, due, pokes, since, started, ended, modified, cause, handle, reason, mark`
+
+func saveTasks(t *tx, run flow.RunID, tasks []flow.Task) error {
+	// Rows go in groups of a few sizes, so that few statements are prepared.
+	for _, size := range []int{64, 8, 1} {
+		for ; len(tasks) >= size; tasks = tasks[size:] {
+			args := make([]any, 0, 16*size)
+			for i := range tasks[:size] {
+				k := &tasks[i]
+				args = append(args, string(run), string(k.ID), k.Index, k.Kind, string(k.State), k.Attempt, micros(k.Due), k.Pokes,
+					micros(k.Since), micros(k.Started), micros(k.Ended), micros(k.Modified), string(k.Cause), text(k.Handle),
+					text(k.Reason), jsonText(k.Mark))
+			}
+			if _, err := t.exec(upsertTasks(size), args...); err != nil {
+				return fmt.Errorf("task %q and up to %d after it: %w", tasks[0].ID, size-1, err)
+			}
+		}
+	}
+	return nil
+}
+
+// upsertTasks is the statement for n rows.
+func upsertTasks(n int) string {
+	if n == 1 {
+		return upsertTask
+	}
+	var b strings.Builder
+	b.WriteString(upsertTaskHead)
+	for i := range 16 * n {
+		switch {
+		case i == 0:
+			b.WriteString("(")
+		case i%16 == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString("$" + strconv.Itoa(i+1))
+	}
+	b.WriteString(")" + upsertTaskTail)
+	return b.String()
+}
+
+const (
+	upsertTaskHead = `INSERT INTO task (run, ` + taskColumns + `) VALUES `
+	upsertTaskTail = `
+		ON CONFLICT (run, idx) DO UPDATE SET state = excluded.state, attempt = excluded.attempt, due = excluded.due,
+			pokes = excluded.pokes, since = excluded.since, started = excluded.started, ended = excluded.ended,
+			modified = excluded.modified, cause = excluded.cause, handle = excluded.handle, reason = excluded.reason,
+			mark = excluded.mark`
+	upsertTask = upsertTaskHead + `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)` + upsertTaskTail
+)

@@ -1,0 +1,220 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"fairlead/internal/flow"
+)
+
+func scanTask(s scanner) (flow.Task, error) {
+	var k flow.Task
+	err := s.Scan(&k.ID, &k.Index, &k.Kind, &k.State, &k.Attempt, at{&k.Due}, &k.Pokes, at{&k.Since}, at{&k.Started},
+		at{&k.Ended}, at{&k.Modified}, &k.Cause, &k.Handle, &k.Reason, raw{&k.Mark})
+	return k, err
+}
+
+// Tasks returns the tasks of a run in the order of its graph; none if the run
+// has not begun, or does not exist.
+func (db *DB) Tasks(ctx context.Context, run flow.RunID) ([]flow.Task, error) {
+	return list(db.read(ctx), scanTask, `SELECT `+taskColumns+` FROM task WHERE run = $1 ORDER BY idx`, string(run))
+}
+
+// Instances lists the tasks of a run once for each attempt, in the order of
+// the graph, then of the attempts: past ones, and last the task as it is. An
+// entry with Attempt 0 is a task that had none yet. Of a past attempt, State,
+// Reason, Started and Ended are its own, Modified is its end, and what belongs
+// to an attempt under way is empty. next is the After of the page that follows;
+// empty on the last.
+func (db *DB) Instances(ctx context.Context, run flow.RunID, page flow.Page) (all []flow.Task, next string, err error) {
+	from, err := numbers(page, 2, -1)
+	if err != nil {
+		return nil, "", err
+	}
+	err = db.snapshot(ctx, func(q querier) error {
+		// Each task has at least the entry of its current attempt, except the
+		// one in which the last page ended, if that was all of it.
+		n := limit(page) + 1
+		tasks, err := list(q, scanTask, `
+			SELECT `+taskColumns+` FROM task WHERE run = $1 AND idx >= $2 ORDER BY idx LIMIT $3`, string(run), from[0], n+1)
+		if err != nil {
+			return err
+		}
+		past, err := pastAttempts(q, run, from, n)
+		if err != nil {
+			return err
+		}
+		all = merge(tasks, past, from, n)
+		return nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	all, next = cut(all, page, func(k flow.Task) string {
+		return strconv.Itoa(k.Index) + "." + strconv.Itoa(k.Attempt)
+	})
+	return all, next, nil
+}
+
+// A past attempt and the place of its task.
+type past struct {
+	index int
+	flow.Attempt
+}
+
+func scanPast(s scanner) (past, error) {
+	var p past
+	err := s.Scan(&p.index, &p.N, &p.State, at{&p.Started}, at{&p.Ended}, &p.Reason)
+	return p, err
+}
+
+const pastColumns = `idx, n, state, started, ended, reason`
+
+func pastAttempts(q querier, run flow.RunID, from []int64, n int) ([]past, error) {
+	return list(q, scanPast, `
+		SELECT `+pastColumns+` FROM attempt WHERE run = $1 AND (idx, n) > ($2, $3) ORDER BY idx, n LIMIT $4`,
+		string(run), from[0], from[1], n)
+}
+
+// merge puts the first n entries after from in order.
+func merge(tasks []flow.Task, older []past, from []int64, n int) []flow.Task {
+	all := make([]flow.Task, 0, min(n, len(tasks)+len(older)))
+	for _, k := range tasks {
+		for len(older) > 0 && older[0].index <= k.Index {
+			if older[0].index == k.Index && older[0].N < k.Attempt {
+				all = append(all, older[0].of(k))
+			}
+			older = older[1:]
+		}
+		if int64(k.Index) > from[0] || int64(k.Attempt) > from[1] {
+			all = append(all, k)
+		}
+		if len(all) >= n {
+			return all[:n]
+		}
+	}
+	return all
+}
+
+// of is the task as it was in the past attempt.
+func (p past) of(k flow.Task) flow.Task {
+	return flow.Task{
+		ID: k.ID, Index: k.Index, Kind: k.Kind, Since: k.Since,
+		State: p.State, Attempt: p.N, Reason: p.Reason, Started: p.Started, Ended: p.Ended, Modified: p.Ended,
+	}
+}
+
+// Instance returns a task as it was in an attempt, in the manner of
+// [DB.Instances]; attempt 0 asks for the task as it is, whatever its attempt.
+func (db *DB) Instance(ctx context.Context, run flow.RunID, task flow.TaskID, attempt int) (k flow.Task, err error) {
+	err = db.snapshot(ctx, func(q querier) error {
+		if k, err = taskByID(q, run, task); err != nil || attempt == 0 || attempt == k.Attempt {
+			return err
+		}
+		p, err := one(q, scanPast, `SELECT `+pastColumns+` FROM attempt WHERE run = $1 AND idx = $2 AND n = $3`,
+			string(run), k.Index, attempt)
+		if errors.Is(err, sql.ErrNoRows) || err == nil && attempt > k.Attempt {
+			return flow.Errorf(flow.NotFound, "task %q of run %q has no attempt %d", task, run, attempt).
+				About("TaskInstance", string(task))
+		}
+		k = p.of(k)
+		return err
+	})
+	if err != nil {
+		return flow.Task{}, err
+	}
+	return k, nil
+}
+
+func taskByID(q querier, run flow.RunID, task flow.TaskID) (flow.Task, error) {
+	k, err := one(q, scanTask, `SELECT `+taskColumns+` FROM task WHERE run = $1 AND id = $2`, string(run), string(task))
+	if errors.Is(err, sql.ErrNoRows) {
+		return k, flow.Errorf(flow.NotFound, "run %q has no task %q", run, task).About("TaskInstance", string(task))
+	}
+	return k, err
+}
+
+// Outputs returns what an attempt of a task published, by key.
+func (db *DB) Outputs(ctx context.Context, run flow.RunID, task flow.TaskID, attempt int) (map[string]json.RawMessage, error) {
+	all, err := list(db.read(ctx), scanOutput,
+		`SELECT task, key, value FROM output WHERE run = $1 AND task = $2 AND attempt = $3`, string(run), string(task), attempt)
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]json.RawMessage, len(all))
+	for _, o := range all {
+		values[o.Key] = o.Value
+	}
+	return values, nil
+}
+
+func scanOutput(s scanner) (flow.Output, error) {
+	var o flow.Output
+	err := s.Scan(&o.Task, &o.Key, raw{&o.Value})
+	return o, err
+}
+
+// Output returns what a task published under key, and whether it did: by its
+// current attempt, or failing that by the latest past one that succeeded.
+func (db *DB) Output(ctx context.Context, run flow.RunID, task flow.TaskID, key string) (json.RawMessage, bool, error) {
+	o, err := one(db.read(ctx), scanOutput, `
+		SELECT o.task, o.key, o.value FROM output o`+valid+`
+		WHERE o.run = $1 AND o.task = $2 AND o.key = $3 AND (o.attempt = t.attempt OR a.n IS NOT NULL)
+		ORDER BY o.attempt DESC LIMIT 1`, string(run), string(task), key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	return o.Value, err == nil, err
+}
+
+// valid joins an output with its task, and with its attempt if that is past
+// and succeeded.
+const valid = `
+		JOIN task t ON t.run = o.run AND t.id = o.task
+		LEFT JOIN attempt a ON a.run = o.run AND a.idx = t.idx AND a.n = o.attempt AND a.state = 'succeeded'`
+
+// AllOutputs returns what the tasks of a run published, by task and key, in
+// the manner of [DB.Output].
+func (db *DB) AllOutputs(ctx context.Context, run flow.RunID) (map[flow.TaskID]map[string]json.RawMessage, error) {
+	// Later attempts come later and replace what earlier ones said.
+	outputs, err := list(db.read(ctx), scanOutput, `
+		SELECT o.task, o.key, o.value FROM output o`+valid+`
+		WHERE o.run = $1 AND (o.attempt = t.attempt OR a.n IS NOT NULL)
+		ORDER BY o.task, o.attempt`, string(run))
+	if err != nil {
+		return nil, err
+	}
+	all := map[flow.TaskID]map[string]json.RawMessage{}
+	for _, o := range outputs {
+		if all[o.Task] == nil {
+			all[o.Task] = map[string]json.RawMessage{}
+		}
+		all[o.Task][o.Key] = o.Value
+	}
+	return all, nil
+}
+
+// Journal lists the entries of a run in the order of its revisions. next is
+// the After of the page that follows; empty on the last.
+func (db *DB) Journal(ctx context.Context, run flow.RunID, page flow.Page) (entries []flow.Entry, next string, err error) {
+	from, err := numbers(page, 1, math.MinInt64)
+	if err != nil {
+		return nil, "", err
+	}
+	entries, err = list(db.read(ctx), func(s scanner) (flow.Entry, error) {
+		var e flow.Entry
+		err := s.Scan(&e.Run, &e.Seq, at{&e.At}, &e.Task, &e.What, raw{&e.Detail})
+		return e, err
+	}, `SELECT run, seq, at, task, what, detail FROM entry WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
+		string(run), from[0], limit(page)+1)
+	if err != nil {
+		return nil, "", fmt.Errorf("journal of run %s: %w", run, err)
+	}
+	entries, next = cut(entries, page, func(e flow.Entry) string { return strconv.FormatInt(e.Seq, 10) })
+	return entries, next, nil
+}
