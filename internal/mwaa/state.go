@@ -1,0 +1,80 @@
+package mwaa
+
+import "fairlead/internal/flow"
+
+// taskStatus returns the TaskInstanceStatus of a state. The API has no word
+// for a skipped task.
+func (d *Door) taskStatus(s flow.State) string {
+	switch s {
+	case flow.Waiting:
+		return "NONE"
+	case flow.Ready:
+		return "SCHEDULED"
+	case flow.Starting:
+		return "QUEUED"
+	case flow.Running, flow.Stopping:
+		return "RUNNING"
+	case flow.Deferred:
+		return "DEFERRED"
+	case flow.Retrying:
+		return "UP_FOR_RETRY"
+	case flow.Resting:
+		return "UP_FOR_RESCHEDULE"
+	case flow.Succeeded:
+		return "SUCCESS"
+	case flow.Failed:
+		return "FAILED"
+	case flow.TimedOut:
+		return "TIMEOUT"
+	case flow.Blocked:
+		return "UPSTREAM_FAILED"
+	case flow.Skipped:
+		if d.ShowSkipped {
+			return "SKIPPED"
+		}
+		return "NONE"
+	case flow.Canceled:
+		return "CANCELLED"
+	case flow.Removed:
+		return "REMOVED"
+	}
+	return ""
+}
+
+// runStatus returns the WorkflowRunStatus of a state. A run uses only some
+// of them; the others are read as what they would mean for a run.
+func runStatus(s flow.State) string {
+	switch s {
+	case flow.Starting:
+		return "STARTING"
+	case flow.Waiting, flow.Ready:
+		return "QUEUED"
+	case flow.Running, flow.Deferred, flow.Retrying, flow.Resting:
+		return "RUNNING"
+	case flow.Stopping:
+		return "STOPPING"
+	case flow.Succeeded, flow.Skipped:
+		return "SUCCESS"
+	case flow.Failed, flow.Blocked:
+		return "FAILED"
+	case flow.TimedOut:
+		return "TIMEOUT"
+	case flow.Canceled, flow.Removed:
+		return "STOPPED"
+	}
+	return ""
+}
+
+func runType(k flow.RunKind) string {
+	if k == flow.Scheduled {
+		return "SCHEDULED"
+	}
+	return "ON_DEMAND"
+}
+
+func workflowStatus(w flow.Workflow) string {
+	if w.Deleting {
+		return "DELETING"
+	}
+	return "READY"
+}

@@ -1,0 +1,94 @@
+package mwaa
+
+import (
+	"context"
+
+	"fairlead/internal/flow"
+)
+
+func (d *Door) listTaskInstances(ctx context.Context, in *listTaskInstancesRequest) (*listTaskInstancesResponse, error) {
+	const op = "ListTaskInstances"
+	p, err := d.list(in.MaxResults, in.NextToken, op, in.WorkflowArn, in.RunId)
+	if err != nil {
+		return nil, err
+	}
+	w, r, err := d.findRun(ctx, in.WorkflowArn, in.RunId)
+	if err != nil {
+		return nil, err
+	}
+	tasks, last, err := d.Runs.Instances(ctx, r.ID, p)
+	if err != nil {
+		return nil, err
+	}
+	out := &listTaskInstancesResponse{NextToken: d.Tokens.Seal(last, op, in.WorkflowArn, in.RunId)}
+	for _, t := range tasks {
+		out.TaskInstances = append(out.TaskInstances, taskInstanceSummary{
+			WorkflowArn: d.ARN(w.ID), WorkflowVersion: string(r.Version), RunId: string(r.ID),
+			TaskInstanceId: instanceID(r, t), Status: d.taskStatus(t.State), OperatorName: t.Kind,
+			DurationInSeconds: seconds(t.Started, t.Ended),
+			TaskId:            string(t.ID), AttemptNumber: t.Attempt, StartedAt: at(t.Started), EndedAt: at(t.Ended),
+		})
+	}
+	return out, nil
+}
+
+func (d *Door) getTaskInstance(ctx context.Context, in *getTaskInstanceRequest) (*getTaskInstanceResponse, error) {
+	w, r, err := d.findRun(ctx, in.WorkflowArn, in.RunId)
+	if err != nil {
+		return nil, err
+	}
+	t, err := d.instance(ctx, r, in.TaskInstanceId)
+	if flow.KindOf(err) == flow.NotFound {
+		err = flow.Errorf(flow.NotFound, "run %s has no task instance %s", r.ID, in.TaskInstanceId).About("TaskInstance", in.TaskInstanceId)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &getTaskInstanceResponse{
+		WorkflowArn: d.ARN(w.ID), RunId: string(r.ID), WorkflowVersion: string(r.Version),
+		// The id that was asked for, even where the task has moved on.
+		TaskInstanceId: in.TaskInstanceId,
+		TaskId:         string(t.ID), Status: d.taskStatus(t.State), OperatorName: t.Kind, AttemptNumber: t.Attempt,
+		StartedAt: at(t.Started), EndedAt: at(t.Ended), ModifiedAt: at(t.Modified), DurationInSeconds: seconds(t.Started, t.Ended),
+	}
+	switch t.State {
+	case flow.Failed, flow.TimedOut, flow.Blocked, flow.Canceled, flow.Retrying, flow.Skipped:
+		out.ErrorMessage = t.Reason
+	}
+	if !t.Started.IsZero() && t.Kind != "EmptyOperator" { // which has nothing to log
+		out.LogStream = LogStream(w.ID, r.ID, t.ID, t.Attempt)
+	}
+	outputs, err := d.Runs.Outputs(ctx, r.ID, t.ID, t.Attempt)
+	if err != nil {
+		return nil, err
+	}
+	for key, value := range outputs {
+		if out.Xcom == nil {
+			out.Xcom = map[string]string{}
+		}
+		out.Xcom[key] = string(value)
+	}
+	return out, nil
+}
+
+// instance returns the task that an instance's id names, as it is or was.
+func (d *Door) instance(ctx context.Context, r flow.Run, id string) (flow.Task, error) {
+	missing := flow.Errorf(flow.NotFound, "no such instance")
+	part, attempt, ok := parseInstance(r, id)
+	if !ok {
+		return flow.Task{}, missing
+	}
+	if !hashedTask.MatchString(part) {
+		return d.Runs.Instance(ctx, r.ID, flow.TaskID(part), attempt)
+	}
+	tasks, err := d.Runs.Tasks(ctx, r.ID)
+	if err != nil {
+		return flow.Task{}, err
+	}
+	for _, t := range tasks {
+		if taskPart(t.ID) == part {
+			return d.Runs.Instance(ctx, r.ID, t.ID, attempt)
+		}
+	}
+	return flow.Task{}, missing
+}
