@@ -119,6 +119,9 @@ func (c *Conductor) Resume(ctx context.Context) error {
 	if err := c.resumeDeletes(ctx); err != nil {
 		return err
 	}
+	if err := c.resumeSchedules(ctx); err != nil {
+		return err
+	}
 	c.wg.Go(func() { c.clock.loop(ctx) })
 	return nil
 }

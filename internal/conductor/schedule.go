@@ -23,6 +23,9 @@ type Schedules interface {
 	// returns false, and changes nothing, if the schedule is not at slot any
 	// more: somebody else has fired it.
 	FireSchedule(ctx context.Context, wf flow.WorkflowID, slot, next time.Time, r *flow.Run) (bool, error)
+	// Unscheduled returns the latest versions that have a schedule for which
+	// SetSchedule was not called yet: a crash came between the two.
+	Unscheduled(ctx context.Context) ([]flow.Version, error)
 }
 
 // A clock fires schedules. Its loop owns it, but for poke.
@@ -160,18 +163,38 @@ func (c *Conductor) WorkflowChanged(ctx context.Context, wf flow.WorkflowID) err
 	if err != nil {
 		return err
 	}
-	var next time.Time
-	if v.Schedule != nil {
-		if next, err = nextFire(v.Schedule, time.Now()); err != nil {
-			return err
-		}
-	}
-	if err := c.store.SetSchedule(ctx, wf, v.ID, next); err != nil {
+	if err := c.schedule(ctx, v); err != nil {
 		return err
 	}
 	select {
 	case c.clock.poke <- struct{}{}:
 	default: // it is about to look anyway
+	}
+	return nil
+}
+
+// schedule sets the first fire of a version, or that it has none.
+func (c *Conductor) schedule(ctx context.Context, v flow.Version) error {
+	var next time.Time
+	if v.Schedule != nil {
+		var err error
+		if next, err = nextFire(v.Schedule, time.Now()); err != nil {
+			return err
+		}
+	}
+	return c.store.SetSchedule(ctx, v.Workflow, v.ID, next)
+}
+
+// resumeSchedules sets the schedules that a crash has left out.
+func (c *Conductor) resumeSchedules(ctx context.Context) error {
+	missing, err := c.store.Unscheduled(ctx)
+	if err != nil {
+		return fmt.Errorf("resume schedules: %w", err)
+	}
+	for _, v := range missing {
+		if err := c.schedule(ctx, v); err != nil {
+			c.log.ErrorContext(ctx, "resume schedule", "workflow", v.Workflow, "err", err)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,535 @@
+package conductor_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fairlead/internal/conductor"
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+	"fairlead/internal/lang"
+	"fairlead/internal/store"
+)
+
+var errDetach = errors.New("the server goes, attempts stay")
+
+// A world has processes in it that outlive conductors, as real ones do. What
+// a process does is in its task's action: "ok 3s", "fail 1s", "fail-first
+// 1s", "rest 10s 3" (rest for 10s, done at the third look), "hang".
+type world struct {
+	mu        sync.Mutex
+	processes map[string]*process
+	started   map[string]int // by attempt, how often it was begun
+	ended     []string       // that were told to end
+}
+
+type process struct {
+	done chan struct{}
+	kill chan struct{}
+	out  flow.Outcome
+}
+
+func newWorld() *world {
+	return &world{processes: map[string]*process{}, started: map[string]int{}}
+}
+
+func (w *world) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
+	id := fmt.Sprintf("%s/%s#%d.%d", a.Run.ID, a.Task.ID, a.Task.Attempt, a.Task.Pokes)
+	if context.Cause(ctx) == errDetach {
+		return flow.Outcome{}, errDetach
+	}
+	w.mu.Lock()
+	p := w.processes[id]
+	if p == nil {
+		if ctx.Err() != nil {
+			w.mu.Unlock()
+			return flow.Outcome{Verdict: flow.Failure, Reason: "never began"}, nil
+		}
+		p = w.begin(id, a)
+	}
+	w.mu.Unlock()
+	if err := tell.Started(id); err != nil {
+		return flow.Outcome{}, err
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		if context.Cause(ctx) == errDetach {
+			return flow.Outcome{}, errDetach
+		}
+		w.mu.Lock()
+		w.ended = append(w.ended, id)
+		w.mu.Unlock()
+		select {
+		case p.kill <- struct{}{}:
+		case <-p.done:
+		}
+		<-p.done
+	}
+	return p.out, nil
+}
+
+func (w *world) Forget(lang.Attempt) {}
+
+// begin starts a process; w.mu is held.
+func (w *world) begin(id string, a lang.Attempt) *process {
+	w.started[id]++
+	p := &process{done: make(chan struct{}), kill: make(chan struct{})}
+	w.processes[id] = p
+	var script string
+	_ = json.Unmarshal(a.Node.Action, &script)
+	go func() {
+		defer close(p.done)
+		f := strings.Fields(script)
+		var d time.Duration
+		if len(f) > 1 {
+			d, _ = time.ParseDuration(f[1])
+		}
+		if f[0] == "rest" {
+			d = time.Second
+		}
+		after := time.After(d)
+		if f[0] == "hang" {
+			after = nil
+		}
+		select {
+		case <-p.kill:
+			p.out = flow.Outcome{Verdict: flow.Failure, Reason: "killed"}
+			return
+		case <-after:
+		}
+		switch {
+		case f[0] == "fail", f[0] == "fail-first" && a.Task.Attempt == 1:
+			p.out = flow.Outcome{Verdict: flow.Failure, Reason: "it failed"}
+		case f[0] == "rest" && fmt.Sprint(a.Task.Pokes+1) != f[2]:
+			rest, _ := time.ParseDuration(f[1])
+			p.out = flow.Outcome{Verdict: flow.Rest, Until: time.Now().Add(rest)}
+		default:
+			p.out = flow.Outcome{Verdict: flow.Success, Outputs: map[string]json.RawMessage{"return_value": json.RawMessage(`"x"`)}}
+		}
+	}()
+	return p
+}
+
+// graph makes a graph of specs "id script after=a+b retries=n delay=d".
+func graph(specs ...string) flow.Graph {
+	var g flow.Graph
+	for _, s := range specs {
+		id, rest, _ := strings.Cut(s, " ")
+		n := flow.Node{ID: flow.TaskID(id)}
+		var script []string
+		for _, f := range strings.Fields(rest) {
+			k, v, ok := strings.Cut(f, "=")
+			switch {
+			case !ok:
+				script = append(script, f)
+			case k == "after":
+				for up := range strings.SplitSeq(v, "+") {
+					n.After = append(n.After, flow.TaskID(up))
+				}
+			case k == "retries":
+				fmt.Sscan(v, &n.Retries)
+			case k == "delay":
+				n.Delay, _ = time.ParseDuration(v)
+			case k == "timeout":
+				n.Timeout, _ = time.ParseDuration(v)
+			case k == "when":
+				n.When = flow.Rule(v)
+			case k == "noop":
+				n.Noop = true
+			}
+		}
+		n.Action, _ = json.Marshal(strings.Join(script, " "))
+		g.Nodes = append(g.Nodes, n)
+	}
+	return g
+}
+
+// A deployment is a store, a world and, at any time, one conductor.
+type deployment struct {
+	t     *testing.T
+	db    *store.DB
+	world *world
+	c     *conductor.Conductor
+	stop  context.CancelCauseFunc
+	set   conductor.Settings
+	v     flow.Version
+	n     int
+}
+
+func deploy(t *testing.T, g flow.Graph, maxRuns int, set conductor.Settings) *deployment {
+	t.Helper()
+	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "rows.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &deployment{t: t, db: db, world: newWorld(), set: set}
+	d.set.NewRun = func(flow.Version, time.Time) flow.Run {
+		d.n++
+		return flow.Run{ID: flow.RunID(fmt.Sprint("scheduled", d.n)), Key: fmt.Sprint("k", d.n)}
+	}
+	key, err := db.PutGraph(t.Context(), g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	w := flow.Workflow{ID: "w-1", Name: "w", Created: now, Modified: now, Settings: json.RawMessage("{}")}
+	v := flow.Version{ID: "v1", Workflow: w.ID, Graph: key, MaxRuns: maxRuns, Created: now, Settings: json.RawMessage("{}")}
+	if _, d.v, _, err = db.CreateWorkflow(t.Context(), w, v, flow.Token{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	d.serve(db)
+	return d
+}
+
+// serve starts a conductor over s.
+func (d *deployment) serve(s conductor.Store) {
+	d.t.Helper()
+	ctx, stop := context.WithCancelCause(context.Background())
+	d.stop = stop
+	d.c = conductor.New(s, d.world, d.set, slog.New(slog.DiscardHandler), nil)
+	if err := d.c.Resume(ctx); err != nil && ctx.Err() == nil {
+		d.t.Fatal(err)
+	}
+}
+
+// crash ends the conductor; processes go on.
+func (d *deployment) crash() {
+	d.stop(errDetach)
+	d.c.Wait()
+}
+
+func (d *deployment) close() {
+	d.crash()
+	if err := d.db.Close(); err != nil {
+		d.t.Error(err)
+	}
+	d.world.mu.Lock()
+	defer d.world.mu.Unlock()
+	for _, p := range d.world.processes { // a synctest bubble must end empty
+		select {
+		case <-p.done:
+		case p.kill <- struct{}{}:
+		}
+	}
+}
+
+func (d *deployment) start(id string) flow.Run {
+	d.t.Helper()
+	now := time.Now()
+	r, err := d.c.Start(d.t.Context(), conductor.StartRequest{MaxRuns: d.v.MaxRuns, Run: flow.Run{
+		ID: flow.RunID(id), Key: "key-" + id, Workflow: d.v.Workflow, Version: d.v.ID, Graph: d.v.Graph,
+		Kind: flow.OnDemand, State: flow.Starting, Logical: now, Created: now, Modified: now,
+	}})
+	if err != nil {
+		d.t.Fatalf("start %s: %v", id, err)
+	}
+	return r
+}
+
+// describe renders a run and its tasks as rows.
+func (d *deployment) describe(id string) string {
+	r, err := d.db.RunByID(d.t.Context(), flow.RunID(id))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	tasks, err := d.db.Tasks(d.t.Context(), r.ID)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	parts := []string{string(r.State) + ":"}
+	for _, t := range tasks {
+		parts = append(parts, fmt.Sprintf("%s=%s#%d", t.ID, t.State, t.Attempt))
+	}
+	return strings.Join(parts, " ")
+}
+
+// settle lets time pass until the run has ended.
+func (d *deployment) settle(id string) string {
+	d.t.Helper()
+	for range 2000 {
+		synctest.Wait()
+		r, err := d.db.RunByID(d.t.Context(), flow.RunID(id))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		if r.State.Final() {
+			return d.describe(id)
+		}
+		time.Sleep(time.Second)
+	}
+	d.t.Fatalf("run %s does not end: %s", id, d.describe(id))
+	return ""
+}
+
+func (d *deployment) want(got, want string) {
+	d.t.Helper()
+	if got != want {
+		d.t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
+var everything = []string{
+	"first ok 1s",
+	"flaky fail-first 2s after=first retries=2 delay=30s",
+	"sensor rest 10s 3 after=first",
+	"slow hang after=first timeout=20s",
+	"nothing noop=1 after=flaky",
+	"left ok 1s after=nothing+sensor",
+	"right ok 2s after=nothing+sensor",
+	"cleanup ok 1s after=left+right+slow when=all_done",
+}
+
+const everythingEnds = "succeeded: first=succeeded#1 flaky=succeeded#2 sensor=succeeded#1 slow=timedout#1 " +
+	"nothing=succeeded#1 left=succeeded#1 right=succeeded#1 cleanup=succeeded#1"
+
+func TestRunToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph(everything...), 0, conductor.Settings{})
+		defer d.close()
+		d.start("r")
+		d.want(d.settle("r"), everythingEnds)
+	})
+}
+
+// A crashing store stops working at its n-th save: before the save, or just
+// after it, when the caller does not learn of it any more.
+type crashing struct {
+	*store.DB
+	left  int
+	after bool
+	crash func()
+	mu    sync.Mutex
+}
+
+var errCrash = errors.New("the server has crashed")
+
+func (c *crashing) Save(ctx context.Context, steps ...engine.Step) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left--; c.left > 0 {
+		return c.DB.Save(ctx, steps...)
+	}
+	if c.left == 0 {
+		if c.after {
+			if err := c.DB.Save(ctx, steps...); err != nil {
+				return err
+			}
+		}
+		c.crash()
+	}
+	return errCrash
+}
+
+// TestCrashAnywhere crashes the conductor at each of its saves in turn,
+// before and after, and lets another finish the run: it must end the same,
+// and no attempt may have begun twice.
+func TestCrashAnywhere(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for n := 1; ; n++ {
+			crashed := false
+			synctest.Test(t, func(t *testing.T) {
+				d := deploy(t, graph(everything...), 0, conductor.Settings{})
+				defer d.close()
+				d.crash()
+				d.serve(&crashing{DB: d.db, left: n, after: after, crash: func() {
+					crashed = true
+					d.stop(errDetach)
+				}})
+				d.start("r")
+				time.Sleep(time.Hour)
+				if crashed {
+					d.c.Wait()
+					d.serve(d.db)
+				}
+				if got := d.settle("r"); got != everythingEnds {
+					t.Errorf("crash %d (after=%v):\n got %s\nwant %s", n, after, got, everythingEnds)
+				}
+				for id, times := range d.world.started {
+					if times != 1 {
+						t.Errorf("crash %d (after=%v): attempt %s began %d times", n, after, id, times)
+					}
+				}
+			})
+			if !crashed {
+				if n < 15 {
+					t.Errorf("only %d saves: the scenario is too small to tell", n-1)
+				}
+				break
+			}
+		}
+	}
+}
+
+// A flaky store fails every third save without a crash.
+type flaky struct {
+	*store.DB
+	mu sync.Mutex
+	n  int
+}
+
+func (f *flaky) Save(ctx context.Context, steps ...engine.Step) error {
+	f.mu.Lock()
+	f.n++
+	n := f.n
+	f.mu.Unlock()
+	switch n % 3 {
+	case 1:
+		return errors.New("disk is busy")
+	case 2: // it is saved, and nobody learns of it
+		if err := f.DB.Save(ctx, steps...); err != nil {
+			return err
+		}
+		return errors.New("connection lost")
+	}
+	return f.DB.Save(ctx, steps...)
+}
+
+func TestFailedSavesAreNotActedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph(everything...), 0, conductor.Settings{})
+		defer d.close()
+		d.crash()
+		d.serve(&flaky{DB: d.db})
+		d.start("r")
+		d.want(d.settle("r"), everythingEnds)
+		for id, times := range d.world.started {
+			if times != 1 {
+				t.Errorf("attempt %s began %d times", id, times)
+			}
+		}
+	})
+}
+
+func TestStopEndsAttemptsAndWaitsForThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a hang", "b ok 1s after=a"), 0, conductor.Settings{})
+		defer d.close()
+		d.start("r")
+		time.Sleep(time.Second)
+		row, err := d.c.Stop(t.Context(), "r", "test")
+		if err != nil || row.State != flow.Stopping && row.State != flow.Canceled {
+			t.Errorf("Stop: got %s, %v, want stopping", row.State, err)
+		}
+		d.want(d.settle("r"), "canceled: a=canceled#1 b=canceled#0")
+		if len(d.world.ended) != 1 {
+			t.Errorf("ended %v, want one attempt", d.world.ended)
+		}
+		row, err = d.c.Stop(t.Context(), "r", "test")
+		if err != nil || row.State != flow.Canceled {
+			t.Errorf("Stop after the end: got %s, %v, want the row as it is", row.State, err)
+		}
+	})
+}
+
+func TestAStopIsNotForgottenByACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a hang"), 0, conductor.Settings{})
+		defer d.close()
+		d.start("r")
+		time.Sleep(time.Second)
+		d.crash()
+		d.serve(&crashing{DB: d.db, left: 2, crash: func() { d.stop(errDetach) }})
+		time.Sleep(time.Second)
+		if _, err := d.c.Stop(t.Context(), "r", "test"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		d.c.Wait()
+		d.serve(d.db)
+		d.want(d.settle("r"), "canceled: a=canceled#1")
+	})
+}
+
+func TestMaxRunsQueues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 10s"), 2, conductor.Settings{})
+		defer d.close()
+		for _, id := range []string{"r1", "r2", "r3", "r4"} {
+			d.start(id)
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		var states []string
+		for _, id := range []string{"r1", "r2", "r3", "r4"} {
+			states = append(states, strings.Fields(d.describe(id))[0])
+		}
+		d.want(strings.Join(states, " "), "running: running: ready: ready:")
+		d.crash() // the queue outlives the server
+		d.serve(d.db)
+		for _, id := range []string{"r1", "r2", "r3", "r4"} {
+			d.want(d.settle(id), "succeeded: a=succeeded#1")
+		}
+	})
+}
+
+func TestScheduleFiresEachSlotOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{Grace: 10 * time.Minute})
+		defer d.close()
+		v := flow.Version{
+			ID: "v2", Workflow: d.v.Workflow, Graph: d.v.Graph, MaxRuns: 16, Created: time.Now(),
+			Settings: json.RawMessage("{}"), Schedule: &flow.Schedule{Expr: "*/5 * * * *"},
+		}
+		if _, err := d.db.AddVersion(t.Context(), v, 0, func(*flow.Workflow) {}); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.c.WorkflowChanged(t.Context(), v.Workflow); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now() // synctest: midnight
+		time.Sleep(21 * time.Minute)
+		d.crash()
+		time.Sleep(58 * time.Minute) // slots from :25 to :15 are missed; the last is within the grace
+		d.serve(d.db)
+		time.Sleep(12 * time.Minute)
+		synctest.Wait()
+		rows, _, err := d.db.Runs(t.Context(), v.Workflow, "", flow.Page{Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range rows {
+			got = append(got, r.Logical.Sub(begin).String())
+			if r.Kind != flow.Scheduled || r.Version != "v2" {
+				t.Errorf("run %s: kind %s of version %s", r.ID, r.Kind, r.Version)
+			}
+		}
+		slices.Reverse(got)
+		d.want(strings.Join(got, " "), "5m0s 10m0s 15m0s 20m0s 1h15m0s 1h20m0s 1h25m0s 1h30m0s")
+	})
+}
+
+func TestDeleteStopsRunsAndRemovesAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a hang"), 0, conductor.Settings{})
+		defer d.close()
+		d.start("r")
+		time.Sleep(time.Second)
+		if _, err := d.db.MarkDeleting(t.Context(), d.v.Workflow); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.c.DeleteWorkflow(t.Context(), d.v.Workflow); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if _, err := d.db.Workflow(t.Context(), d.v.Workflow); flow.KindOf(err) != flow.NotFound {
+			t.Errorf("after the deletion: got %v, want NotFound", err)
+		}
+		if len(d.world.ended) != 1 {
+			t.Errorf("ended %v, want the attempt of the run", d.world.ended)
+		}
+	})
+}
