@@ -53,7 +53,7 @@ type dagText struct {
 
 // dag checks one DAG and builds its definition.
 func (c *compiler) dag(p pair) flow.Definition {
-	d := dagText{path: p.key.name()}
+	d := dagText{path: join("", p.key.name())}
 	if p.key.kind == text {
 		d.id = p.key.text
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -28,7 +27,7 @@ const (
 func read(src []byte) (*value, []flow.Diagnostic) {
 	var doc yaml.Node
 	err := yaml.Load(src, &doc, yaml.WithUniqueKeys(false))
-	if errors.Is(err, io.EOF) || len(bytes.TrimSpace(src)) == 0 {
+	if err != nil && blank(src) {
 		return nil, nil
 	}
 	if err != nil {
@@ -47,6 +46,16 @@ func read(src []byte) (*value, []flow.Diagnostic) {
 		return nil, r.diags
 	}
 	return v, r.diags
+}
+
+// blank reports whether src has nothing but comments.
+func blank(src []byte) bool {
+	for line := range bytes.Lines(src) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
+			return false
+		}
+	}
+	return true
 }
 
 // syntaxFault says where the text stops being YAML.
