@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/blob/blobtest":   {"internal/flow", "internal/blob"},
 	"internal/logs":            {"internal/flow"},
 	"internal/store":           {"internal/flow", "internal/engine", "internal/store/storetest"},
-	"internal/store/storetest": {"internal/flow", "internal/engine"},
+	"internal/store/storetest": {"internal/flow", "internal/engine", "internal/store"},
 	"internal/aws/awsjson":     {"internal/flow"},
 	"internal/aws/restjson":    {"internal/flow"},
 	"internal/aws/sigv4":       {"internal/flow"},

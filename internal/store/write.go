@@ -283,6 +283,7 @@ func (w *writer) run(jobs []*job, errs []error) error {
 		return nil
 	}
 	if _, err := t.exec("COMMIT"); err != nil {
+		_, _ = t.exec("ROLLBACK") // lets go of the file, if it can
 		return w.fail("commit", err)
 	}
 	return nil
