@@ -157,7 +157,11 @@ func callError(err error) error {
 	}
 	ae, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
-		return Errorf("calling the %s operation: %v", operation, rootCause(err))
+		cause := rootCause(err).Error()
+		if _, detail, found := strings.Cut(cause, "get credentials: "); found {
+			cause = "Unable to locate credentials (" + detail + ")"
+		}
+		return Errorf("calling the %s operation: %s", operation, cause)
 	}
 	code, message := ae.ErrorCode(), ae.ErrorMessage()
 	// A reply to HEAD has no body, so botocore knows the status only.

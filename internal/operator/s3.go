@@ -312,7 +312,8 @@ func copyObject(ctx context.Context, a *action, c *s3.Client) error {
 	if a.err != nil {
 		return a.err
 	}
-	source := fromBucket + "/" + strings.ReplaceAll(url.PathEscape(fromKey), "%2F", "/")
+	// A plus sign in this header means a space, which PathEscape ignores.
+	source := fromBucket + "/" + strings.NewReplacer("%2F", "/", "+", "%2B").Replace(url.PathEscape(fromKey))
 	if version != "" {
 		source += "?versionId=" + url.QueryEscape(version)
 	}
