@@ -29,15 +29,15 @@ func (a *arguments) take(c *compiler, key, v *value, path string) {
 		c.ignore(key, path, ignoredWhy(name, v))
 	case spec != nil && spec.Sensor && sensorKey(name):
 		a.sensor = append(a.sensor, pair{key, v})
+	case t.python() && name == "python_callable_file":
+		a.file = pair{key, v}
+	case t.python() && name == "python_callable_name":
+		a.name = pair{key, v}
 	case spec != nil && hasArg(spec, name):
 		a.put(c, key, v, path)
 		c.checkType(argOf(spec, name), v, path)
 	case taskIgnored(name):
 		c.ignore(key, path, ignoredWhy(name, v))
-	case t.python() && name == "python_callable_file":
-		a.file = pair{key, v}
-	case t.python() && name == "python_callable_name":
-		a.name = pair{key, v}
 	case t.act.Custom, spec != nil && spec.Open:
 		a.put(c, key, v, path)
 	case t.ok:

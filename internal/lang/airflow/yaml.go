@@ -31,12 +31,12 @@ func read(src []byte) (*value, []flow.Diagnostic) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, []flow.Diagnostic{syntaxFault(err)}
+		return nil, []flow.Diagnostic{syntaxFault(src, err)}
 	}
 	if doc.Kind == 0 || doc.Kind == yaml.DocumentNode && len(doc.Content) == 0 {
 		return nil, nil
 	}
-	r := reader{open: map[*yaml.Node]bool{}}
+	r := reader{open: map[*yaml.Node]bool{}, anchors: map[string]*yaml.Node{}}
 	n := &doc
 	if n.Kind == yaml.DocumentNode {
 		n = n.Content[0]
@@ -59,7 +59,7 @@ func blank(src []byte) bool {
 }
 
 // syntaxFault says where the text stops being YAML.
-func syntaxFault(err error) flow.Diagnostic {
+func syntaxFault(src []byte, err error) flow.Diagnostic {
 	d := flow.Diagnostic{Severity: flow.Fault}
 	var le *yaml.LoadError
 	if errors.As(err, &le) {
@@ -78,7 +78,10 @@ func syntaxFault(err error) flow.Diagnostic {
 	switch m := d.Message; {
 	case strings.Contains(m, "cannot start any token"):
 		d.Fix = "indent with spaces, and quote a value that begins with a special character, such as '{{ ds }}' or '@daily'"
-	case strings.Contains(m, "document"):
+	case strings.Contains(m, "multiple"):
+		if d.Line == 0 {
+			d.Line, d.Column = secondDocument(src), 1
+		}
 		d.Fix = "keep one document and no second ---"
 	case strings.Contains(m, "mapping values are not allowed"):
 		d.Fix = "quote a value that contains a colon and a space, and check the indentation"
@@ -89,6 +92,19 @@ func syntaxFault(err error) flow.Diagnostic {
 	return d
 }
 
+// secondDocument returns the line on which a second document begins, or 0.
+func secondDocument(src []byte) int {
+	n, begun := 0, false
+	for line := range bytes.Lines(src) {
+		n++
+		if begun && bytes.HasPrefix(line, []byte("---")) {
+			return n
+		}
+		begun = begun || !blank(line)
+	}
+	return 0
+}
+
 // A reader turns nodes into values.
 type reader struct {
 	diags []flow.Diagnostic
@@ -96,6 +112,8 @@ type reader struct {
 	text  int
 	full  bool                // a bound was passed; nothing more is read
 	open  map[*yaml.Node]bool // collections that we are inside of
+	// anchors are the first nodes of each name: PyYAML refuses a second one.
+	anchors map[string]*yaml.Node
 }
 
 // fault reports what is wrong with n. The value in its place becomes one that
@@ -135,6 +153,14 @@ func (r *reader) value(n *yaml.Node, depth int) *value {
 		v := r.value(n.Alias, depth+1)
 		v.line, v.column = n.Line, n.Column
 		return v
+	}
+	if n.Anchor != "" {
+		if first := r.anchors[n.Anchor]; first == nil {
+			r.anchors[n.Anchor] = n
+		} else if first != n {
+			r.fault(n, "the anchor %s is already on line %d", n.Anchor, first.Line)
+			return v
+		}
 	}
 	r.nodes++
 	r.text += len(n.Value)
@@ -251,7 +277,7 @@ func (r *reader) mapping(n *yaml.Node, v *value, depth int) {
 		}
 		key := r.key(k, depth)
 		val := r.value(n.Content[i+1], depth+1)
-		if key == nil {
+		if key == nil || r.full {
 			continue
 		}
 		if first := m.own[key.name()]; first != nil {
@@ -297,6 +323,8 @@ func (r *reader) key(k *yaml.Node, depth int) *value {
 	}
 	key := r.value(k, depth+1)
 	switch key.kind {
+	case opaque: // reported
+		return nil
 	case list, mapping:
 		r.fault(k, "a key must be a scalar, not %s; quote a value that begins with { or [, such as '{{ ds }}'", key.what())
 		return nil
@@ -341,18 +369,19 @@ func checkText(src []byte, limit int) (flow.Diagnostic, bool) {
 			Fix:      "move long texts such as SQL or templates out of the definition, to S3 or into the code package",
 		}, false
 	}
-	if !utf8.Valid(src) {
-		line := 1
-		for i := 0; i < len(src); {
-			c, size := utf8.DecodeRune(src[i:])
-			if c == utf8.RuneError && size == 1 {
-				return flow.Diagnostic{Severity: flow.Fault, Line: line, Column: 1, Message: "the definition is not UTF-8"}, false
-			}
-			if c == '\n' {
-				line++
-			}
-			i += size
+	line, column := 1, 1
+	for i := 0; i < len(src); {
+		c, size := utf8.DecodeRune(src[i:])
+		switch {
+		case c == utf8.RuneError && size == 1:
+			return flow.Diagnostic{Severity: flow.Fault, Line: line, Column: column, Message: "the definition is not UTF-8"}, false
+		case c == '\n':
+			line, column = line+1, 0
+		case c < ' ' && c != '\t' && c != '\r', c == 0x7F, c >= 0x80 && c < 0xA0 && c != 0x85, c == 0xFFFE, c == 0xFFFF:
+			return flow.Diagnostic{Severity: flow.Fault, Line: line, Column: column, Message: fmt.Sprintf("the control character %U is not allowed", c),
+				Fix: `remove it, or write it as an escape in double quotes, such as "\x1b"`}, false
 		}
+		i, column = i+size, column+1
 	}
 	return flow.Diagnostic{}, true
 }
