@@ -44,7 +44,11 @@ type Spec struct {
 	// ever.
 	ID   string
 	Argv []string
-	// Env is the whole environment, KEY=value; nothing is inherited.
+	// Env is the whole environment, KEY=value; nothing is inherited. The
+	// driver adds FAIRLEAD_LOG_FD and FAIRLEAD_RESULT_FD, HOME (the cage's
+	// own directory) unless Env has it, and without a cage TMPDIR. Lines
+	// that the command writes to the descriptor FAIRLEAD_LOG_FD go to the
+	// log as they are if they are JSON objects.
 	Env []string
 	// Dir is the working directory inside the cage; empty means the cage's
 	// own empty, writable one.

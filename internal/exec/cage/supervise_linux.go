@@ -268,13 +268,13 @@ func (s *supervisor) begin() error {
 		syscall.Close(fd)
 	}
 	syscall.Close(0)
-	if errno, ok := errors.AsType[syscall.Errno](err); ok && errno != 0 {
+	if e, ok := errors.AsType[*execError](err); ok {
 		// The user's mistake, and reported like a shell does.
 		s.exit.Code = 126
-		if errno == syscall.ENOENT {
+		if e.err == syscall.ENOENT {
 			s.exit.Code = 127
 		}
-		s.output.write(time.Now(), fmt.Appendf(nil, "%s: %v\n", s.c.Argv[0], errno))
+		s.output.write(time.Now(), fmt.Appendf(nil, "%s: %v\n", e.what, e.err))
 		syscall.Close(done[1])
 		return nil
 	}
@@ -286,9 +286,16 @@ func (s *supervisor) begin() error {
 	return nil
 }
 
+// An execError says that the command could not be executed as it was given.
+type execError struct {
+	what string
+	err  error
+}
+
+func (e *execError) Error() string { return e.what + ": " + e.err.Error() }
+
 // start forks the command off a thread that has entered the command's
-// control groups and given up its privileges. An Errno, unwrapped, means that
-// the command could not be executed.
+// control groups and given up its privileges.
 func (s *supervisor) start(files []uintptr) (pid int, err error) {
 	dir := s.c.Chdir
 	env := s.c.Env
@@ -307,11 +314,11 @@ func (s *supervisor) start(files []uintptr) (pid int, err error) {
 	}
 	env = append(env, LogVar+"=3", ResultVar+"=4")
 	if err := syscall.Access(dir, 1); err != nil {
-		return 0, err
+		return 0, &execError{"change to " + dir, err}
 	}
 	path, err := lookPath(s.c.Argv[0], dir, env)
 	if err != nil {
-		return 0, err
+		return 0, &execError{s.c.Argv[0], err}
 	}
 	type forked struct {
 		pid int
@@ -337,7 +344,15 @@ func (s *supervisor) start(files []uintptr) (pid int, err error) {
 			if group >= 0 {
 				attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, group
 			}
-			return syscall.ForkExec(path, s.c.Argv, attr)
+			pid, err := syscall.ForkExec(path, s.c.Argv, attr)
+			if err != nil {
+				return 0, &execError{s.c.Argv[0], err}
+			}
+			for _, l := range s.c.Rlimits {
+				// The soft limit was inherited; this makes it stay.
+				_ = prlimit(pid, l.Resource, &syscall.Rlimit{Cur: l.Max, Max: l.Max})
+			}
+			return pid, nil
 		}()
 		answers <- forked{pid, err}
 	}()
@@ -345,10 +360,6 @@ func (s *supervisor) start(files []uintptr) (pid int, err error) {
 	restore()
 	if f.err != nil {
 		return 0, f.err
-	}
-	for _, l := range s.c.Rlimits {
-		// The soft limit was inherited; this makes it stay.
-		_ = prlimit(f.pid, l.Resource, &syscall.Rlimit{Cur: l.Max, Max: l.Max})
 	}
 	s.groups.settle()
 	return f.pid, nil
