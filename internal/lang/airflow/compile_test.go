@@ -419,3 +419,17 @@ func FuzzCompile(f *testing.F) {
 		}
 	})
 }
+
+// TestOwnExamples compiles the workflows that the repository shows.
+func TestOwnExamples(t *testing.T) {
+	for file, nodes := range map[string]int{"hello.yaml": 3, "etl_s3.yaml": 6, "package/tidy.yaml": 4} {
+		src, err := os.ReadFile(filepath.Join("..", "..", "..", "examples", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		def, ds := Compile(src, Options{Operators: operator.Default(), HasCode: strings.HasPrefix(file, "package/")})
+		if len(ds) > 0 || len(def.Graph.Nodes) != nodes {
+			t.Errorf("%s: %d nodes, want %d, and findings:\n%s", file, len(def.Graph.Nodes), nodes, lines(ds))
+		}
+	}
+}
