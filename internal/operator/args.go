@@ -29,7 +29,7 @@ func (a *args) raw(name string) json.RawMessage {
 	return v
 }
 
-// given reports whether the argument has a value other than None.
+// has reports whether the argument has a value other than None.
 func (a *args) has(name string) bool { return a.raw(name) != nil }
 
 // text returns a text argument, or nothing for None.

@@ -27,11 +27,11 @@ type bash struct {
 // Command runs the text with bash -c, in the directory of the code package if
 // there is one.
 //
-// A text that ends in .sh or .bash names a template file, as in Airflow. The
-// caller renders templates, so it also loads such files; a text that it has
-// loaded must not end in such a suffix by accident: a line end at its end
-// prevents that. A name that the caller has left alone is looked up here and
-// run unrendered.
+// A text that ends in .sh or .bash names a template file of the code package,
+// as in Airflow; its text is run, and not rendered. If there is no such file,
+// a single word is refused, while anything longer, such as "bash job.sh", is
+// run as the command that it looks like: the service is said to do so, where
+// Airflow itself finds no template and fails.
 func (b bash) Command(c Call) (exec.Spec, error) {
 	a := c.args(b.spec)
 	text := a.needed("bash_command")
@@ -49,7 +49,11 @@ func (b bash) Command(c Call) (exec.Spec, error) {
 		return exec.Spec{}, err
 	}
 	if suffixed(b.spec, text) {
-		if text, err = templateFile(c.Code, text); err != nil {
+		script, err := templateFile(c.Code, text)
+		switch {
+		case err == nil:
+			text = script
+		case !strings.ContainsAny(text, " \t\n"):
 			return exec.Spec{}, err
 		}
 	}
