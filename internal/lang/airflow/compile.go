@@ -145,24 +145,18 @@ func (c *compiler) document(root *value) flow.Definition {
 	if len(root.pairs) != 1 {
 		c.fault(secondKey(root), "", singleDAG(root, public))
 	}
-	var def flow.Definition
-	for i, p := range root.pairs {
-		// Each is checked, so that all faults show at once.
-		if p.key.is("default") && len(root.pairs) > 1 {
-			continue
-		}
-		d := c.dag(p)
-		if i == 0 || def.Name == "" {
-			def = d
-		}
-		if !c.looksLikeDAG(p.value) && len(root.pairs) > 1 {
-			break
+	if len(root.pairs) == 1 {
+		return c.dag(root.pairs[0])
+	}
+	// What looks like a DAG is checked all the same, so that all faults show
+	// at once.
+	for _, p := range root.pairs {
+		if p.value.kind == mapping && p.value.find("tasks") != nil {
+			c.dag(p)
 		}
 	}
-	return def
+	return flow.Definition{}
 }
-
-func (c *compiler) looksLikeDAG(v *value) bool { return v.kind == mapping && v.find("tasks") != nil }
 
 // secondKey returns the key that is one too many.
 func secondKey(root *value) *value {

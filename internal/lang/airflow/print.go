@@ -13,45 +13,48 @@ import (
 	"fairlead/internal/flow"
 )
 
-// WriteText prints one finding a line: file:line:column: severity: path:
-// message (fix).
-func WriteText(w io.Writer, file string, ds []flow.Diagnostic) error {
+// FileDiagnostics are the findings about one text.
+type FileDiagnostics struct {
+	File   string
+	Source []byte
+	Found  []flow.Diagnostic
+}
+
+// PrintText prints one finding a line, file:line:column: severity: path:
+// message, and below it what to write instead. For a terminal it adds the
+// source line with a caret below the place, and colors.
+func PrintText(w io.Writer, all []FileDiagnostics, terminal bool) error {
 	b := bufio.NewWriter(w)
-	for _, d := range ds {
-		fmt.Fprintf(b, "%s%s: %s\n", place(file, d), d.Severity, sentence(d))
-		if d.Fix != "" {
-			fmt.Fprintf(b, "    %s\n", visible(d.Fix))
+	for _, f := range all {
+		source := bytes.Split(f.Source, []byte("\n"))
+		for _, d := range f.Found {
+			if terminal {
+				printExcerpt(b, f.File, source, d)
+				continue
+			}
+			fmt.Fprintf(b, "%s%s: %s\n", place(f.File, d), d.Severity, sentence(d))
+			if d.Fix != "" {
+				fmt.Fprintf(b, "    %s\n", visible(d.Fix))
+			}
 		}
 	}
 	return b.Flush()
 }
 
-// WriteTerminal prints the findings with the source line of each and a caret
-// below the place. Colors are those that every terminal has; color false
-// leaves them out.
-func WriteTerminal(w io.Writer, file string, src []byte, ds []flow.Diagnostic, color bool) error {
-	paint := func(code, s string) string {
-		if !color {
-			return s
-		}
-		return "\x1b[" + code + "m" + s + "\x1b[0m"
+// printExcerpt prints a finding as a terminal shows it, in colors that every
+// terminal has.
+func printExcerpt(b *bufio.Writer, file string, source [][]byte, d flow.Diagnostic) {
+	paint := func(code, s string) string { return "\x1b[" + code + "m" + s + "\x1b[0m" }
+	shade := [...]string{flow.Fault: "1;31", flow.Caution: "1;33", flow.Remark: "1;36"}[d.Severity]
+	fmt.Fprintf(b, "%s%s: %s\n", place(file, d), paint(shade, d.Severity.String()), sentence(d))
+	if d.Line >= 1 && d.Line <= len(source) {
+		text, caret := excerpt(string(bytes.TrimSuffix(source[d.Line-1], []byte("\r"))), d.Column)
+		fmt.Fprintf(b, "%s %s\n", paint("2", fmt.Sprintf("%5d |", d.Line)), text)
+		fmt.Fprintf(b, "%s %s\n", paint("2", "      |"), paint(shade, caret))
 	}
-	shade := [...]string{flow.Fault: "1;31", flow.Caution: "1;33", flow.Remark: "1;36"}
-	source := bytes.Split(src, []byte("\n"))
-	b := bufio.NewWriter(w)
-	for _, d := range ds {
-		fmt.Fprintf(b, "%s%s: %s\n", place(file, d), paint(shade[d.Severity], d.Severity.String()), sentence(d))
-		if d.Line >= 1 && d.Line <= len(source) {
-			text, caret := excerpt(string(bytes.TrimSuffix(source[d.Line-1], []byte("\r"))), d.Column)
-			number := fmt.Sprintf("%5d", d.Line)
-			fmt.Fprintf(b, "%s %s\n", paint("2", number+" |"), text)
-			fmt.Fprintf(b, "%s %s\n", paint("2", "      |"), paint(shade[d.Severity], caret))
-		}
-		if d.Fix != "" {
-			fmt.Fprintf(b, "      %s %s\n", paint("1;32", "fix:"), visible(d.Fix))
-		}
+	if d.Fix != "" {
+		fmt.Fprintf(b, "      %s %s\n", paint("1;32", "fix:"), visible(d.Fix))
 	}
-	return b.Flush()
 }
 
 // excerpt returns what of a source line to show, and the caret under a
@@ -83,38 +86,42 @@ type finding struct {
 	Service string `json:"service,omitzero"`
 }
 
-// WriteJSON prints the findings as one JSON array of objects with the members
-// file, line, column, severity (error, warning or note), path, message, fix
-// and service; what is empty is left out.
-func WriteJSON(w io.Writer, file string, ds []flow.Diagnostic) error {
-	out := make([]finding, len(ds))
-	for i, d := range ds {
-		out[i] = finding{file, d.Line, d.Column, d.Severity.String(), d.Path, d.Message, d.Fix, d.Public}
+// PrintJSON prints the findings of all files as one JSON array of objects
+// with the members file, line, column, severity (error, warning or note),
+// path, message, fix and service; what is empty is left out.
+func PrintJSON(w io.Writer, all []FileDiagnostics) error {
+	out := []finding{}
+	for _, f := range all {
+		for _, d := range f.Found {
+			out = append(out, finding{f.File, d.Line, d.Column, d.Severity.String(), d.Path, d.Message, d.Fix, d.Public})
+		}
 	}
-	if err := json.MarshalWrite(w, out, jsontext.WithIndent("  ")); err != nil {
+	if err := json.MarshalWrite(w, out, jsontext.WithIndent("  "), jsontext.AllowInvalidUTF8(true)); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
 }
 
-// WriteGitHub prints the findings as workflow commands of GitHub Actions,
+// PrintGitHub prints the findings as workflow commands of GitHub Actions,
 // which show them beside the changed lines.
-func WriteGitHub(w io.Writer, file string, ds []flow.Diagnostic) error {
+func PrintGitHub(w io.Writer, all []FileDiagnostics) error {
 	b := bufio.NewWriter(w)
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
-	for _, d := range ds {
-		command := [...]string{flow.Fault: "error", flow.Caution: "warning", flow.Remark: "notice"}[d.Severity]
-		fmt.Fprintf(b, "::%s file=%s", command, property.Replace(file))
-		if d.Line > 0 {
-			fmt.Fprintf(b, ",line=%d,col=%d", d.Line, d.Column)
+	for _, f := range all {
+		for _, d := range f.Found {
+			command := [...]string{flow.Fault: "error", flow.Caution: "warning", flow.Remark: "notice"}[d.Severity]
+			fmt.Fprintf(b, "::%s file=%s", command, property.Replace(f.File))
+			if d.Line > 0 {
+				fmt.Fprintf(b, ",line=%d,col=%d", d.Line, d.Column)
+			}
+			text := sentence(d)
+			if d.Fix != "" {
+				text += "\n" + visible(d.Fix)
+			}
+			fmt.Fprintf(b, "::%s\n", data.Replace(text))
 		}
-		text := sentence(d)
-		if d.Fix != "" {
-			text += "\n" + visible(d.Fix)
-		}
-		fmt.Fprintf(b, "::%s\n", data.Replace(text))
 	}
 	return b.Flush()
 }
