@@ -71,7 +71,7 @@ func (db *DB) writePostgres(ctx context.Context, fn func(*tx) error) error {
 	const tries = 50
 	for i := 1; ; i++ {
 		err := db.tryPostgres(ctx, fn)
-		if i == tries || !inTheWay(err) {
+		if i == tries || !inTheWay(err, i) {
 			return err
 		}
 		// Spread those that met, so that they do not meet again.
@@ -102,12 +102,13 @@ func (db *DB) tryPostgres(ctx context.Context, fn func(*tx) error) error {
 	return nil
 }
 
-// inTheWay reports whether the same transaction may succeed when it is tried
-// again: a serialization failure, a deadlock, or a key that another inserted
-// after we had looked.
-func inTheWay(err error) bool {
+// inTheWay reports whether a transaction that failed the i-th time may succeed
+// when it is tried again: after a serialization failure, a deadlock, or a key
+// that another inserted when we had looked. A key that is there each time is
+// our own mistake.
+func inTheWay(err error, i int) bool {
 	pe, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (pe.Code == "40001" || pe.Code == "40P01" || pe.Code == "23505")
+	return ok && (pe.Code == "40001" || pe.Code == "40P01" || pe.Code == "23505" && i <= 3)
 }
 
 // closedOr names the error that database/sql does not.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -231,6 +232,34 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	db.Close()
 	if _, err := Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "newer release") {
 		t.Errorf("Open of a newer database = %v, want it refused", err)
+	}
+}
+
+func TestCommitsReachTheDisk(t *testing.T) {
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.write(t.Context(), func(tx *tx) error {
+		mode, err := one(tx, value[string], `PRAGMA journal_mode`)
+		if err != nil {
+			return err
+		}
+		sync, err := number(tx, `PRAGMA synchronous`)
+		if mode != "wal" || sync != 2 {
+			t.Errorf("journal_mode, synchronous = %s, %d; want wal, 2 (full)", mode, sync)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(db.path(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o600 {
+		t.Errorf("mode of the file = %v, want 0600", got)
 	}
 }
 
