@@ -308,7 +308,7 @@ type task struct {
 	set   settings
 	deps  []dep
 	act   Action
-	ok    bool // the operator may be run
+	ok    bool // it is known how to judge the arguments
 }
 
 // A dep is one upstream of a task.
@@ -446,6 +446,11 @@ func (c *compiler) operator(t *task, body *value) {
 		s.message = fmt.Sprintf("an operator is named by its full import path, not by %s", op.what())
 	}
 	c.fault(op, path, s)
+	// Where only the module is wrong, the arguments can be checked all the
+	// same.
+	if meant := c.near[name]; strings.HasSuffix(meant, "."+t.class) {
+		t.spec, t.ok = c.opts.Operators.Lookup(meant)
+	}
 }
 
 // custom reports whether a class that the table does not have may come from
