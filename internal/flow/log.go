@@ -1,6 +1,9 @@
 package flow
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // A LogGroup is a named set of log streams.
 type LogGroup struct {
@@ -61,4 +64,12 @@ type LogList struct {
 	ByTime     bool
 	Descending bool
 	Page
+}
+
+// Key is what comes into Page.After to go on after s.
+func (l LogList) Key(s LogStream) string {
+	if l.ByTime {
+		return fmt.Sprintf("%020d %s", s.Written.UnixNano(), s.Name)
+	}
+	return s.Name
 }
