@@ -143,7 +143,7 @@ func (c *compiler) missing(a *arguments) {
 		message: fmt.Sprintf("%s needs %s", t.class, strings.Join(names, ", "))}
 	// A misspelt argument is both missing and unknown.
 	for _, u := range a.unknown {
-		if n := nearest(u.key.text, names); n != "" {
+		if n := c.nearest(u.key.text, names); n != "" {
 			s.fix = fmt.Sprintf("write %s for %s", n, clip(u.key.text, 60))
 			break
 		}
@@ -176,7 +176,7 @@ func (c *compiler) refuse(a *arguments) {
 	for _, u := range a.unknown {
 		s := say{public: public, message: fmt.Sprintf("%s takes no %s", t.class, clip(u.key.text, 100))}
 		public = ""
-		switch h, n := hint(u.key.text), nearest(u.key.text, free); {
+		switch h, n := hint(u.key.text), c.nearest(u.key.text, free); {
 		case h != "":
 			s.fix = h
 		case n != "":
@@ -271,7 +271,7 @@ func (c *compiler) checkEnum(arg operator.Arg, v *value, path string) {
 		names = append(names, fromJSON(e).plain())
 	}
 	s := say{message: fmt.Sprintf("%s is one of %s, not %s", arg.Name, strings.Join(names, ", "), v.repr())}
-	if n := nearest(v.plain(), names); n != "" {
+	if n := c.nearest(v.plain(), names); n != "" {
 		s.fix = "write " + n
 	}
 	c.caution(v, path, s)

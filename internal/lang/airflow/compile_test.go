@@ -364,6 +364,40 @@ func TestOddTexts(t *testing.T) {
 	}
 }
 
+// TestHostileTexts has texts of full size that try to keep the compiler busy.
+func TestHostileTexts(t *testing.T) {
+	grow := func(head, form string) string {
+		var b strings.Builder
+		b.WriteString(head)
+		for i := 0; b.Len() < defaultBytes-200; i++ {
+			fmt.Fprintf(&b, form, i, i, i)
+		}
+		return b.String()
+	}
+	const head = "d:\n  tasks:\n"
+	for name, src := range map[string]string{
+		"unknown tasks":        grow(head, "    t%[1]d: {operator: &o "+empty+", dependencies: [u%[1]d]}\n"),
+		"unknown dependencies": grow(head+"    t: {operator: "+empty+", dependencies: [", "x%[1]d,") + "]}\n",
+		"unknown operators":    grow(head, "    t%[1]d: {operator: airflow.providers.amazon.S3Operator%[1]d}\n"),
+		"unknown arguments":    grow(head+"    t: {operator: "+empty+", ", "x%[1]d: 1,") + "}\n",
+		"circles":              grow(head, "    t%[1]d: {operator: "+empty+", dependencies: [t%[1]d]}\n"),
+		"unknown keys":         grow("d:\n", "  k%[1]d: 1\n"),
+		"integers":             "d: [" + strings.Repeat("1"+strings.Repeat("7", 4000)+",", 12) + "]\n",
+		"sexagesimal":          "d: 1" + strings.Repeat(":59", 15000) + "\n",
+		"merges":               grow("d: &d {a: 1}\nx:\n", "  k%[1]d: {<<: [*d, *d, *d, *d, *d, *d]}\n"),
+		"patterns":             grow("d:\n  params:\n", "    p%[1]d: {type: string, pattern: '(a|b|[c-z]{1,50}){1,50}', default: x}\n"),
+		"brackets":             strings.Repeat("{a: [", 25) + strings.Repeat("[1],", 10000) + strings.Repeat("]}", 25),
+	} {
+		start := time.Now()
+		_, ds := check(src)
+		took := time.Since(start)
+		if took > 2*time.Second || len(ds) > 3*maxFindings {
+			t.Errorf("%s, %d bytes: %d findings in %s", name, len(src), len(ds), took)
+		}
+		t.Logf("%s: %d bytes, %d findings, %s; %s", name, len(src), len(ds), took.Round(time.Millisecond), clip(lines(ds[:min(1, len(ds))]), 200))
+	}
+}
+
 // manyTasks is a text of nearly 50 KB with 500 tasks.
 func manyTasks() []byte {
 	var b strings.Builder

@@ -196,7 +196,7 @@ func (c *compiler) otherDAGKey(key, v *value, path string) {
 		return
 	}
 	if unexpected.fix == "" {
-		if n := nearest(key.text, dagKeys()); n != "" {
+		if n := c.nearest(key.text, dagKeys()); n != "" {
 			unexpected.fix = fmt.Sprintf("write %s", n)
 		} else {
 			unexpected.fix = "remove it"

@@ -1,5 +1,7 @@
 package airflow
 
+import "fairlead/internal/flow"
+
 // nearest returns the name among candidates that word was probably meant to
 // be, or "" when none is close.
 func nearest(word string, candidates []string) string {
@@ -16,6 +18,15 @@ func nearest(word string, candidates []string) string {
 		}
 	}
 	return best
+}
+
+// nearest is [nearest] while its answer will still be shown: comparing every
+// word of a text with every other must not be a way to keep us busy.
+func (c *compiler) nearest(word string, candidates []string) string {
+	if c.count[flow.Fault] >= maxFindings {
+		return ""
+	}
+	return nearest(word, candidates)
 }
 
 // distance counts the insertions, deletions, replacements and swaps of

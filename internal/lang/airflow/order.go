@@ -47,7 +47,7 @@ func (c *compiler) nodes(tasks []*task) []flow.Node {
 
 func (c *compiler) unknownTask(t *task, d dep, ids []string) {
 	s := say{message: fmt.Sprintf("task %s depends on %s, which is not a task of this DAG", t.id, pyQuote(clip(d.id, 100)))}
-	if n := nearest(d.id, ids); n != "" {
+	if n := c.nearest(d.id, ids); n != "" {
 		s.fix = "write " + n
 	}
 	c.fault(d.at, d.path, s)

@@ -168,7 +168,7 @@ func (c *compiler) rule(v *value, path, where string) flow.Rule {
 	}
 	s := say{public: fmt.Sprintf("The trigger_rule must be one of [%s],'%s'; received '%s'.", strings.Join(quoted, ", "), where, clip(v.plain(), 200)),
 		message: fmt.Sprintf("%s is no trigger rule; there are %s", v.repr(), strings.Join(names, ", "))}
-	if n := nearest(v.text, names); v.kind == text && n != "" {
+	if n := c.nearest(v.text, names); v.kind == text && n != "" {
 		s.fix = "write " + n
 	}
 	c.fault(v, path, s)
@@ -237,8 +237,8 @@ func (c *compiler) defaultArgs(d *dagText) settings {
 				f.fix = "remove it: it has no effect on tasks either"
 			case key.is("params"):
 				f.fix = "move it up: params is a key of the DAG"
-			case key.kind == text && nearest(key.text, allowed) != "":
-				f.fix = "write " + nearest(key.text, allowed)
+			case key.kind == text && c.nearest(key.text, allowed) != "":
+				f.fix = "write " + c.nearest(key.text, allowed)
 			case key.kind == text && hint(key.text) != "":
 				f.fix = hint(key.text)
 			default:
@@ -515,7 +515,7 @@ func (c *compiler) unsupported(name string) (message, fix string) {
 	if !strings.Contains(name, ".") {
 		message = fmt.Sprintf("%s is not a full import path", pyQuote(clip(name, 200)))
 	}
-	if c.opts.Operators != nil && len(name) <= 300 {
+	if c.opts.Operators != nil && len(name) <= 300 && c.count[flow.Fault] < maxFindings {
 		n, seen := c.near[name]
 		if !seen {
 			n = c.opts.Operators.Nearest(name)
