@@ -78,6 +78,9 @@ func Compile(src []byte, opts Options) (flow.Definition, []flow.Diagnostic) {
 		}
 		return a.Column - b.Column
 	})
+	if hidden := max(c.count[flow.Fault], c.count[flow.Caution], c.count[flow.Remark]) - maxFindings; hidden > 0 {
+		c.diags = append(c.diags, flow.Diagnostic{Severity: flow.Remark, Message: fmt.Sprintf("only the first %d findings of a kind are shown", maxFindings)})
+	}
 	if c.count[flow.Fault] > 0 {
 		return flow.Definition{Name: def.Name}, c.diags
 	}
