@@ -125,6 +125,13 @@ func prlimit(pid, resource int, limit *syscall.Rlimit) error {
 	return nil
 }
 
+// resetSignal gives a signal its default action, whatever the Go runtime
+// wants.
+func resetSignal(sig syscall.Signal) {
+	var action [4]uint64 // struct sigaction of the kernel: SIG_DFL, no flags, empty mask
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+}
+
 // dropPrivileges takes every capability from the calling thread and from
 // what it forks, for good. Threads that exist already keep theirs.
 func dropPrivileges() error {

@@ -8,7 +8,7 @@ import (
 	"fairlead/internal/exec/sandbox"
 )
 
-func newDriver(t *testing.T, root string) exec.Driver {
+func newDriver(t testing.TB, root string) exec.Driver {
 	t.Helper()
 	d, err := sandbox.New(sandbox.Options{Root: root})
 	if err != nil {
@@ -17,4 +17,4 @@ func newDriver(t *testing.T, root string) exec.Driver {
 	return d
 }
 
-func TestSandbox(t *testing.T) { exectest.Run(t, newDriver) }
+func TestSandbox(t *testing.T) { exectest.Run(t, func(t *testing.T, root string) exec.Driver { return newDriver(t, root) }) }
