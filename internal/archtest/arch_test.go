@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"internal/sts":             {"internal/flow", "internal/aws/..."},
 	"internal/web":             {"internal/flow", "internal/aws/..."},
 	"cmd/fairlead":             {"internal/..."},
+	"examples":                 {},
 	"bench":                    {"internal/..."},
 	"internal/clienttest":      {"internal/..."},
 }
