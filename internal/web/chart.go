@@ -10,6 +10,7 @@ import (
 // A chart is the drawing of a run's graph.
 type chart struct {
 	Width, Height int
+	Shrinks       bool // to the width of the page: it stays legible
 	Title         string
 	Boxes         []chartBox
 	Edges         []chartEdge
@@ -40,7 +41,7 @@ func (s *Console) chart(run flow.Run, g *flow.Graph, w world) *chart {
 	if !ok {
 		return nil
 	}
-	c := &chart{Width: l.Width, Height: l.Height, Title: "Graph of " + count(len(g.Nodes), "task", "tasks")}
+	c := &chart{Width: l.Width, Height: l.Height, Shrinks: l.Width <= 1500, Title: "Graph of " + count(len(g.Nodes), "task", "tasks")}
 	for i, n := range g.Nodes {
 		t, is := w.tasks[n.ID]
 		if !is {
@@ -56,7 +57,7 @@ func (s *Console) chart(run flow.Run, g *flow.Graph, w world) *chart {
 		if why := w.why(t); why != "" {
 			title += " – " + clip(why, 300)
 		}
-		if d := took(t.Started, t.Ended, w.now); d != "" && t.State != flow.Retrying {
+		if d := took(t.Started, t.Ended, w.now); d != "" && (t.State.Final() || t.State == flow.Running) {
 			under += " · " + d
 		}
 		c.Boxes = append(c.Boxes, chartBox{

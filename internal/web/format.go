@@ -109,16 +109,17 @@ type value struct {
 	Cut        int // bytes that are not shown
 }
 
-// shown indents JSON; what is not JSON is shown as it is.
+// shown indents JSON that is long; what is not JSON is shown as it is.
 func shown(name string, raw json.RawMessage) value {
 	text := string(raw)
 	var b bytes.Buffer
 	// Indenting may multiply the size of deeply nested text.
-	if len(raw) <= maxValue && json.Indent(&b, raw, "", "  ") == nil && b.Len() <= maxValue {
+	short := len(raw) <= 100 && !bytes.ContainsRune(raw, '\n')
+	if !short && len(raw) <= maxValue && json.Indent(&b, raw, "", "  ") == nil && b.Len() <= maxValue {
 		text = b.String()
 	}
-	short := clip(text, maxValue)
-	return value{clip(name, 256), short, max(0, len(text)-len(short))}
+	head := clip(text, maxValue)
+	return value{clip(name, 256), head, max(0, len(text)-len(head))}
 }
 
 // members returns the members of a JSON object in their order; one nameless
@@ -128,7 +129,7 @@ func members(raw json.RawMessage) []value {
 		return nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') || !json.Valid(raw) {
 		return []value{shown("", raw)}
 	}
 	var all []value
@@ -162,5 +163,9 @@ func follow(base, member, token string) string {
 	if token == "" {
 		return ""
 	}
-	return base + "?" + member + "=" + url.QueryEscape(token)
+	sep := "?"
+	if strings.Contains(base, "?") {
+		sep = "&"
+	}
+	return base + sep + member + "=" + url.QueryEscape(token)
 }

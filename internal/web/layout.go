@@ -18,9 +18,9 @@ const (
 // Sizes of the drawing, in pixels.
 const (
 	boxHeight = 44
-	minBox    = 112
+	minBox    = 168
 	maxBox    = 248
-	gapX      = 52
+	gapX      = 40
 	gapY      = 14
 	laneY     = 10 // room for an edge that passes between boxes
 	margin    = 8

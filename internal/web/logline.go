@@ -53,10 +53,11 @@ func readLine(e flow.LogEvent) logLine {
 	return l
 }
 
-// more shows what an event carries beside its text: errors as Python prints
-// them, the rest as name=value.
+// more shows what an event carries beside its text: errors with where they
+// came from, the rest as name=value.
 func more(m map[string]json.RawMessage) string {
 	var b strings.Builder
+	var rest []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		switch k {
 		case "timestamp", "level", "event", "logger":
@@ -66,8 +67,9 @@ func more(m map[string]json.RawMessage) string {
 				continue
 			}
 		}
-		fmt.Fprintf(&b, "%s=%s\n", k, text(m[k]))
+		rest = append(rest, k+"="+text(m[k]))
 	}
+	b.WriteString(strings.Join(rest, "  "))
 	return strings.TrimSuffix(b.String(), "\n")
 }
 

@@ -101,8 +101,10 @@ func (s *Console) task(r *http.Request) (view, error) {
 			p.DueWord = "Due again"
 		}
 	}
-	for i := range last {
-		p.Others = append(p.Others, link{strconv.Itoa(i + 1), taskURL(run, t.ID, i+1)})
+	for i := 1; i <= last && last > 1; i++ {
+		if i != t.Attempt {
+			p.Others = append(p.Others, link{strconv.Itoa(i), taskURL(run, t.ID, i)})
+		}
 	}
 	p.Ups = s.links(run, all, node.After)
 	p.Downs = s.links(run, all, downstreams(&g, t.ID))

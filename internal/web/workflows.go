@@ -137,6 +137,7 @@ type runRow struct {
 	Created instant
 	Started instant
 	Took    string
+	Open    bool // not ended
 	Why     string
 }
 
@@ -147,7 +148,7 @@ func (s *Console) runRow(r flow.Run, numbers map[flow.VersionID]int) runRow {
 	}
 	return runRow{
 		ID: string(r.ID), URL: runURL(r.Workflow, r.ID), State: runBadge(r.State), Kind: kindWord(r.Kind), Version: v,
-		Created: moment(r.Created), Started: moment(r.Started), Took: took(r.Started, r.Ended, s.c.Now()), Why: r.Reason,
+		Created: moment(r.Created), Started: moment(r.Started), Took: took(r.Started, r.Ended, s.c.Now()), Open: r.Ended.IsZero(), Why: r.Reason,
 	}
 }
 
