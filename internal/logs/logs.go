@@ -337,7 +337,8 @@ func (d *Dir) Append(group, stream string, lines ...[]byte) error {
 	return appendTo(path, b.Bytes())
 }
 
-// Put adds events whose text may be anything, each at its own time.
+// Put adds events whose text may be anything, each at its own time, to an
+// existing stream. An event longer than a line may be is a flow.Invalid error.
 func (d *Dir) Put(group, stream string, events []flow.LogEvent) error {
 	path, err := d.find(group, stream)
 	if err != nil {
@@ -351,6 +352,9 @@ func (d *Dir) Put(group, stream string, events []flow.LogEvent) error {
 		line, err := json.Marshal(wrapped{e.At.UnixMilli(), e.Text})
 		if err != nil {
 			return err
+		}
+		if len(line) > maxLine {
+			return flow.Errorf(flow.Invalid, "log event too large: %d bytes as JSON exceed the limit of %d", len(line), maxLine)
 		}
 		b.Write(line)
 		b.WriteByte('\n')
