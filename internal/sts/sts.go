@@ -1,12 +1,11 @@
-// Package sts answers the one call of AWS STS that clients make to learn who
-// they are, GetCallerIdentity. It knows the Query protocol and nothing of
-// roles.
+// Package sts serves the one operation of AWS STS that clients call to learn
+// who they are, GetCallerIdentity. It issues no credentials.
 package sts
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,120 +13,130 @@ import (
 	"net/url"
 
 	"fairlead/internal/aws/sigv4"
-	"fairlead/internal/flow"
 )
 
-// Service is the name under which requests are signed.
-const Service = "sts"
-
-// maxBody bounds a request; a form with one action is far smaller.
-const maxBody = 64 << 10
-
-// A Door answers requests.
-type Door struct {
-	// Check admits a request and returns a context that knows who is calling.
-	Check func(r *http.Request, body []byte) (context.Context, error)
+// Config says what a Door works with.
+type Config struct {
+	// Verifier checks signatures; nil admits every request as Default.
+	Verifier *sigv4.Verifier
+	// Default is the caller where nobody checks.
+	Default sigv4.Identity
 	// Log is told of internal errors; nil means slog.Default.
 	Log *slog.Logger
 }
 
+// A Door answers requests to STS.
+type Door struct{ Config }
+
+// New returns a door.
+func New(c Config) *Door {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Door{c}
+}
+
+// maxBody is how many bytes a request may have.
+const maxBody = 64 << 10
+
+const namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
+
 type identityResponse struct {
-	XMLName xml.Name `xml:"https://sts.amazonaws.com/doc/2011-06-15/ GetCallerIdentityResponse"`
-	ARN     string   `xml:"GetCallerIdentityResult>Arn"`
-	UserID  string   `xml:"GetCallerIdentityResult>UserId"`
-	Account string   `xml:"GetCallerIdentityResult>Account"`
-	Request string   `xml:"ResponseMetadata>RequestId"`
+	XMLName   xml.Name `xml:"GetCallerIdentityResponse"`
+	Namespace string   `xml:"xmlns,attr"`
+	ARN       string   `xml:"GetCallerIdentityResult>Arn"`
+	UserID    string   `xml:"GetCallerIdentityResult>UserId"`
+	Account   string   `xml:"GetCallerIdentityResult>Account"`
+	RequestID string   `xml:"ResponseMetadata>RequestId"`
 }
 
 type errorResponse struct {
-	XMLName xml.Name `xml:"https://sts.amazonaws.com/doc/2011-06-15/ ErrorResponse"`
-	Type    string   `xml:"Error>Type"`
-	Code    string   `xml:"Error>Code"`
-	Message string   `xml:"Error>Message"`
-	Request string   `xml:"RequestId"`
+	XMLName   xml.Name `xml:"ErrorResponse"`
+	Namespace string   `xml:"xmlns,attr"`
+	Type      string   `xml:"Error>Type"`
+	Code      string   `xml:"Error>Code"`
+	Message   string   `xml:"Error>Message"`
+	RequestID string   `xml:"RequestId"`
 }
 
-// A refusal is an error with the code and status that a client sees.
-type refusal interface {
-	error
-	ErrorCode() string
-	HTTPStatus() int
+// A fault is an error as it goes over the wire.
+type fault struct {
+	status  int
+	code    string
+	message string
 }
 
+func (f *fault) Error() string { return f.code + ": " + f.message }
+
+// ServeHTTP answers one request.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := requestID()
-	w.Header().Set("X-Amzn-Requestid", id)
-	caller, err := d.caller(r)
-	if err != nil {
-		d.fail(w, r, id, err)
+	request := rand.Text()
+	w.Header().Set("x-amzn-RequestId", request)
+	id, err := d.answer(r)
+	if err == nil {
+		d.write(w, http.StatusOK, identityResponse{Namespace: namespace, ARN: id.ARN, UserID: id.AccessKey, Account: id.Account, RequestID: request})
 		return
 	}
-	write(w, http.StatusOK, identityResponse{ARN: caller.ARN, UserID: caller.AccessKey, Account: caller.Account, Request: id})
+	out := errorResponse{Namespace: namespace, Type: "Sender", RequestID: request}
+	status := http.StatusInternalServerError
+	if f, ok := errors.AsType[*fault](err); ok {
+		status, out.Code, out.Message = f.status, f.code, f.message
+	} else if e, ok := errors.AsType[*sigv4.Error](err); ok {
+		status, out.Code, out.Message = e.HTTPStatus(), e.ErrorCode(), e.Text
+	} else {
+		d.Log.ErrorContext(r.Context(), "internal error", "door", "sts", "request", request, "err", err)
+		out.Type, out.Code, out.Message = "Receiver", "InternalFailure", "internal error"
+	}
+	d.write(w, status, out)
 }
 
-// caller reads and checks the request, and returns who sent it.
-func (d *Door) caller(r *http.Request) (sigv4.Identity, error) {
+// answer returns who is calling.
+func (d *Door) answer(r *http.Request) (sigv4.Identity, error) {
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+		return sigv4.Identity{}, &fault{http.StatusMethodNotAllowed, "InvalidHttpRequest", "the method must be POST or GET"}
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		return sigv4.Identity{}, flow.Errorf(flow.Invalid, "read request: %w", err)
+		return sigv4.Identity{}, &fault{http.StatusBadRequest, "RequestAborted", "the request body ended early"}
 	}
 	if len(body) > maxBody {
-		return sigv4.Identity{}, flow.Errorf(flow.Invalid, "the request has more than %d bytes", maxBody)
+		return sigv4.Identity{}, &fault{http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", fmt.Sprintf("the request body is larger than %d bytes", maxBody)}
 	}
-	ctx, err := d.Check(r, body)
-	if err != nil {
-		return sigv4.Identity{}, err
-	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return sigv4.Identity{}, flow.Errorf(flow.Invalid, "the body is not a form: %w", err)
-	}
-	action := form.Get("Action")
-	if action == "" {
-		action = r.URL.Query().Get("Action")
-	}
-	if action != "GetCallerIdentity" {
-		return sigv4.Identity{}, flow.Errorf(flow.NotFound, "no action %.64q here: only GetCallerIdentity is served", action)
-	}
-	caller, _ := sigv4.IdentityOf(ctx)
-	return caller, nil
-}
-
-func (d *Door) fail(w http.ResponseWriter, r *http.Request, id string, err error) {
-	e := errorResponse{Type: "Sender", Message: err.Error(), Request: id}
-	status := http.StatusBadRequest
-	if said, ok := err.(refusal); ok {
-		e.Code, status = said.ErrorCode(), said.HTTPStatus()
-	} else {
-		switch flow.KindOf(err) {
-		case flow.Invalid:
-			e.Code = "ValidationError"
-		case flow.NotFound:
-			e.Code = "InvalidAction"
-		default:
-			log := d.Log
-			if log == nil {
-				log = slog.Default()
-			}
-			log.ErrorContext(r.Context(), "internal error", "service", Service, "request", id, "err", err)
-			e.Type, e.Code, e.Message, status = "Receiver", "InternalFailure", "internal error", http.StatusInternalServerError
+	id := d.Default
+	if d.Verifier != nil {
+		if id, err = d.Verifier.Verify(r, body); err != nil {
+			return id, err
 		}
 	}
-	write(w, status, e)
+	text := r.URL.RawQuery
+	if r.Method == http.MethodPost {
+		text = string(body)
+	}
+	form, err := url.ParseQuery(text)
+	if err != nil {
+		return id, &fault{http.StatusBadRequest, "MalformedQueryString", "the parameters are not URL-encoded: " + err.Error()}
+	}
+	switch action := form.Get("Action"); {
+	case action == "":
+		return id, &fault{http.StatusBadRequest, "MissingAction", "the parameter Action is missing"}
+	case action != "GetCallerIdentity":
+		return id, &fault{http.StatusBadRequest, "InvalidAction", fmt.Sprintf("no operation %.100q here: only GetCallerIdentity is served", action)}
+	}
+	if v := form.Get("Version"); v != "" && v != "2011-06-15" {
+		return id, &fault{http.StatusBadRequest, "InvalidAction", fmt.Sprintf("no version %.100q here: expected 2011-06-15", v)}
+	}
+	return id, nil
 }
 
-func write(w http.ResponseWriter, status int, v any) {
+func (d *Door) write(w http.ResponseWriter, status int, v any) {
 	data, err := xml.Marshal(v)
-	if err != nil { // only strings: they always encode
-		status, data = http.StatusInternalServerError, nil
+	if err != nil {
+		d.Log.Error("an answer could not be encoded", "door", "sts", "err", err)
+		w.WriteHeader(http.StatusInternalServerError)
+		return
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(status)
-	_, _ = w.Write(append([]byte(xml.Header), data...))
-}
-
-func requestID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	// A client that has gone is not our concern.
+	_, _ = w.Write(data)
 }

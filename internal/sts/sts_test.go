@@ -2,46 +2,62 @@ package sts
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"fairlead/internal/aws/sigv4"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	client "github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-func TestGetCallerIdentity(t *testing.T) {
-	known := func(r *http.Request, _ []byte) (context.Context, error) {
-		if r.Header.Get("Authorization") == "" {
-			return nil, &sigv4.Error{Fault: sigv4.Missing, Flavor: sigv4.REST, Text: "unsigned"}
-		}
-		return sigv4.WithIdentity(r.Context(), sigv4.Identity{AccessKey: "AKIA1", Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/<admin>"}), nil
-	}
-	for _, tt := range []struct {
-		name, method, target, body, auth string
-		check                            func(*http.Request, []byte) (context.Context, error)
-		status                           int
-		want                             string
-	}{
-		{"form", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15", "x", known, 200, "<Arn>arn:aws:iam::111122223333:user/&lt;admin&gt;</Arn>"},
-		{"query", "GET", "/?Action=GetCallerIdentity", "", "x", known, 200, "<Account>111122223333</Account>"},
-		{"other action", "POST", "/", "Action=AssumeRole", "x", known, 400, "<Code>InvalidAction</Code>"},
-		{"unsigned", "POST", "/", "Action=GetCallerIdentity", "", known, 403, "MissingAuthenticationToken"},
-		{"too long", "POST", "/", strings.Repeat("a", maxBody+1), "x", known, 400, "more than"},
-		{"our fault", "POST", "/", "Action=GetCallerIdentity", "x",
-			func(*http.Request, []byte) (context.Context, error) { return nil, errors.New("secret detail") }, 500, "<Message>internal error</Message>"},
+type oneKey struct{}
+
+func (oneKey) Key(_ context.Context, id string) (sigv4.Key, bool, error) {
+	return sigv4.Key{Secret: "secret", Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/dev"}, id == "AKIDEXAMPLE", nil
+}
+
+func TestClientLearnsWhoItIs(t *testing.T) {
+	server := httptest.NewServer(New(Config{Verifier: &sigv4.Verifier{Keys: oneKey{}, Service: "sts", Flavor: sigv4.REST}}))
+	defer server.Close()
+	for _, tt := range []struct{ key, want string }{
+		{"AKIDEXAMPLE", "111122223333 arn:aws:iam::111122223333:user/dev AKIDEXAMPLE"},
+		{"AKIDOTHER", "UnrecognizedClientException"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			r := httptest.NewRequest(tt.method, tt.target, strings.NewReader(tt.body))
-			if tt.auth != "" {
-				r.Header.Set("Authorization", tt.auth)
-			}
-			w := httptest.NewRecorder()
-			(&Door{Check: tt.check}).ServeHTTP(w, r)
-			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.want) {
-				t.Errorf("got %d %s, want %d with %s", w.Code, w.Body, tt.status, tt.want)
-			}
-		})
+		c := client.New(client.Options{BaseEndpoint: &server.URL, Region: "us-east-1", RetryMaxAttempts: 1,
+			Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: tt.key, SecretAccessKey: "secret"}, nil
+			})})
+		out, err := c.GetCallerIdentity(t.Context(), &client.GetCallerIdentityInput{})
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = *out.Account + " " + *out.Arn + " " + *out.UserId
+		}
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("GetCallerIdentity as %s: got %q, want %q", tt.key, got, tt.want)
+		}
+	}
+}
+
+func TestForms(t *testing.T) {
+	door := New(Config{Default: sigv4.Identity{Account: "000000000000"}})
+	for _, tt := range []struct{ method, query, body, want string }{
+		{"GET", "?Action=GetCallerIdentity&Version=2011-06-15", "", "<Account>000000000000</Account>"},
+		{"POST", "", "Action=GetCallerIdentity", "<Account>000000000000</Account>"},
+		{"POST", "", "Action=AssumeRole&Version=2011-06-15", "<Code>InvalidAction</Code>"},
+		{"POST", "", "", "<Code>MissingAction</Code>"},
+		{"POST", "", "Action=GetCallerIdentity&Version=1", "<Code>InvalidAction</Code>"},
+		{"POST", "", "%zz", "<Code>MalformedQueryString</Code>"},
+		{"POST", "", strings.Repeat("x", maxBody+1), "<Code>RequestEntityTooLarge</Code>"},
+		{"PUT", "", "", "<Code>InvalidHttpRequest</Code>"},
+	} {
+		w := httptest.NewRecorder()
+		door.ServeHTTP(w, httptest.NewRequest(tt.method, "/"+tt.query, strings.NewReader(tt.body)))
+		if got := w.Body.String(); !strings.Contains(got, tt.want) {
+			t.Errorf("%s %s with %.50q: got %s, want %s", tt.method, tt.query, tt.body, got, tt.want)
+		}
 	}
 }

@@ -1,4 +1,5 @@
-// Package s3 reads objects of an outside S3, such as AWS's.
+// Package s3 reads objects from an S3 outside: Amazon's, or any store that
+// speaks its wire.
 package s3
 
 import (
@@ -6,80 +7,55 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+
+	"fairlead/internal/flow"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
-
-	"fairlead/internal/flow"
 )
 
-// Config says which S3 to read, and as whom.
-type Config struct {
-	// Endpoint is the URL of an S3; empty means AWS's.
-	Endpoint string
-	Region   string
-	// Credentials sign requests; nil means the SDK's usual chain.
-	Credentials aws.CredentialsProvider
-}
+// A Source is an S3 outside. It is a blob.Source.
+type Source struct{ client *s3.Client }
 
-// A Source is a [blob.Source] of an outside S3.
-type Source struct{ client *awss3.Client }
-
-// New returns a source. It does not try to connect.
-func New(ctx context.Context, c Config) (*Source, error) {
-	load := []func(*config.LoadOptions) error{
-		config.WithRegion(c.Region),
-		// With another kind of client AWS_CA_BUNDLE is an error.
-		config.WithHTTPClient(awshttp.NewBuildableClient()),
+// New returns a source at endpoint, which when empty is Amazon's for the
+// region. An empty region is that of the environment or profile, and
+// us-east-1 where they name none. Credentials come from the SDK's usual
+// chain.
+func New(ctx context.Context, endpoint, region string) (*Source, error) {
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(awshttp.NewBuildableClient()), // AWS_CA_BUNDLE works with this one alone
 	}
-	if c.Credentials != nil {
-		load = append(load, config.WithCredentialsProvider(c.Credentials))
+	if region != "" {
+		options = append(options, config.WithRegion(region))
 	}
-	conf, err := config.LoadDefaultConfig(ctx, load...)
+	c, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return nil, fmt.Errorf("configure S3: %w", err)
+		return nil, fmt.Errorf("configure the client of S3: %w", err)
 	}
-	return &Source{awss3.NewFromConfig(conf, func(o *awss3.Options) {
-		if c.Endpoint != "" {
-			o.BaseEndpoint = &c.Endpoint
-			o.UsePathStyle = true // the host of an emulator rarely has one name for each bucket
+	return &Source{s3.NewFromConfig(c, func(o *s3.Options) {
+		if o.Region == "" {
+			o.Region = "us-east-1"
+		}
+		if endpoint != "" {
+			o.BaseEndpoint = &endpoint
+			o.UsePathStyle = true // few stores answer to bucket names in hosts
 		}
 	})}, nil
 }
 
-// Fetch implements [blob.Source].
-func (s *Source) Fetch(ctx context.Context, bucket, key, version string, max int64) ([]byte, string, error) {
-	body, size, read, err := s.Open(ctx, bucket, key, version)
-	if err != nil {
-		return nil, "", err
-	}
-	defer body.Close()
-	tooLarge := flow.Errorf(flow.Invalid, "s3://%s/%s has more than %d bytes", bucket, key, max)
-	if size > max {
-		return nil, "", tooLarge
-	}
-	data, err := io.ReadAll(io.LimitReader(body, max+1))
-	if err != nil {
-		return nil, "", fmt.Errorf("read s3://%s/%s: %w", bucket, key, err)
-	}
-	if int64(len(data)) > max {
-		return nil, "", tooLarge
-	}
-	return data, read, nil
-}
-
-// Open implements [blob.Source].
+// Open does what blob.Source asks.
 func (s *Source) Open(ctx context.Context, bucket, key, version string) (io.ReadCloser, int64, string, error) {
-	in := &awss3.GetObjectInput{Bucket: &bucket, Key: &key}
+	in := &s3.GetObjectInput{Bucket: &bucket, Key: &key}
 	if version != "" {
 		in.VersionId = &version
 	}
 	out, err := s.client.GetObject(ctx, in)
 	if err != nil {
-		return nil, 0, "", refused(err, bucket, key, version)
+		return nil, 0, "", explain(err, bucket, key, version)
 	}
 	read := aws.ToString(out.VersionId)
 	if read == flow.NullVersion {
@@ -88,27 +64,45 @@ func (s *Source) Open(ctx context.Context, bucket, key, version string) (io.Read
 	return out.Body, aws.ToInt64(out.ContentLength), read, nil
 }
 
-// refused turns what S3 answers into an error that the caller of ours can
-// act on.
-func refused(err error, bucket, key, version string) error {
-	e, ok := errors.AsType[smithy.APIError](err)
-	if !ok {
-		return flow.Errorf(flow.Busy, "S3 cannot be reached for s3://%s/%s: %w", bucket, key, err)
+// Fetch does what blob.Source asks.
+func (s *Source) Fetch(ctx context.Context, bucket, key, version string, max int64) ([]byte, string, error) {
+	body, size, read, err := s.Open(ctx, bucket, key, version)
+	if err != nil {
+		return nil, "", err
 	}
-	switch e.ErrorCode() {
-	case "NoSuchBucket":
-		return flow.Errorf(flow.NotFound, "bucket %s does not exist", bucket).About("bucket", bucket)
-	case "NoSuchKey", "NotFound":
-		return flow.Errorf(flow.NotFound, "object s3://%s/%s does not exist", bucket, key).About("object", key)
-	case "NoSuchVersion":
-		return flow.Errorf(flow.NotFound, "object s3://%s/%s has no version %s", bucket, key, version).About("version", version)
-	case "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken":
-		return flow.Errorf(flow.Denied, "S3 refuses to read s3://%s/%s: %s", bucket, key, e.ErrorMessage())
-	case "MethodNotAllowed": // the version is a deletion
-		return flow.Errorf(flow.NotFound, "version %s of s3://%s/%s is a delete marker", version, bucket, key).About("version", version)
+	defer body.Close()
+	if size > max {
+		return nil, "", flow.Errorf(flow.Invalid, "object %q of bucket %q has %d bytes; at most %d are allowed", key, bucket, size, max)
 	}
-	if e.ErrorFault() == smithy.FaultClient {
-		return flow.Errorf(flow.Invalid, "S3 refuses to read s3://%s/%s: %s: %s", bucket, key, e.ErrorCode(), e.ErrorMessage())
+	data, err := io.ReadAll(io.LimitReader(body, max+1))
+	if err != nil {
+		return nil, "", fmt.Errorf("read s3://%s/%s: %w", bucket, key, err)
 	}
-	return flow.Errorf(flow.Busy, "S3 fails to read s3://%s/%s: %w", bucket, key, err)
+	if int64(len(data)) > max {
+		return nil, "", flow.Errorf(flow.Invalid, "object %q of bucket %q has more than %d bytes", key, bucket, max)
+	}
+	return data, read, nil
+}
+
+// explain gives an answer of the store its kind.
+func explain(err error, bucket, key, version string) error {
+	status := 0
+	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		status = r.HTTPStatusCode()
+	}
+	code := ""
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		code = api.ErrorCode()
+	}
+	switch {
+	case code == "NoSuchBucket":
+		return flow.Errorf(flow.NotFound, "bucket %q does not exist", bucket).About("bucket", bucket)
+	case version != "" && (code == "NoSuchVersion" || code == "NoSuchKey" || code == "InvalidArgument" || status == http.StatusMethodNotAllowed):
+		return flow.Errorf(flow.NotFound, "object %q of bucket %q has no version %q", key, bucket, version).About("version", version)
+	case code == "NoSuchKey", status == http.StatusNotFound:
+		return flow.Errorf(flow.NotFound, "object %q does not exist in bucket %q", key, bucket).About("object", key)
+	case status == http.StatusForbidden:
+		return flow.Errorf(flow.Denied, "access to object %q of bucket %q is denied (%s)", key, bucket, code)
+	}
+	return fmt.Errorf("get s3://%s/%s: %w", bucket, key, err)
 }
