@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"fairlead/internal/flow"
 )
@@ -123,8 +124,7 @@ func plain(s string) string {
 			i += n
 			continue
 		}
-		r := []rune(s[i:min(len(s), i+4)])[0]
-		size := len(string(r))
+		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case clean(r):
 			b.WriteString(s[i : i+size])

@@ -134,15 +134,15 @@ type failure struct {
 	Message     string
 	Path        string
 	Back        link
-	ShowAddress bool
+	ShowAddress bool // false towards strangers
 }
 
 // fail answers with a page that says what went wrong and where.
 func (s *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := failure{Message: err.Error(), Path: clip(r.URL.Path, 500), Back: link{"All workflows", "/"}, ShowAddress: true}
-	var turned *refusal
+	turned, refused := errors.AsType[*refusal](err)
 	switch kind := flow.KindOf(err); {
-	case errors.As(err, &turned):
+	case refused:
 		f.Status, f.ShowAddress = turned.status, false
 	case kind == flow.NotFound:
 		f.Status = http.StatusNotFound

@@ -197,23 +197,33 @@ func (s *Console) tail(r *http.Request, run flow.Run, t flow.Task) ([]logLine, b
 	if t.Attempt == 0 {
 		return nil, false, nil
 	}
-	page, err := s.c.Logs.Log(r.Context(), run.Workflow, run.ID, t.ID, t.Attempt, flow.LogRange{From: -1, Back: true, Limit: maxLines})
-	if flow.KindOf(err) == flow.NotFound {
-		return nil, false, nil
+	var newest []flow.LogEvent // the last event first
+	size, from := 0, int64(-1)
+	for len(newest) < maxLines && size < maxBytes && from != 0 {
+		page, err := s.c.Logs.Log(r.Context(), run.Workflow, run.ID, t.ID, t.Attempt,
+			flow.LogRange{From: from, Back: true, Limit: min(maxLines-len(newest), 500)})
+		if flow.KindOf(err) == flow.NotFound {
+			break
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		for _, e := range slices.Backward(page.Events) {
+			if size < maxBytes {
+				newest = append(newest, e)
+			}
+			size += len(e.Text)
+		}
+		if page.Head == from {
+			break // nothing lies before
+		}
+		from = page.Head
 	}
-	if err != nil {
-		return nil, false, err
-	}
-	first, size := len(page.Events), 0
-	for first > 0 && len(page.Events)-first < maxLines && size < maxBytes {
-		first--
-		size += min(len(page.Events[first].Text), maxLineText)
-	}
-	lines := make([]logLine, 0, len(page.Events)-first)
-	for _, e := range page.Events[first:] {
+	lines := make([]logLine, 0, len(newest))
+	for _, e := range slices.Backward(newest) {
 		lines = append(lines, readLine(e))
 	}
-	return lines, first > 0 || page.Head > 0, nil
+	return lines, from > 0 || size >= maxBytes, nil
 }
 
 // rawLog answers with the whole log of an attempt as it was written.

@@ -60,8 +60,8 @@ func TestPagesSayWhatIsTrue(t *testing.T) {
 		want []string
 	}{
 		{"/", []string{
-			"1 run is active", "ingest-clicks ingest-clicks-a1B2c3D4e5 3 */15 * * * * UTC next 2026-11-21 09:45:00 , in 15 m 00 s RUNNING 2026-11-21 09:28:00",
-			"fresh fresh-Aa1Bb2Cc3D 1 on demand never ran 0", "STOPPED 2026-11-21 06:30:00 , took 17.0 s",
+			"1 run is active", "ingest-clicks ingest-clicks-a1B2c3D4e5 RUNNING 2026-11-21 09:28:00 , for 1 m 59 s 1 */15 * * * * UTC next 2026-11-21 09:45:00 , in 15 m 00 s 3",
+			"fresh fresh-Aa1Bb2Cc3D never ran 0 on demand 1", "STOPPED 2026-11-21 06:30:00 , took 17.0 s",
 		}},
 		{ingestURL, []string{
 			"arn:aws:airflow-serverless:eu-central-1:123456789012:workflow/ingest-clicks-a1B2c3D4e5", "Active runs 1 of at most 16",
@@ -403,5 +403,16 @@ func TestLasting(t *testing.T) {
 		if got := round(d); got != want {
 			t.Errorf("round(%v) = %q, want %q", d, got, want)
 		}
+	}
+}
+
+func TestHugeLinesAreBounded(t *testing.T) {
+	w := busyWorld()
+	for i := range 40 {
+		w.log("Qm7RkVw2XyB4tZn", "extract_users", 1, epoch, fmt.Sprintf("<%d>", i)+strings.Repeat("x", 256<<10))
+	}
+	_, page := get(t, w.config(), runningURL+"/extract_users/1")
+	if !strings.Contains(page, "&lt;39&gt;xxx") || strings.Contains(page, "&lt;20&gt;xxx") || !strings.Contains(page, "The whole log") || len(page) > 1<<20 {
+		t.Errorf("the page of 40 lines of 256 KiB has %d bytes; want the last ones only, cut", len(page))
 	}
 }

@@ -108,13 +108,12 @@ type workflowPage struct {
 	LaterVersions string
 	FirstVersions string
 
-	Runs     []runRow
-	Of       *versionRow // the version whose runs are shown; nil: all
-	AllRuns  string
-	Later    string
-	First    string
-	Setup    string
-	RunsWord string
+	Runs    []runRow
+	Of      *versionRow // the version whose runs are shown; nil: all
+	AllRuns string
+	Later   string
+	First   string
+	Setup   string
 }
 
 type tag struct{ Key, Value string }
