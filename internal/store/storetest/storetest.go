@@ -62,6 +62,11 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"retention", retention},
 		{"page keys are checked", pageKeys},
 		{"contexts", contexts},
+		{"buckets", buckets},
+		{"objects agree with a model", objects},
+		{"ranges of objects", objectRange},
+		{"uploads", uploads},
+		{"of many who put one key each is replaced once", objectRace},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(world{t, t.Context(), open(t)}) })
 	}
