@@ -73,6 +73,30 @@ func (c *Call) List(v Value) []Value { return c.m.list(v) }
 // Invoke calls another function.
 func (c *Call) Invoke(fn Value, args ...Value) Value { return c.m.call(fn, args, nil) }
 
+// Add is Python's a + b.
+func (c *Call) Add(a, b Value) Value { return c.m.binary("+", a, b) }
+
+// Sub is Python's a - b.
+func (c *Call) Sub(a, b Value) Value { return c.m.binary("-", a, b) }
+
+// Less is Python's a < b.
+func (c *Call) Less(a, b Value) bool { return c.m.compare("<", a, b) }
+
+// Fail returns the error that the use of v ends in if v is undefined.
+func Fail(v Value) error {
+	if u, ok := v.(*Undefined); ok {
+		return u.err()
+	}
+	return nil
+}
+
+// A Caller is an object that can be called. The arguments are in Rest and
+// Kw of the call.
+type Caller interface {
+	Value
+	Call(c *Call) (Value, error)
+}
+
 // Text returns the text of a str, and false for anything else.
 func Text(v Value) (string, bool) { return asStr(v) }
 
@@ -199,13 +223,20 @@ func (m *machine) call(fn Value, pos []Value, kw *Dict) Value {
 		return m.text(text)
 	case *Undefined:
 		panic(f.err())
+	case Caller:
+		if kw == nil {
+			kw = NewDict()
+		}
+		v, err := f.Call(&Call{Self: f, Rest: pos, Kw: kw, m: m})
+		raise(err)
+		return v
 	}
 	panic(typeError("'%s' object is not callable", fn.Type().shown()))
 }
 
 func callable(v Value) bool {
 	switch v.(type) {
-	case *Func, *bound, *unbound, *Type, *macro, *loop, *joiner, *blockRef, *Undefined:
+	case *Func, *bound, *unbound, *Type, *macro, *loop, *joiner, *blockRef, *Undefined, Caller:
 		return true
 	}
 	return false

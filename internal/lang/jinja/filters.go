@@ -112,9 +112,9 @@ func (c *Call) flag(i int, otherwise bool) bool {
 	return c.m.truth(c.Args[i])
 }
 
-// method calls v.name(args), for the filters that are thin covers of a
-// method and so fail like it.
-func (c *Call) method(v Value, name string, args ...Value) Value {
+// Method calls v.name(args), for functions that are thin covers of a method
+// and so fail like it.
+func (c *Call) Method(v Value, name string, args ...Value) Value {
 	fn, ok := c.m.attribute(v, name)
 	if !ok {
 		if u, ok := v.(*Undefined); ok {
@@ -123,6 +123,12 @@ func (c *Call) method(v Value, name string, args ...Value) Value {
 		panic(Errorf("AttributeError", "'%s' object has no attribute '%s'", v.Type().shown(), name))
 	}
 	return c.m.call(fn, args, nil)
+}
+
+// MethodWith calls v.name(**kw).
+func (c *Call) MethodWith(v Value, name string, kw *Dict) Value {
+	fn, _ := c.m.attribute(v, name)
+	return c.m.call(fn, nil, kw)
 }
 
 func filterAbs(c *Call) Value {
@@ -214,7 +220,7 @@ func (m *machine) lazily(v Value) func() (Value, bool) {
 }
 
 func filterCenter(c *Call) Value {
-	return c.method(c.soft(c.Args[0]), "center", c.Or(1, Int(80)))
+	return c.Method(c.soft(c.Args[0]), "center", c.Or(1, Int(80)))
 }
 
 // foldCase is the key under which text is compared without case.
@@ -234,7 +240,7 @@ func filterDictSort(c *Call) Value {
 	default:
 		panic(Errorf("FilterArgumentError", `You can only sort by either "key" or "value"`))
 	}
-	items := c.m.list(c.method(c.Args[0], "items"))
+	items := c.m.list(c.Method(c.Args[0], "items"))
 	sensitive := c.flag(1, false)
 	return NewList(c.m.sorted(items, func(v Value) Value {
 		k := v.(*Tuple).Items[pos]
@@ -832,7 +838,7 @@ func filterTitle(c *Call) Value {
 
 func filterTrim(c *Call) Value {
 	v := c.soft(c.Args[0])
-	return c.method(v, "strip", c.Or(1, None))
+	return c.Method(v, "strip", c.Or(1, None))
 }
 
 func filterTruncate(c *Call) Value {
@@ -857,7 +863,7 @@ func filterTruncate(c *Call) Value {
 		panic(err)
 	}
 	if !c.flag(2, false) {
-		parts := c.method(cut, "rsplit", Str(" "), Int(1)).(*List)
+		parts := c.Method(cut, "rsplit", Str(" "), Int(1)).(*List)
 		cut = parts.Items[0]
 	}
 	return m.binary("+", cut, c.Or(3, Str("...")))
@@ -952,7 +958,7 @@ func filterWordWrap(c *Call) Value {
 		}
 		sep = t
 	}
-	lines := m.list(c.method(c.Args[0], "splitlines"))
+	lines := m.list(c.Method(c.Args[0], "splitlines"))
 	var out []string
 	for _, l := range lines {
 		s, _ := asStr(l)
@@ -969,7 +975,7 @@ var attrKeyEnd = regexp.MustCompile(`[\t\n\v\f\r />=]`)
 func filterXMLAttr(c *Call) Value {
 	m := c.m
 	var parts []string
-	items := m.list(c.method(c.Args[0], "items"))
+	items := m.list(c.Method(c.Args[0], "items"))
 	for _, item := range items {
 		k, v := item.(*Tuple).Items[0], item.(*Tuple).Items[1]
 		if v == None || isUndefined(v) {

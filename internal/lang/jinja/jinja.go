@@ -1,4 +1,4 @@
-// Package jinja renders Jinja 2.1 templates as Python does: same values, same
+// Package jinja renders Jinja 3.1 templates as Python does: same values, same
 // text, same errors. It knows Jinja's language and the part of Python that
 // templates reach, dates included; it does not know workflows, and reaches
 // nothing outside of what it is given.
@@ -131,10 +131,23 @@ func (t *Template) Render(vars Vars, limits Limits) (text string, err error) {
 	}
 	defer rescue(&err)
 	m := &machine{env: t.env, tmpl: t, vars: vars, lim: limits.withDefaults(), out: &strings.Builder{}}
-	sc := &scope{}
-	m.root = sc
-	m.run(t.body, sc)
+	m.root = &scope{}
+	defer m.locate()
+	m.run(t.body, m.root)
 	return m.out.String(), nil
+}
+
+// locate adds the line to what was raised.
+func (m *machine) locate() {
+	switch r := recover().(type) {
+	case nil:
+	case *Error:
+		e := *r
+		e.Line = m.line
+		panic(&e)
+	default:
+		panic(r)
+	}
 }
 
 // A machine is the state of one render.

@@ -197,10 +197,8 @@ func (e *encoder) text(s string) {
 			e.b.WriteString(`\f`)
 		case r == '\b':
 			e.b.WriteString(`\b`)
-		case r >= ' ' && r < 0x7f || e.plain && r > 0x7f:
+		case r >= ' ' && r < 0x7f || e.plain && r >= 0x7f:
 			e.b.WriteRune(r)
-		case r == 0x7f:
-			e.b.WriteString("\x7f")
 		case r > 0xffff:
 			r -= 0x10000
 			e.unit(0xd800 + r>>10)
