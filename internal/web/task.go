@@ -259,7 +259,7 @@ func (s *Console) rawLog(w http.ResponseWriter, r *http.Request) {
 			b.WriteString(e.Text)
 			b.WriteByte('\n')
 		}
-		if _, err := w.Write([]byte(b.String())); err != nil || len(page.Events) == 0 || page.Tail <= from {
+		if _, err := w.Write([]byte(b.String())); err != nil || page.Tail <= from {
 			return
 		}
 		from, wrote = page.Tail, true
