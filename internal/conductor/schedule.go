@@ -96,14 +96,14 @@ func (k *clock) fire(ctx context.Context, f flow.Fire) error {
 	}
 	now := time.Now()
 	slot := f.At
-	next, err := nextFire(v.Schedule, slot)
+	next, err := NextFire(v.Schedule, slot)
 	for n := 0; err == nil && !next.IsZero() && !next.After(now); n++ {
 		if n == 10_000 { // far behind: jump
-			next, err = nextFire(v.Schedule, now.Add(-k.c.set.Grace))
+			next, err = NextFire(v.Schedule, now.Add(-k.c.set.Grace))
 			continue
 		}
 		slot = next
-		next, err = nextFire(v.Schedule, slot)
+		next, err = NextFire(v.Schedule, slot)
 	}
 	if err != nil {
 		return err
@@ -132,8 +132,8 @@ func (k *clock) run(ctx context.Context, v flow.Version, slot, now time.Time) *f
 	return &r
 }
 
-// nextFire returns the first fire of s after t; zero if there is none.
-func nextFire(s *flow.Schedule, t time.Time) (time.Time, error) {
+// NextFire returns the first fire of s after t; zero if there is none.
+func NextFire(s *flow.Schedule, t time.Time) (time.Time, error) {
 	sched, err := cron.Parse(s.Expr)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("schedule %q: %w", s.Expr, err)
@@ -178,7 +178,7 @@ func (c *Conductor) schedule(ctx context.Context, v flow.Version) error {
 	var next time.Time
 	if v.Schedule != nil {
 		var err error
-		if next, err = nextFire(v.Schedule, time.Now()); err != nil {
+		if next, err = NextFire(v.Schedule, time.Now()); err != nil {
 			return err
 		}
 	}

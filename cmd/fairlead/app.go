@@ -1,0 +1,323 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"fairlead/internal/aws/page"
+	"fairlead/internal/aws/sigv4"
+	"fairlead/internal/blob"
+	"fairlead/internal/blob/file"
+	"fairlead/internal/blob/s3"
+	"fairlead/internal/code"
+	"fairlead/internal/conductor"
+	"fairlead/internal/cwlogs"
+	"fairlead/internal/engine"
+	"fairlead/internal/exec"
+	"fairlead/internal/exec/sandbox"
+	"fairlead/internal/flow"
+	"fairlead/internal/lang/airflow"
+	"fairlead/internal/logs"
+	"fairlead/internal/mwaa"
+	"fairlead/internal/operator"
+	"fairlead/internal/s3door"
+	"fairlead/internal/store"
+	"fairlead/internal/sts"
+)
+
+const (
+	defaultListen  = "127.0.0.1:8400"
+	defaultRegion  = "us-east-1"
+	defaultAccount = "000000000000"
+)
+
+// Options are what a server is started with.
+type options struct {
+	data      dataDir
+	listen    string
+	database  string // empty: SQLite in the data directory
+	region    string
+	account   string
+	anonymous bool
+	strict    bool   // only signatures for region are good
+	s3        string // an outside S3; empty: the built-in one
+	python    string
+	network   string
+	tasks     int // processes at once
+	memory    int64
+	cpus      float64
+	lenient   bool
+	skipped   bool
+	extras    bool
+	limits    limits
+	log       *slog.Logger
+	onStep    func(engine.Step) // may be nil
+}
+
+func defaultOptions() options {
+	return options{
+		data: dataDir(defaultDataDir()), listen: defaultListen, region: defaultRegion, account: defaultAccount,
+		python: "python3", network: "host", tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
+		limits: defaultLimits(), log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// An app is a server with all its parts, put together.
+type app struct {
+	opt       options
+	key       credential
+	db        *store.DB
+	objects   blob.Source
+	shelf     *code.Shelf
+	logs      *logs.Dir
+	conductor *conductor.Conductor
+	door      *mwaa.Door
+	driver    *sandbox.Driver
+	info      serverInfo
+
+	listener net.Listener
+	http     *http.Server
+	served   chan error
+	stop     context.CancelCauseFunc
+	closers  []func() error
+}
+
+// start puts a server together and sets it going. When it returns without an
+// error, the port answers.
+func start(opt options) (_ *app, err error) {
+	a := &app{opt: opt, served: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			a.closeAll()
+		}
+	}()
+	if err := a.claimPlace(); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancelCause(context.Background())
+	a.stop = stop
+	if err := a.openRows(ctx); err != nil {
+		return nil, err
+	}
+	handler, err := a.assemble(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.conductor.Resume(ctx); err != nil {
+		return nil, err
+	}
+	a.http = &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(opt.log.Handler(), slog.LevelWarn),
+	}
+	go func() { a.served <- a.http.Serve(a.listener) }()
+	a.info.PID = os.Getpid()
+	if err := opt.data.write("server.json", a.info); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// claimPlace takes the data directory and the port.
+func (a *app) claimPlace() error {
+	if err := os.MkdirAll(string(a.opt.data), 0o700); err != nil {
+		return err
+	}
+	abs, err := filepath.Abs(string(a.opt.data))
+	if err != nil {
+		return err
+	}
+	a.opt.data = dataDir(abs)
+	lock, err := a.opt.data.lock()
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, lock.Close)
+	if a.key, err = a.opt.data.credential(); err != nil {
+		return err
+	}
+	if a.listener, err = net.Listen("tcp", a.opt.listen); err != nil {
+		return fmt.Errorf("%w: choose another address with --listen, or stop what listens there", err)
+	}
+	a.closers = append(a.closers, a.listener.Close)
+	addr := a.listener.Addr().(*net.TCPAddr)
+	if a.opt.anonymous && !addr.IP.IsLoopback() {
+		return usagef("--anonymous lets everybody in, so it is allowed on loopback addresses only, not on %s", addr)
+	}
+	host := addr.IP.String()
+	if addr.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	a.info = serverInfo{
+		Endpoint: "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)),
+		Region:   a.opt.region, Account: a.opt.account,
+	}
+	return nil
+}
+
+func (a *app) openRows(ctx context.Context) error {
+	url := a.opt.database
+	if url == "" {
+		url = a.opt.data.path("fairlead.db")
+	}
+	db, err := store.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	a.db = db
+	a.closers = append(a.closers, db.Close)
+	return nil
+}
+
+// assemble makes the parts and joins them. It starts nothing.
+func (a *app) assemble(ctx context.Context) (http.Handler, error) {
+	opt := a.opt
+	verify := func(service string, flavor sigv4.Flavor) *sigv4.Verifier {
+		v := &sigv4.Verifier{Keys: keys{a.key, opt.account}, Service: service, Flavor: flavor}
+		if opt.strict {
+			v.Region = opt.region
+		}
+		return v
+	}
+
+	contents, err := file.Open(opt.data.path("s3"))
+	if err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, contents.Close)
+	s3conf := s3door.Config{Index: a.db, Contents: contents, Region: opt.region, Account: opt.account, Log: opt.log}
+	stsconf := sts.Config{Default: a.anybody(), Log: opt.log}
+	if !opt.anonymous {
+		s3conf.Verifier, stsconf.Verifier = verify("s3", sigv4.S3), verify("sts", sigv4.REST)
+	}
+	builtin := s3door.New(s3conf)
+	a.objects = builtin
+	if opt.s3 != "" {
+		if a.objects, err = s3.New(ctx, opt.s3, opt.region); err != nil {
+			return nil, err
+		}
+	}
+	if a.shelf, err = code.New(opt.data.path("code"), codeLimits(opt.limits)); err != nil {
+		return nil, err
+	}
+	if a.logs, err = logs.Open(opt.data.path("logs")); err != nil {
+		return nil, err
+	}
+
+	performer, err := a.performer()
+	if err != nil {
+		return nil, err
+	}
+	a.conductor = conductor.New(a.db, performer, conductor.Settings{
+		MaxRuns: opt.limits["runs"], MaxWorkflow: opt.limits["workflow-runs"],
+		MaxRunDuration: time.Duration(opt.limits["run-seconds"]) * time.Second,
+		Grace:          10 * time.Minute, NewRun: func(v flow.Version, slot time.Time) flow.Run { return newRun(v, flow.Scheduled, slot, time.Now()) },
+	}, opt.log, opt.onStep)
+
+	tokenKey := make([]byte, 32)
+	_, _ = rand.Read(tokenKey) // never fails
+	if tokenKey, err = a.db.PutSetting(ctx, "page-token-key", tokenKey, true); err != nil {
+		return nil, err
+	}
+	tokens := page.New(tokenKey)
+	a.door = mwaa.New(mwaa.Config{
+		Account: opt.account, Region: opt.region, Limits: opt.limits.mwaa(), Lenient: opt.lenient, ShowSkipped: opt.skipped,
+		Workflows: workflows{a.db}, Runs: a.db, Conductor: doorConductor{a}, Compiler: definitions{compiler{opt.limits.bytes("definition-bytes")}},
+		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens,
+		Check: a.admit(verify("airflow-serverless", sigv4.JSON)), Log: opt.log,
+	})
+	return doors{
+		mwaa:    a.door,
+		logs:    cwlogs.New(cwlogs.Config{Logs: a.logs, Account: opt.account, Region: opt.region, Check: a.admit(verify("logs", sigv4.JSON)), Log: opt.log}),
+		s3:      builtin,
+		sts:     sts.New(stsconf),
+		console: a.console(tokens),
+	}, nil
+}
+
+// performer puts together what carries out tasks.
+func (a *app) performer() (*airflow.Performer, error) {
+	opt := a.opt
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	a.driver, err = sandbox.New(sandbox.Options{Root: opt.data.path("attempts"), Hide: []string{string(opt.data)}})
+	if err != nil {
+		return nil, err
+	}
+	endpoint := a.info.Endpoint
+	if opt.s3 != "" {
+		endpoint = opt.s3
+	}
+	ops, err := operator.New(operator.Settings{
+		Self: self, Dir: opt.data.path("tools"), Python: opt.python,
+		Endpoint: endpoint, Region: opt.region,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &airflow.Performer{
+		Driver: exec.Limit(a.driver, opt.tasks), Operators: ops, Table: operator.Default(), XComs: a.db,
+		Place: &place{app: a}, Network: opt.network, Grace: 10 * time.Second, Extras: opt.extras,
+		MaxXCom: opt.limits.bytes("xcom-bytes"),
+		Limits:  exec.Limits{Memory: opt.memory, CPUs: opt.cpus, PIDs: 1024, Files: 4096, Output: 256 << 20},
+	}, nil
+}
+
+// anybody is who calls a server that checks no signatures.
+func (a *app) anybody() sigv4.Identity {
+	return sigv4.Identity{AccessKey: "anonymous", Account: a.opt.account, ARN: "arn:aws:iam::" + a.opt.account + ":root"}
+}
+
+// admit returns the check of requests to one service.
+func (a *app) admit(v *sigv4.Verifier) func(r *http.Request, body []byte) (context.Context, error) {
+	return func(r *http.Request, body []byte) (context.Context, error) {
+		if a.opt.anonymous {
+			return sigv4.WithIdentity(r.Context(), a.anybody()), nil
+		}
+		id, err := v.Verify(r, body)
+		if err != nil {
+			return nil, err
+		}
+		return sigv4.WithIdentity(r.Context(), id), nil
+	}
+}
+
+// close ends the server. Tasks that run go on, and the next server takes
+// them up.
+func (a *app) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := a.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = a.http.Close() // somebody holds a connection open
+	}
+	a.stop(exec.ErrDetach)
+	a.conductor.Wait()
+	_ = os.Remove(a.opt.data.path("server.json")) // only a hint
+	return errors.Join(err, a.closeAll())
+}
+
+func (a *app) closeAll() error {
+	if a.stop != nil {
+		a.stop(exec.ErrDetach)
+	}
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}

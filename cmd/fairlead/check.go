@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+	_ "time/tzdata" // schedules name zones, and not every machine has them
+
+	"github.com/spf13/cobra"
+
+	"fairlead/internal/engine/cron"
+	"fairlead/internal/flow"
+	"fairlead/internal/lang/airflow"
+	"fairlead/internal/operator"
+)
+
+// compiler compiles definitions of the dialect.
+type compiler struct{ max int }
+
+// compile returns what a definition means and all that is to be said of it.
+func (c compiler) compile(src []byte, hasCode bool) (flow.Definition, []flow.Diagnostic) {
+	return airflow.Compile(src, airflow.Options{
+		Operators: operator.Default(),
+		HasCode:   hasCode,
+		Now:       time.Now(),
+		MaxBytes:  c.max,
+		CheckSchedule: func(expr string) error {
+			_, err := cron.Parse(expr)
+			return err
+		},
+	})
+}
+
+func checkCommand() *cobra.Command {
+	var format string
+	var code bool
+	cmd := &cobra.Command{
+		Use:   "check FILE...",
+		Short: "Say what the service would say of definitions",
+		Long: `Reads each definition as MWAA Serverless would and prints everything that it
+would refuse or ignore, with line and column and what to write instead.
+"-" reads standard input. Exits with 1 when one would be refused.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			var all []airflow.FileDiagnostics
+			refused := false
+			for _, name := range files {
+				src, err := readDefinition(name)
+				if err != nil {
+					return err
+				}
+				_, found := compiler{}.compile(src, code)
+				all = append(all, airflow.FileDiagnostics{File: name, Source: src, Found: found})
+				for _, d := range found {
+					refused = refused || d.Severity == flow.Fault
+				}
+			}
+			if err := printDiagnostics(cmd.OutOrStdout(), format, all); err != nil {
+				return err
+			}
+			if refused {
+				return exitError(1)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text, json or github")
+	cmd.Flags().BoolVar(&code, "code", false, "the workflow comes with a code package")
+	return cmd
+}
+
+func readDefinition(name string) ([]byte, error) {
+	const most = 16 << 20 // far more than any dialect takes; only so that a wrong file does no harm
+	in := os.Stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	src, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(src) > most {
+		return nil, fmt.Errorf("%s has more than %d bytes", name, most)
+	}
+	return src, nil
+}
+
+func printDiagnostics(w io.Writer, format string, all []airflow.FileDiagnostics) error {
+	switch format {
+	case "text":
+		f, ok := w.(*os.File)
+		return airflow.PrintText(w, all, ok && isTerminal(f))
+	case "json":
+		return airflow.PrintJSON(w, all)
+	case "github":
+		return airflow.PrintGitHub(w, all)
+	}
+	return usagef("--format %q: expected text, json or github", format)
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/types"
+)
+
+// A ledger is told by every attempt that it began: the one witness that no
+// part of the product can fool.
+type ledger struct {
+	port  int
+	mu    sync.Mutex
+	lines map[string]int
+}
+
+func newLedger(t *testing.T) *ledger {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	led := &ledger{port: l.Addr().(*net.TCPAddr).Port, lines: map[string]int{}}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				for s := bufio.NewScanner(conn); s.Scan(); {
+					led.mu.Lock()
+					led.lines[s.Text()]++
+					led.mu.Unlock()
+					fmt.Fprintln(conn, "noted")
+				}
+			}()
+		}
+	}()
+	return led
+}
+
+// note is the shell text with which a task signs the ledger and waits until
+// that is noted.
+func (l *ledger) note(task string) string {
+	return fmt.Sprintf(`exec 9<>/dev/tcp/127.0.0.1/%d; echo "{{ ti.run_id }} %s {{ ti.try_number }}" >&9; read -r _ <&9`, l.port, task)
+}
+
+// A victim is a server in a process of its own.
+type victim struct {
+	t    *testing.T
+	data dataDir
+	cmd  *exec.Cmd
+	log  *os.File
+}
+
+// begin starts the server and returns a client when the port answers.
+func (v *victim) begin() *client {
+	v.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.cmd = exec.Command(self, "serve", "--listen", "127.0.0.1:0", "--data", string(v.data), "--tasks", "6")
+	v.cmd.Env = append(os.Environ(), "FAIRLEAD_TEST_COMMAND=1")
+	v.cmd.Stdout, v.cmd.Stderr = v.log, v.log
+	if err := v.cmd.Start(); err != nil {
+		v.t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		var info serverInfo
+		if v.data.read("server.json", &info) == nil && info.PID == v.cmd.Process.Pid {
+			key, err := v.data.credential()
+			if err != nil {
+				v.t.Fatal(err)
+			}
+			return newClient(v.t, info, key)
+		}
+		time.Sleep(2 * time.Millisecond) // another process: there is nothing to wait on
+	}
+	v.t.Fatalf("the server does not come up; its log:\n%s", v.tail())
+	return nil
+}
+
+func (v *victim) kill() {
+	_ = v.cmd.Process.Kill()
+	_ = v.cmd.Wait()
+}
+
+func (v *victim) tail() string {
+	data, _ := os.ReadFile(v.log.Name())
+	return string(data[max(0, len(data)-4000):])
+}
+
+// killDefinition has retries, both modes of a sensor, a fan-out and a
+// clean-up; every attempt signs the ledger before it does anything.
+func killDefinition(l *ledger) string {
+	bash := func(task, more, rest string) string {
+		return fmt.Sprintf("    %s:\n      operator: airflow.operators.bash.BashOperator\n      bash_command: %s\n%s",
+			task, strconv.Quote(l.note(task)+more), rest)
+	}
+	var b strings.Builder
+	b.WriteString("killed:\n  default_args: {retries: 2, retry_delay: 0.2}\n  tasks:\n")
+	b.WriteString(bash("first", "; sleep 0.05", ""))
+	for i := range 5 {
+		b.WriteString(bash(fmt.Sprintf("fan%d", i), fmt.Sprintf("; sleep 0.%d", i), "      dependencies: [first]\n"))
+	}
+	b.WriteString(bash("flaky", "; [ {{ ti.try_number }} -gt 2 ]", "      dependencies: [first]\n"))
+	b.WriteString(`    put:
+      operator: airflow.providers.amazon.aws.operators.s3.S3CreateObjectOperator
+      s3_bucket: workflows
+      s3_key: "marks/{{ ti.run_id }}"
+      data: "{{ ti.xcom_pull(task_ids='fan3') }}"
+      dependencies: [fan3]
+    poke:
+      operator: airflow.providers.amazon.aws.sensors.s3.S3KeySensor
+      bucket_name: workflows
+      bucket_key: "marks/{{ ti.run_id }}"
+      poke_interval: 0.1
+      dependencies: [first]
+    rest:
+      operator: airflow.providers.amazon.aws.sensors.s3.S3KeySensor
+      bucket_name: workflows
+      bucket_key: "marks/{{ ti.run_id }}"
+      mode: reschedule
+      poke_interval: 0.2
+      dependencies: [first]
+`)
+	b.WriteString(bash("join", "", "      dependencies: [fan0, fan1, fan2, fan3, fan4, flaky, put, poke, rest]\n"))
+	b.WriteString(bash("cleanup", "; exit 0", "      trigger_rule: all_done\n      dependencies: [join]\n"))
+	return b.String()
+}
+
+// TestKillAnywhere kills the server again and again while runs are under
+// way. Every run must end as if nothing had happened, no attempt may begin
+// twice, and nothing may be left behind.
+func TestKillAnywhere(t *testing.T) {
+	kills := 100
+	if testing.Short() {
+		kills = 10
+	}
+	if n, err := strconv.Atoi(os.Getenv("FAIRLEAD_KILLS")); err == nil {
+		kills = n
+	}
+	seed := uint64(time.Now().UnixNano())
+	if n, err := strconv.ParseUint(os.Getenv("FAIRLEAD_SEED"), 10, 64); err == nil {
+		seed = n
+	}
+	t.Logf("%d kills with FAIRLEAD_SEED=%d", kills, seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	led := newLedger(t)
+	dir := t.TempDir()
+	log, err := os.Create(filepath.Join(dir, "serve.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &victim{t: t, data: dataDir(filepath.Join(dir, "data")), log: log}
+	defer func() { v.kill(); log.Close() }()
+
+	c := v.begin()
+	c.bucket("workflows")
+	arn := c.workflow("killed", killDefinition(led))
+	var runs, open []string
+	for range kills {
+		for len(open) < 3 {
+			id := c.start(arn, nil)
+			runs, open = append(runs, id), append(open, id)
+		}
+		time.Sleep(time.Duration(rng.IntN(700)) * time.Millisecond) // the moment of the kill
+		v.kill()
+		c = v.begin()
+		var still []string
+		for _, id := range open {
+			if !over(c.run(arn, id)) {
+				still = append(still, id)
+			}
+		}
+		open = still
+	}
+	for _, id := range runs {
+		d := c.until(arn, id, over)
+		if d.RunState != types.WorkflowRunStatusSuccess {
+			t.Errorf("run %s ended %s, tasks %v", id, d.RunState, c.statuses(arn, id))
+		}
+		attempts := map[string]int{}
+		for _, ti := range c.instances(arn, id) {
+			attempts[*ti.TaskId] = max(attempts[*ti.TaskId], int(*ti.AttemptNumber))
+		}
+		for task, n := range attempts {
+			want := 1
+			if task == "flaky" {
+				want = 3
+			}
+			if n != want {
+				t.Errorf("run %s: %s took %d attempts, want %d: a kill cost one", id, task, n, want)
+			}
+		}
+	}
+	led.mu.Lock()
+	for line, n := range led.lines {
+		if n != 1 {
+			t.Errorf("attempt %q signed the ledger %d times", line, n)
+		}
+	}
+	if want := len(runs) * 10; len(led.lines) != want {
+		t.Errorf("the ledger has %d attempts, want %d", len(led.lines), want)
+	}
+	led.mu.Unlock()
+	if left := leftBehind(string(v.data)); len(left) > 0 {
+		t.Errorf("processes left behind: %v", left)
+	}
+	t.Logf("%d runs, %d attempts in the ledger", len(runs), len(led.lines))
+	if t.Failed() {
+		t.Logf("the server's log:\n%s", v.tail())
+	}
+}
+
+// leftBehind returns the processes that still have something of a data
+// directory open or as a supervisor's argument, other than its server.
+func leftBehind(data string) []string {
+	var found []string
+	procs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, p := range procs {
+		cmdline, _ := os.ReadFile(filepath.Join(p, "cmdline"))
+		text := strings.ReplaceAll(string(cmdline), "\x00", " ")
+		if strings.HasPrefix(text, "fairlead-cage") && strings.Contains(text, data) {
+			found = append(found, text)
+			continue
+		}
+		fds, _ := filepath.Glob(filepath.Join(p, "fd", "*"))
+		for _, fd := range fds {
+			target, _ := os.Readlink(fd)
+			if strings.HasPrefix(target, filepath.Join(data, "attempts")) || strings.HasPrefix(target, filepath.Join(data, "logs")) {
+				if !strings.Contains(text, "serve") {
+					found = append(found, text+" has "+target)
+				}
+				break
+			}
+		}
+	}
+	return found
+}

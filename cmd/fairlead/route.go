@@ -1,0 +1,72 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+
+	"fairlead/internal/aws/sigv4"
+)
+
+// Doors are what listens behind the one port.
+type doors struct {
+	mwaa, logs, s3, sts, console http.Handler
+}
+
+// ServeHTTP finds the door that a request is for: by the operation it names,
+// else by the service that its signature is for, else by what sent it. Host
+// prefixes that some clients put before the address are ignored.
+func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.door(r).ServeHTTP(w, r)
+}
+
+func (d doors) door(r *http.Request) http.Handler {
+	if target := r.Header.Get("X-Amz-Target"); target != "" {
+		if strings.HasPrefix(target, "Logs_") {
+			return d.logs
+		}
+		return d.mwaa
+	}
+	if _, service, ok := sigv4.Scope(r); ok {
+		switch service {
+		case "s3":
+			return d.s3
+		case "logs":
+			return d.logs
+		case "sts":
+			return d.sts
+		case "airflow-serverless":
+			return d.mwaa
+		}
+		return unserved(service)
+	}
+	switch {
+	case r.URL.Path == "/healthz":
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json"):
+		return d.mwaa
+	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
+		return d.sts
+	case strings.Contains(r.Header.Get("Accept"), "text/html"), r.Header.Get("Sec-Fetch-Site") != "", r.URL.Path == "/" && r.Method != http.MethodPost:
+		return d.console
+	}
+	return d.s3
+}
+
+// unserved answers a client of a service that nobody here speaks.
+func unserved(service string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Amzn-ErrorType", "UnknownOperationException")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"__type":"UnknownOperationException","message":"fairlead serves airflow-serverless, s3, logs and sts; the request is for ` +
+			strings.Map(plain, service) + `. Set AWS_ENDPOINT_URL_<SERVICE> to send it elsewhere."}` + "\n"))
+	})
+}
+
+// plain keeps the characters that need no escape in JSON.
+func plain(c rune) rune {
+	if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' {
+		return c
+	}
+	return -1
+}

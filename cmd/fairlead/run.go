@@ -1,0 +1,284 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fairlead/internal/conductor"
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+	"fairlead/internal/lang/airflow"
+	"fairlead/internal/mwaa"
+)
+
+func runCommand() *cobra.Command {
+	opt := defaultOptions()
+	opt.listen, opt.data = "127.0.0.1:0", ""
+	var params []string
+	var codePath string
+	var watch bool
+	cmd := &cobra.Command{
+		Use:   "run FILE",
+		Short: "Run one definition without a server",
+		Long: `Runs a definition to its end and shows how it goes. A small S3 is there for it
+and its state is thrown away afterwards, unless --data names a directory.
+Exits with 0 when the run succeeds, 1 when it does not, 2 on wrong usage.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			overrides, err := parseParams(params)
+			if err != nil {
+				return err
+			}
+			return runFile(cmd, opt, args[0], codePath, overrides, watch)
+		},
+	}
+	serverFlags(cmd, &opt)
+	f := cmd.Flags()
+	f.StringArrayVarP(&params, "param", "p", nil, "override a parameter: key=value; the value is JSON if it reads as such, else text")
+	f.StringVar(&codePath, "code", "", "code package: a .py, .sh or .zip file, or a directory")
+	f.BoolVar(&watch, "watch", false, "show what tasks print while they run")
+	f.StringVar((*string)(&opt.data), "data", "", "keep the state in this directory")
+	return cmd
+}
+
+// parseParams turns key=value arguments into a JSON object.
+func parseParams(args []string) (json.RawMessage, error) {
+	if len(args) == 0 {
+		return nil, nil
+	}
+	values := map[string]json.RawMessage{}
+	for _, arg := range args {
+		key, text, ok := strings.Cut(arg, "=")
+		if !ok || key == "" {
+			return nil, usagef("-p %q: expected key=value", arg)
+		}
+		value := json.RawMessage(text)
+		if !json.Valid(value) {
+			value, _ = json.Marshal(text) // a string always encodes
+		}
+		values[key] = value
+	}
+	return json.Marshal(values)
+}
+
+func runFile(cmd *cobra.Command, opt options, name, codePath string, params json.RawMessage, watch bool) error {
+	src, err := readDefinition(name)
+	if err != nil {
+		return err
+	}
+	def, found := compiler{opt.limits.bytes("definition-bytes")}.compile(src, codePath != "")
+	errOut := cmd.ErrOrStderr()
+	if len(found) > 0 {
+		if err := printDiagnostics(errOut, "text", []airflow.FileDiagnostics{{File: name, Source: src, Found: found}}); err != nil {
+			return err
+		}
+	}
+	for _, d := range found {
+		if d.Severity == flow.Fault {
+			return exitError(1)
+		}
+	}
+	if opt.data == "" {
+		dir, err := os.MkdirTemp("", "fairlead-run-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		opt.data = dataDir(dir)
+	}
+	log, err := newLog(errOut, "text")
+	if err != nil {
+		return err
+	}
+	opt.log = log
+	out, ok := cmd.OutOrStdout().(*os.File)
+	if !ok {
+		out = os.Stdout
+	}
+	v := newView(out)
+	ended := make(chan flow.Run, 1)
+	opt.onStep = func(s engine.Step) {
+		v.step(s)
+		if s.Run.State.Final() {
+			select {
+			case ended <- s.Run:
+			default:
+			}
+		}
+	}
+	a, err := start(opt)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	r, err := a.runOnce(cmd.Context(), def, src, codePath, params)
+	if err != nil {
+		a.close()
+		return err
+	}
+	var tail *tailer
+	if watch {
+		tail = a.tail(r, out)
+	}
+	final := a.await(cmd.Context(), r, ended)
+	tail.close()
+	v.close()
+	_, tasks := v.snapshot()
+	a.showFailures(out, final, tasks)
+	fmt.Fprintf(out, "run %s in %s\n", final.State, time.Since(began).Round(time.Millisecond))
+	if err := a.close(); err != nil {
+		return err
+	}
+	if final.State != flow.Succeeded {
+		return exitError(1)
+	}
+	return nil
+}
+
+// runOnce keeps the definition as a workflow of one version and starts it.
+func (a *app) runOnce(ctx context.Context, def flow.Definition, src []byte, codePath string, params json.RawMessage) (flow.Run, error) {
+	now := time.Now()
+	key, err := a.db.PutGraph(ctx, def.Graph)
+	if err != nil {
+		return flow.Run{}, err
+	}
+	w := flow.Workflow{ID: flow.WorkflowID(def.Name + "-" + string(mwaa.NewRunID())), Created: now, Modified: now}
+	w.Name = string(w.ID)
+	v := flow.Version{
+		ID: flow.VersionID(strings.ReplaceAll(mwaa.NewRunKey(), "-", "")), Workflow: w.ID, Created: now,
+		Source: string(src), Graph: key, MaxRuns: def.MaxRuns, Settings: json.RawMessage("{}"),
+	}
+	if codePath != "" {
+		local, err := localCode(codePath)
+		if err != nil {
+			return flow.Run{}, err
+		}
+		if v.Code, err = a.shelf.Snapshot(ctx, local, "local", local.name, ""); err != nil {
+			return flow.Run{}, err
+		}
+		v.CodeAt = now
+	}
+	if w, v, _, err = a.db.CreateWorkflow(ctx, w, v, flow.Token{}, 0); err != nil {
+		return flow.Run{}, err
+	}
+	r := newRun(v, flow.OnDemand, now, now)
+	r.Params = params
+	return a.conductor.Start(ctx, conductor.StartRequest{Run: r, MaxRuns: v.MaxRuns})
+}
+
+// await returns the run's end. An interrupt stops the run; a second one, or
+// a stop that takes too long, ends the waiting.
+func (a *app) await(ctx context.Context, r flow.Run, ended <-chan flow.Run) flow.Run {
+	select {
+	case final := <-ended:
+		return final
+	case <-ctx.Done():
+	}
+	fmt.Fprintln(os.Stderr, "stopping the run")
+	limit, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	row, err := a.conductor.Stop(limit, r.ID, "interrupt")
+	if err != nil {
+		return r
+	}
+	select {
+	case row = <-ended:
+	case <-limit.Done():
+	}
+	return row
+}
+
+// showFailures prints the end of the log of each task that failed.
+func (a *app) showFailures(w io.Writer, r flow.Run, tasks []flow.Task) {
+	const lines, most = 20, 5
+	shown := 0
+	for _, t := range tasks {
+		if t.State != flow.Failed && t.State != flow.TimedOut {
+			continue
+		}
+		if shown++; shown > most {
+			fmt.Fprintln(w, "… and more tasks failed")
+			return
+		}
+		fmt.Fprintf(w, "\n%s failed at attempt %d: %s\n", t.ID, t.Attempt, t.Reason)
+		for _, line := range a.lastLines(r, t.ID, t.Attempt, lines) {
+			fmt.Fprintln(w, "  | "+line)
+		}
+	}
+	if shown > 0 {
+		fmt.Fprintln(w)
+		if r.State == flow.Succeeded {
+			fmt.Fprintln(w, "note: the run counts as a success, since its verdict looks at the last tasks only")
+		}
+	}
+}
+
+// A localPackage is a code package on this machine, in the form that the
+// shelf copies from.
+type localPackage struct {
+	name string
+	data []byte
+}
+
+func (p localPackage) Open(context.Context, string, string, string) (io.ReadCloser, int64, string, error) {
+	return io.NopCloser(bytes.NewReader(p.data)), int64(len(p.data)), "", nil
+}
+
+// localCode reads a file, or packs a directory.
+func localCode(path string) (localPackage, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return localPackage{}, err
+	}
+	if !info.IsDir() {
+		data, err := os.ReadFile(path)
+		return localPackage{filepath.Base(path), data}, err
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	skip := func(d fs.DirEntry) bool {
+		return d.Name() == "__pycache__" || strings.HasPrefix(d.Name(), ".") && d.Name() != "."
+	}
+	err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && skip(d) && file != path:
+			return fs.SkipDir
+		case !d.Type().IsRegular() || skip(d):
+			return nil
+		}
+		rel, err := filepath.Rel(path, file)
+		if err != nil {
+			return err
+		}
+		out, err := z.Create(filepath.ToSlash(rel))
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(data)
+		return err
+	})
+	if err != nil {
+		return localPackage{}, err
+	}
+	if err := z.Close(); err != nil {
+		return localPackage{}, err
+	}
+	return localPackage{"package.zip", b.Bytes()}, nil
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func serveCommand() *cobra.Command {
+	opt := defaultOptions()
+	logFormat := "text"
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the API",
+		Long: `Serves MWAA Serverless, a small S3, CloudWatch Logs reads and STS on one port,
+and runs workflows. Everything is kept in one directory. Tasks outlive the
+server: stop it, start it again, and they are taken up.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLog(cmd.ErrOrStderr(), logFormat)
+			if err != nil {
+				return err
+			}
+			opt.log = log
+			a, err := start(opt)
+			if err != nil {
+				return err
+			}
+			greet(cmd.Context(), cmd.OutOrStdout(), a)
+			select {
+			case <-cmd.Context().Done():
+				fmt.Fprintln(cmd.OutOrStdout(), "stopping; tasks that run go on, the next server takes them up")
+			case err := <-a.served:
+				return fmt.Errorf("serve: %w", err)
+			}
+			return a.close()
+		},
+	}
+	serverFlags(cmd, &opt)
+	cmd.Flags().StringVar(&opt.listen, "listen", opt.listen, "address to listen on")
+	cmd.Flags().StringVar((*string)(&opt.data), "data", string(opt.data), "directory that keeps everything")
+	cmd.Flags().BoolVar(&opt.anonymous, "anonymous", false, "accept every request, however it is signed; on loopback addresses only")
+	cmd.Flags().BoolVar(&opt.strict, "strict-region", false, "refuse signatures for another region than --region")
+	cmd.Flags().StringVar(&opt.database, "database", "", "postgres:// URL, or another SQLite file than the one in --data")
+	cmd.Flags().BoolVar(&opt.lenient, "bare-names", false, "accept a workflow's name where its ARN is expected")
+	cmd.Flags().StringVar(&logFormat, "log", logFormat, "form of the server's own log: text or json")
+	return cmd
+}
+
+// serverFlags are those that every command with a server in it has.
+func serverFlags(cmd *cobra.Command, opt *options) {
+	f := cmd.Flags()
+	f.StringVar(&opt.region, "region", opt.region, "region in ARNs, and of tasks")
+	f.StringVar(&opt.account, "account", opt.account, "account in ARNs: 12 digits")
+	f.StringVar(&opt.s3, "s3-endpoint", "", "use the S3 at this URL instead of the built-in one")
+	f.StringVar(&opt.python, "python", opt.python, "interpreter of PythonOperator")
+	f.StringVar(&opt.network, "network", opt.network, "network of tasks: host or none")
+	f.IntVar(&opt.tasks, "tasks", opt.tasks, "how many task processes run at once")
+	f.Int64Var(&opt.memory, "task-memory", opt.memory, "memory of one task, in bytes")
+	f.Float64Var(&opt.cpus, "task-cpus", opt.cpus, "cores of one task; 0 is no bound")
+	f.BoolVar(&opt.skipped, "show-skipped", false, "show skipped tasks as SKIPPED, which the API does not have, instead of NONE")
+	f.BoolVar(&opt.extras, "template-extras", false, "offer run_id, logical_date and dag_run to templates, which the service does not document")
+	f.Var(opt.limits, "limit", "quotas by name, such as workflows=100,versions=50; 0 is no bound")
+}
+
+func newLog(w io.Writer, format string) (*slog.Logger, error) {
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, nil)), nil
+	}
+	return nil, usagef("--log %q: expected text or json", format)
+}
+
+// greet says where everything is and what holds tasks.
+func greet(ctx context.Context, w io.Writer, a *app) {
+	fmt.Fprintf(w, "fairlead %s\n", version())
+	fmt.Fprintf(w, "  API      %s\n", a.info.Endpoint)
+	fmt.Fprintf(w, "  console  %s/\n", a.info.Endpoint)
+	fmt.Fprintf(w, "  data     %s\n", a.opt.data)
+	env := "fairlead env"
+	if a.opt.data != dataDir(defaultDataDir()) {
+		env += " --data " + string(a.opt.data)
+	}
+	if self, err := os.Executable(); err == nil && strings.Contains(self, "go-build") {
+		env = strings.Replace(env, "fairlead", "go run ./cmd/fairlead", 1)
+	}
+	fmt.Fprintf(w, "  clients  eval \"$(%s)\"\n", env)
+	describeCage(ctx, w, a)
+	if a.opt.anonymous {
+		fmt.Fprintln(w, "  ! signatures are not checked: whoever is on this machine may do anything")
+	}
+}
+
+// describeCage says which means hold tasks on this machine, and which do not.
+func describeCage(ctx context.Context, w io.Writer, a *app) {
+	report, err := a.driver.Probe(ctx)
+	if err != nil {
+		fmt.Fprintf(w, "  ! tasks cannot be isolated: %v\n", err)
+		return
+	}
+	var in, out []string
+	for _, m := range report.Measures {
+		if m.InUse {
+			in = append(in, m.Name)
+		} else {
+			out = append(out, m.Name+": "+m.How)
+		}
+	}
+	fmt.Fprintf(w, "  tasks    held by %s\n", strings.Join(in, ", "))
+	for _, m := range out {
+		fmt.Fprintf(w, "           without %s\n", m)
+	}
+}

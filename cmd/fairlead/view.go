@@ -1,0 +1,215 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+)
+
+// A view shows how a run goes: a table that is redrawn on a terminal, a line
+// for each change elsewhere.
+type view struct {
+	out  io.Writer
+	live bool
+
+	mu    sync.Mutex
+	run   flow.Run
+	tasks []flow.Task
+	names int // width of the longest task id
+	drawn int // lines on the screen that the next drawing replaces
+	moves []flow.Task
+	dirty bool
+	quit  chan struct{}
+	done  chan struct{}
+}
+
+// isTerminal reports whether f is one that understands escape codes.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" && os.Getenv("NO_COLOR") == ""
+}
+
+// newView returns a view that draws until it is closed.
+func newView(out *os.File) *view {
+	v := &view{out: out, live: isTerminal(out), quit: make(chan struct{}), done: make(chan struct{})}
+	go v.loop()
+	return v
+}
+
+// step takes in what changed; it never waits for the terminal.
+func (v *view) step(s engine.Step) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.run.ID != "" && v.run.ID != s.Run.ID {
+		return // another run of the same server
+	}
+	v.run = s.Run
+	for _, t := range s.Tasks {
+		for len(v.tasks) <= t.Index {
+			v.tasks = append(v.tasks, flow.Task{})
+		}
+		if was := v.tasks[t.Index]; was.State != t.State || was.Attempt != t.Attempt {
+			v.moves = append(v.moves, t)
+		}
+		v.tasks[t.Index] = t
+		v.names = min(max(v.names, len(t.ID)), 40)
+	}
+	v.dirty = true
+}
+
+// loop draws what has changed, some times a second.
+func (v *view) loop() {
+	defer close(v.done)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			v.draw(false)
+		case <-v.quit:
+			v.draw(true)
+			return
+		}
+	}
+}
+
+// close draws for the last time.
+func (v *view) close() {
+	close(v.quit)
+	<-v.done
+}
+
+func (v *view) draw(last bool) {
+	v.mu.Lock()
+	moves, tasks, run, dirty := v.moves, append([]flow.Task(nil), v.tasks...), v.run, v.dirty
+	v.moves, v.dirty = nil, false
+	v.mu.Unlock()
+	if !v.live {
+		for _, t := range moves {
+			if t.State != flow.Waiting {
+				fmt.Fprintf(v.out, "%s  %-*s  %s\n", t.Modified.Local().Format("15:04:05.000"), v.names, t.ID, stateText(t))
+			}
+		}
+		return
+	}
+	if !dirty && run.State.Final() && !last || len(tasks) == 0 {
+		return
+	}
+	var b strings.Builder
+	if v.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", v.drawn)
+	}
+	lines := 0
+	shown, hidden := pick(tasks, 30)
+	for _, t := range shown {
+		if t.ID == "" {
+			continue
+		}
+		fmt.Fprintf(&b, "  %s%s\x1b[0m %-*s  %s%s\x1b[0m  \x1b[2m%s\x1b[0m\n",
+			color(t.State), mark(t.State), v.names, clipText(string(t.ID), 40), color(t.State), stateText(t), took(t))
+		lines++
+	}
+	if hidden > 0 {
+		fmt.Fprintf(&b, "  \x1b[2m… and %d more\x1b[0m\n", hidden)
+		lines++
+	}
+	v.drawn = lines
+	_, _ = io.WriteString(v.out, b.String())
+}
+
+// pick leaves out finished and waiting tasks when there are too many to show.
+func pick(tasks []flow.Task, n int) (shown []flow.Task, hidden int) {
+	if len(tasks) <= n {
+		return tasks, 0
+	}
+	for _, want := range []func(flow.State) bool{
+		func(s flow.State) bool { return !s.Final() && s != flow.Waiting },
+		func(s flow.State) bool { return s == flow.Failed || s == flow.TimedOut },
+		func(s flow.State) bool { return s.Final() && s != flow.Failed && s != flow.TimedOut },
+		func(s flow.State) bool { return s == flow.Waiting },
+	} {
+		for _, t := range tasks {
+			if want(t.State) && len(shown) < n {
+				shown = append(shown, t)
+			}
+		}
+	}
+	return shown, len(tasks) - len(shown)
+}
+
+func stateText(t flow.Task) string {
+	s := string(t.State)
+	if t.Attempt > 1 {
+		s += fmt.Sprintf(", attempt %d", t.Attempt)
+	}
+	if t.State == flow.Retrying || t.State == flow.Resting {
+		s += " until " + t.Due.Local().Format("15:04:05")
+	}
+	if t.Reason != "" && t.State != flow.Succeeded {
+		s += ": " + clipText(firstLine(t.Reason), 100)
+	}
+	return s
+}
+
+func took(t flow.Task) string {
+	switch {
+	case t.Started.IsZero():
+		return ""
+	case t.State.Final() && !t.Ended.IsZero():
+		return t.Ended.Sub(t.Started).Round(time.Millisecond).String()
+	case t.State.Live():
+		return time.Since(t.Started).Round(100 * time.Millisecond).String()
+	}
+	return ""
+}
+
+func mark(s flow.State) string {
+	switch s {
+	case flow.Succeeded:
+		return "✓"
+	case flow.Failed, flow.TimedOut:
+		return "✗"
+	case flow.Blocked, flow.Skipped, flow.Canceled, flow.Removed:
+		return "–"
+	case flow.Waiting:
+		return "·"
+	}
+	return "▸"
+}
+
+func color(s flow.State) string {
+	switch s {
+	case flow.Succeeded:
+		return "\x1b[32m"
+	case flow.Failed, flow.TimedOut, flow.Blocked:
+		return "\x1b[31m"
+	case flow.Skipped, flow.Canceled, flow.Removed, flow.Waiting:
+		return "\x1b[2m"
+	}
+	return "\x1b[33m"
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+func clipText(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+// snapshot returns the run and tasks as they were last seen.
+func (v *view) snapshot() (flow.Run, []flow.Task) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.run, append([]flow.Task(nil), v.tasks...)
+}

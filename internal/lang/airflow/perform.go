@@ -1,0 +1,324 @@
+package airflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"fairlead/internal/exec"
+	"fairlead/internal/flow"
+	"fairlead/internal/lang"
+	"fairlead/internal/lang/jinja"
+	"fairlead/internal/operator"
+)
+
+// A Performer carries out the attempts of the dialect's tasks: it renders
+// the arguments, hands them to the operator, and turns what came of it into
+// an outcome. Its fields are set once, before the first Perform.
+type Performer struct {
+	Driver    exec.Driver
+	Operators *operator.Operators
+	Table     *operator.Table
+	XComs     XComs
+	Place     Place
+	Limits    exec.Limits // of each process; Wall is the task's own
+	Network   string      // as in exec.Spec
+	Grace     time.Duration
+	// MaxXCom bounds one published value in bytes; zero is the service's
+	// 100 KB.
+	MaxXCom int
+	// Extras offers the names that the service does not document, such as
+	// run_id and logical_date, to templates.
+	Extras bool
+}
+
+// XComs is what tasks have published.
+type XComs interface {
+	// Output returns the value that a task of the run published under key.
+	Output(ctx context.Context, run flow.RunID, task flow.TaskID, key string) (json.RawMessage, bool, error)
+	// AllOutputs returns all that the run's tasks have published.
+	AllOutputs(ctx context.Context, run flow.RunID) (map[flow.TaskID]map[string]json.RawMessage, error)
+}
+
+// Place says where an attempt finds what lies outside its definition.
+type Place interface {
+	// Log returns the file that takes the attempt's log.
+	Log(ctx context.Context, run flow.Run, task flow.TaskID, attempt int) (string, error)
+	// Surroundings returns the directory of the version's unpacked code
+	// package, empty without one, and the environment of the task's
+	// processes. A package that cannot be unpacked is a flow.Invalid error.
+	Surroundings(ctx context.Context, run flow.Run) (code string, env map[string]string, err error)
+}
+
+// Perform carries out one attempt, or takes it up again.
+func (p *Performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
+	w, err := p.open(ctx, a)
+	if err != nil {
+		return flow.Outcome{}, err
+	}
+	out, err := w.perform(ctx, tell)
+	if err != nil {
+		return flow.Outcome{}, err
+	}
+	if ctx.Err() == nil || out.Verdict == flow.Success {
+		out = w.checkOutputs(out)
+	}
+	w.finish(out)
+	return out, nil
+}
+
+// Forget removes what the driver keeps of an ended attempt.
+func (p *Performer) Forget(a lang.Attempt) {
+	// What cannot be removed now is swept at the next start.
+	_ = p.Driver.Forget(attemptID(a))
+}
+
+// attemptID names an attempt for the driver. Task ids may be longer than a
+// file name, so the task's place in the graph stands for it.
+func attemptID(a lang.Attempt) string {
+	return fmt.Sprintf("%s.%d.%d", a.Run.ID, a.Task.Index, a.Task.Attempt)
+}
+
+// A work is one attempt in the hands of a Performer.
+type work struct {
+	*Performer
+	lang.Attempt
+	action Action
+	meta   Meta
+	log    *taskLog
+	began  time.Time
+	told   bool // the process has written its failure into the log itself
+}
+
+func (p *Performer) open(ctx context.Context, a lang.Attempt) (*work, error) {
+	w := &work{Performer: p, Attempt: a, began: time.Now()}
+	if err := json.Unmarshal(a.Node.Action, &w.action); err != nil {
+		return nil, fmt.Errorf("action of task %s: %w", a.Task.ID, err)
+	}
+	if err := json.Unmarshal(a.Graph.Meta, &w.meta); err != nil {
+		return nil, fmt.Errorf("meta of run %s: %w", a.Run.ID, err)
+	}
+	path, err := p.Place.Log(ctx, a.Run, a.Task.ID, a.Task.Attempt)
+	if err != nil {
+		return nil, fmt.Errorf("log of task %s: %w", a.Task.ID, err)
+	}
+	w.log = &taskLog{path: path}
+	return w, nil
+}
+
+func (w *work) perform(ctx context.Context, tell lang.Tell) (flow.Outcome, error) {
+	if poker, ok := w.Operators.Poker(w.action.Operator); ok {
+		return w.wait(ctx, poker, tell)
+	}
+	if runner, ok := w.Operators.Runner(w.action.Operator); ok {
+		return w.run(ctx, runner, tell)
+	}
+	reason := fmt.Sprintf("operator %s cannot be run by this version of Fairlead", w.action.Operator)
+	return flow.Outcome{Verdict: flow.Fatal, Reason: reason}, nil
+}
+
+// run carries out an operator that acts in a process of its own.
+func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow.Outcome, error) {
+	call, err := w.call(ctx)
+	if err != nil {
+		return w.failed(err)
+	}
+	if w.action.wantsXComs() {
+		if err := w.giveXComs(ctx, &call); err != nil {
+			return flow.Outcome{}, err
+		}
+	}
+	spec, err := r.Command(call)
+	if err != nil {
+		return operator.Outcome(err), nil
+	}
+	spec.ID = attemptID(w.Attempt)
+	spec.Log = w.log.path
+	spec.Grace = w.Grace
+	spec.Limits = w.Limits
+	spec.Limits.Wall = w.Node.Timeout
+	if spec.Network == "" {
+		spec.Network = w.Network
+	}
+	exit, err := w.Driver.Run(ctx, spec, w.Task.Handle, tell.Started)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) && !errors.Is(err, exec.ErrDetach) {
+			return flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped before it began"}, nil
+		}
+		return flow.Outcome{}, err
+	}
+	switch exit.Why {
+	case exec.Lost:
+		return flow.Outcome{Verdict: flow.Lost, Reason: "The worker was lost: its supervisor ended without a report"}, nil
+	case exec.OutOfTime:
+		return flow.Outcome{Verdict: flow.Timeout, Reason: fmt.Sprintf("Timeout, the task ran longer than its execution_timeout of %s", w.Node.Timeout)}, nil
+	case exec.Stopped:
+		return flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped"}, nil
+	}
+	w.told = operator.Reported(exit)
+	return r.Finish(call, exit), nil
+}
+
+// call renders the task's arguments.
+func (w *work) call(ctx context.Context) (operator.Call, error) {
+	code, env, err := w.Place.Surroundings(ctx, w.Run)
+	if err != nil {
+		return operator.Call{}, err
+	}
+	params, err := MergeParams(w.meta, w.action, w.Run.Params)
+	if err != nil {
+		return operator.Call{}, err
+	}
+	c := operator.Call{
+		Path: w.action.Operator,
+		Args: maps.Clone(w.action.Args),
+		Task: operator.TaskContext{
+			DagID: w.meta.DagID, RunID: string(w.Run.ID), TaskID: string(w.Task.ID),
+			Try: w.Task.Attempt, MaxTries: w.Node.Retries + 1,
+			Logical: w.Run.Logical, Params: params, Conf: w.Run.Params,
+			First: w.Task.Since, Started: w.Task.Started,
+		},
+		Env:  env,
+		Code: code,
+	}
+	spec, ok := w.Table.Lookup(w.action.Operator)
+	if !ok {
+		return c, nil
+	}
+	var unread error
+	vars := w.variables(ctx, params, &unread)
+	for _, arg := range spec.Args {
+		raw, given := c.Args[arg.Name]
+		if !given || !arg.Template {
+			continue
+		}
+		rendered, err := vars.Render(raw)
+		if unread != nil {
+			return operator.Call{}, unread
+		}
+		if err != nil {
+			return operator.Call{}, &renderError{arg: arg.Name, line: w.action.ArgLines[arg.Name], err: err}
+		}
+		c.Args[arg.Name] = rendered
+	}
+	return c, nil
+}
+
+// variables are what the templates of the attempt may know. An XCom that
+// cannot be read is kept in failed, since a template has no word for it.
+func (w *work) variables(ctx context.Context, params json.RawMessage, failed *error) *Variables {
+	return &Variables{
+		Logical: w.Run.Logical, DagID: w.meta.DagID, RunID: string(w.Run.ID), TaskID: string(w.Task.ID),
+		Try: w.Task.Attempt, MapIndex: -1, Params: params, Conf: w.Run.Params, Extras: w.Extras,
+		XCom: func(task, key string) (json.RawMessage, bool) {
+			value, ok, err := w.XComs.Output(ctx, w.Run.ID, flow.TaskID(task), key)
+			if err != nil {
+				*failed = fmt.Errorf("read XCom %s of task %s: %w", key, task, err)
+			}
+			return value, ok && err == nil
+		},
+	}
+}
+
+// A renderError is a template that could not be rendered.
+type renderError struct {
+	arg  string
+	line int
+	err  error
+}
+
+// Error is the exception's text alone, as the service shows it.
+func (e *renderError) Error() string {
+	if je, ok := errors.AsType[*jinja.Error](e.err); ok {
+		return je.Message
+	}
+	return e.err.Error()
+}
+
+func (e *renderError) Unwrap() error { return e.err }
+
+// failed turns an error that the user caused into a failure; any other stays
+// an error.
+func (w *work) failed(err error) (flow.Outcome, error) {
+	if re, ok := errors.AsType[*renderError](err); ok {
+		w.log.write("error", "task", "Exception rendering Jinja template for task '"+string(w.Task.ID)+"', template field '"+re.arg+"'",
+			map[string]any{"field": re.arg, "line": re.line, "error_detail": []any{map[string]any{"exc_type": errorType(re.err), "exc_value": re.Error()}}})
+		return flow.Outcome{Verdict: flow.Failure, Reason: err.Error()}, nil
+	}
+	if flow.KindOf(err) != flow.Internal {
+		return flow.Outcome{Verdict: flow.Failure, Reason: err.Error()}, nil
+	}
+	return flow.Outcome{}, err
+}
+
+// wantsXComs reports whether the operator runs code of the user's that may
+// ask for what other tasks published.
+func (a Action) wantsXComs() bool {
+	switch a.Operator {
+	case "airflow.providers.standard.operators.python.PythonOperator", "airflow.operators.python.PythonOperator":
+		return true
+	}
+	return a.Custom
+}
+
+func (w *work) giveXComs(ctx context.Context, c *operator.Call) error {
+	all, err := w.XComs.AllOutputs(ctx, w.Run.ID)
+	if err != nil {
+		return fmt.Errorf("read XComs of run %s: %w", w.Run.ID, err)
+	}
+	c.XComs = make(map[string]map[string]json.RawMessage, len(all))
+	for task, values := range all {
+		c.XComs[string(task)] = values
+	}
+	return nil
+}
+
+// checkOutputs fails an attempt that published more than the service takes.
+func (w *work) checkOutputs(out flow.Outcome) flow.Outcome {
+	limit := w.MaxXCom
+	if limit == 0 {
+		limit = 100 << 10
+	}
+	for key, value := range out.Outputs {
+		if len(value) > limit {
+			return flow.Outcome{Verdict: flow.Failure, Reason: fmt.Sprintf("XCom value of key %q has %d bytes; at most %d are allowed", key, len(value), limit)}
+		}
+	}
+	return out
+}
+
+// finish writes the last line of the attempt's log.
+func (w *work) finish(out flow.Outcome) {
+	state := map[flow.Verdict]string{
+		flow.Success: "success", flow.Skip: "skipped", flow.Rest: "up_for_reschedule",
+	}[out.Verdict]
+	if state == "" {
+		state = "failed"
+	}
+	if state == "failed" && !w.told {
+		w.log.write("error", "task", "Task failed with exception", map[string]any{
+			"error_detail": []any{map[string]any{"exc_type": exceptionOf(out.Verdict), "exc_value": out.Reason}},
+		})
+	}
+	began := w.Task.Started
+	if began.IsZero() {
+		began = w.began
+	}
+	w.log.write("info", "task", "Task finished", map[string]any{
+		"final_state": state, "duration": time.Since(began).Seconds(), "task_id": w.Task.ID, "try_number": w.Task.Attempt,
+	})
+}
+
+// exceptionOf names the Airflow exception that a verdict stands for.
+func exceptionOf(v flow.Verdict) string {
+	switch v {
+	case flow.Timeout:
+		return "AirflowTaskTimeout"
+	case flow.Fatal:
+		return "AirflowFailException"
+	}
+	return "AirflowException"
+}

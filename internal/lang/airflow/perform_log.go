@@ -1,0 +1,55 @@
+package airflow
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"fairlead/internal/lang/jinja"
+)
+
+// A taskLog takes the server's own lines of an attempt's log, in the form of
+// the service: one JSON object a line.
+type taskLog struct{ path string }
+
+// write appends one line. A log that cannot be written must not fail the
+// task, so errors are dropped: the lines that matter come from the task
+// itself.
+func (l *taskLog) write(level, logger, event string, more map[string]any) {
+	line := map[string]any{
+		"timestamp": time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"),
+		"level":     level, "event": event, "logger": logger,
+	}
+	maps.Copy(line, more)
+	data, err := json.Marshal(line)
+	if err != nil {
+		return
+	}
+	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	_, _ = f.Write(append(data, '\n'))
+}
+
+// errorType names the Python exception that an error stands for.
+func errorType(err error) string {
+	if e, ok := errors.AsType[*jinja.Error](err); ok {
+		return string(e.Type)
+	}
+	return "AirflowException"
+}
+
+// pyFloat prints a float as Python does.
+func pyFloat(f float64) string {
+	s := strconv.FormatFloat(f, 'g', -1, 64)
+	if !strings.ContainsAny(s, ".en") {
+		s += ".0"
+	}
+	return s
+}
