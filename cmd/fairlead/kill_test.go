@@ -60,10 +60,11 @@ func (l *ledger) note(task string) string {
 
 // A victim is a server in a process of its own.
 type victim struct {
-	t    *testing.T
-	data dataDir
-	cmd  *exec.Cmd
-	log  *os.File
+	t      *testing.T
+	data   dataDir
+	listen string // the same each time: tasks that run know the endpoint
+	cmd    *exec.Cmd
+	log    *os.File
 }
 
 // begin starts the server and returns a client when the port answers.
@@ -73,7 +74,7 @@ func (v *victim) begin() *client {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.cmd = exec.Command(self, "serve", "--listen", "127.0.0.1:0", "--data", string(v.data), "--tasks", "6")
+	v.cmd = exec.Command(self, "serve", "--listen", v.listen, "--data", string(v.data), "--tasks", "6")
 	v.cmd.Env = append(os.Environ(), "FAIRLEAD_TEST_COMMAND=1")
 	v.cmd.Stdout, v.cmd.Stderr = v.log, v.log
 	if err := v.cmd.Start(); err != nil {
@@ -166,7 +167,7 @@ func TestKillAnywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &victim{t: t, data: dataDir(filepath.Join(dir, "data")), log: log}
+	v := &victim{t: t, data: dataDir(filepath.Join(dir, "data")), listen: freePort(t), log: log}
 	defer func() { v.kill(); log.Close() }()
 
 	c := v.begin()
@@ -214,7 +215,7 @@ func TestKillAnywhere(t *testing.T) {
 			t.Errorf("attempt %q signed the ledger %d times", line, n)
 		}
 	}
-	if want := len(runs) * 10; len(led.lines) != want {
+	if want := len(runs) * 11; len(led.lines) != want {
 		t.Errorf("the ledger has %d attempts, want %d", len(led.lines), want)
 	}
 	led.mu.Unlock()
@@ -225,6 +226,16 @@ func TestKillAnywhere(t *testing.T) {
 	if t.Failed() {
 		t.Logf("the server's log:\n%s", v.tail())
 	}
+}
+
+// freePort returns an address that nobody listens on.
+func freePort(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // leftBehind returns the processes that still have something of a data

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	smithymiddleware "github.com/aws/smithy-go/middleware"
@@ -37,6 +39,13 @@ func (c *clients) forS3(ctx context.Context, p place) (*s3.Client, error) {
 	if p.endpoint != "" {
 		opts = append(opts, config.WithBaseEndpoint(p.endpoint))
 	}
+	// A server of ours that is being restarted refuses connections for a
+	// moment; no task should fail for that.
+	opts = append(opts, config.WithRetryer(func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = 10, 5*time.Second
+		})
+	}))
 	cfg, err := config.LoadDefaultConfig(ctx, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
