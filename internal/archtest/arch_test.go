@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"internal/s3door":          {"internal/flow", "internal/aws/..."},
 	"internal/sts":             {"internal/flow", "internal/aws/..."},
 	"internal/web":             {"internal/flow", "internal/aws/..."},
-	"cmd/fairlead":             {"internal/..."},
+	"cmd/fairlead":             {"internal/...", "examples"},
 	"examples":                 {},
 	"bench":                    {"internal/..."},
 	"internal/clienttest":      {"internal/..."},
