@@ -22,6 +22,7 @@ import (
 // A Dir is a directory of contents. One process at a time has it open.
 //
 //	<dir>/lock          held while the directory is open
+//	<dir>/owner         whose contents these are
 //	<dir>/tmp/          contents that are arriving
 //	<dir>/<xx>/<id>     contents; xx are the last two characters of the id
 type Dir struct {
@@ -143,9 +144,35 @@ func (d *Dir) Remove(id string) error {
 	return nil
 }
 
+// Claim says whose contents these are: rows of which database name them. The
+// first claim is kept; another is a flow.Conflict, and then a Sweep, which
+// goes by those rows, would remove what belongs to somebody else.
+func (d *Dir) Claim(owner string) error {
+	path := filepath.Join(d.root, "owner")
+	data, err := os.ReadFile(path)
+	if err == nil {
+		if string(data) != owner {
+			return flow.Errorf(flow.Conflict, "the contents in %s belong to another database", d.root)
+		}
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	tmp := filepath.Join(d.root, "tmp", "owner")
+	if err := os.WriteFile(tmp, []byte(owner), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	return syncDir(d.root)
+}
+
 // Sweep removes the contents that an earlier process left and that nobody
 // remembers: held returns those of ids that are remembered. It may run beside
-// all other methods.
+// all other methods. Make sure by [Dir.Claim] that held knows of these
+// contents at all.
 func (d *Dir) Sweep(ctx context.Context, held func(ctx context.Context, ids []string) ([]string, error)) (removed int, err error) {
 	for i := range 256 {
 		entries, err := os.ReadDir(filepath.Join(d.root, fmt.Sprintf("%02x", i)))

@@ -100,6 +100,21 @@ func TestSweepRemovesWhatNobodyRemembers(t *testing.T) {
 	}
 }
 
+func TestClaim(t *testing.T) {
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		owner string
+		want  flow.Kind
+		ok    bool
+	}{{"a", 0, true}, {"a", 0, true}, {"b", flow.Conflict, false}} {
+		d := open(t, dir)
+		if err := d.Claim(tt.owner); err == nil != tt.ok || flow.KindOf(err) != tt.want {
+			t.Errorf("Claim(%q): %v; want ok %v, kind %v", tt.owner, err, tt.ok, tt.want)
+		}
+		d.Close()
+	}
+}
+
 func TestOneProcessAtATime(t *testing.T) {
 	dir := t.TempDir()
 	d := open(t, dir)
