@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // groups are the control groups of one attempt, by descriptors, since their
@@ -96,9 +97,14 @@ func (g *groups) use() (kills, peak int64) {
 // remove removes the groups; nothing may be left in them.
 func (g *groups) remove() {
 	for i := range g.dirs {
-		// A dead process may count for a moment after it was reaped; what
-		// stays is removed with the attempt's directory.
-		_ = rmdirat(g.parents[i], g.specs[i].Name)
+		// A dead process counts until the processor it died on has turned to
+		// another. What stays for longer is removed with the attempt.
+		for range 50 {
+			if err := rmdirat(g.parents[i], g.specs[i].Name); err != syscall.EBUSY {
+				break
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
 	}
 }
 

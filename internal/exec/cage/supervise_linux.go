@@ -381,17 +381,23 @@ func (s *supervisor) start(files []uintptr) (pid int, err error) {
 }
 
 // narrow lowers this process's soft limits for its next child to inherit, and
-// returns what puts them back.
+// returns what puts them back. Limits that cannot hurt the supervisor itself
+// are lowered for good, the hard limit included; the others get their hard
+// limit when the child exists.
 func narrow(limits []Rlimit) (restore func(), err error) {
 	old := make([]syscall.Rlimit, len(limits))
-	for i, l := range limits {
+	for i := range limits {
+		l := &limits[i]
 		if err := syscall.Getrlimit(l.Resource, &old[i]); err != nil {
 			return nil, fmt.Errorf("read resource limit %d: %w", l.Resource, err)
 		}
-	}
-	for i, l := range limits {
-		limits[i].Max = min(l.Max, old[i].Max)
-		if err := syscall.Setrlimit(l.Resource, &syscall.Rlimit{Cur: limits[i].Max, Max: old[i].Max}); err != nil {
+		l.Max = min(l.Max, old[i].Max)
+		narrow := syscall.Rlimit{Cur: l.Max, Max: old[i].Max}
+		if l.Resource == syscall.RLIMIT_CORE || l.Resource == syscall.RLIMIT_NOFILE && l.Max >= ownFiles {
+			narrow.Max = l.Max
+			old[i] = narrow
+		}
+		if err := syscall.Setrlimit(l.Resource, &narrow); err != nil {
 			return nil, fmt.Errorf("set resource limit %d: %w", l.Resource, err)
 		}
 	}
@@ -401,6 +407,9 @@ func narrow(limits []Rlimit) (restore func(), err error) {
 		}
 	}, nil
 }
+
+// ownFiles is more than the supervisor ever has open.
+const ownFiles = 48
 
 func has(env []string, name string) bool {
 	for _, e := range env {

@@ -61,6 +61,7 @@ func Run(t *testing.T, newDriver func(t *testing.T, root string) exec.Driver) {
 		{"one ID runs once", once},
 		{"detach and attach again", attach},
 		{"started that fails lets the command go on", startedFails},
+		{"stopped before it starts", stoppedBefore},
 		{"an attempt that is gone is lost", lost},
 		{"forget", forget},
 		{"nothing is left behind", leftovers},
@@ -645,7 +646,7 @@ func assault(t *testing.T, s *suite) {
 func stopPolite(t *testing.T, s *suite) {
 	b := s.bench(t)
 	ready := b.fifo("ready")
-	r := b.start(b.driver, b.sh("a", `trap 'echo bye; exit 9' TERM; echo > $SHARED/ready; while :; do sleep 98765.2; done`), "")
+	r := b.start(b.driver, b.sh("a", `trap 'echo bye; exit 9' TERM; sleep 98765.2 & echo > $SHARED/ready; wait`), "")
 	b.hear(ready)
 	start := time.Now()
 	r.cancel(errors.New("a person stopped it"))
@@ -664,7 +665,7 @@ func stopPolite(t *testing.T, s *suite) {
 func stopStubborn(t *testing.T, s *suite) {
 	b := s.bench(t)
 	ready := b.fifo("ready")
-	spec := b.sh("a", `trap '' TERM; echo > $SHARED/ready; while :; do sleep 98765.3; done`)
+	spec := b.sh("a", `trap '' TERM; echo > $SHARED/ready; exec sleep 98765.3`)
 	spec.Grace = 300 * time.Millisecond
 	r := b.start(b.driver, spec, "")
 	b.hear(ready)
@@ -850,6 +851,27 @@ func lost(t *testing.T, s *suite) {
 	}
 	if _, err := os.Stat(filepath.Join(b.shared, "ran")); err == nil {
 		t.Error("it was started again")
+	}
+}
+
+func stoppedBefore(t *testing.T, s *suite) {
+	b := s.bench(t)
+	spec := b.sh("a", "echo ran > $SHARED/ran")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(exec.ErrDetach)
+	if x, err := b.driver.Run(ctx, spec, "", func(string) error { return nil }); !errors.Is(err, exec.ErrDetach) {
+		t.Errorf("detached before: got %+v, %v; want ErrDetach", x, err)
+	}
+	ctx, cancel = context.WithCancelCause(context.Background())
+	cancel(errors.New("a person stopped it"))
+	if x, err := b.driver.Run(ctx, spec, "", func(string) error { return nil }); err != nil || x.Why != exec.Stopped {
+		t.Errorf("stopped before: got %+v, %v; want why stopped", x, err)
+	}
+	if x := b.run(spec); x.Why != exec.Stopped {
+		t.Errorf("later: got %+v, want why stopped", x)
+	}
+	if _, err := os.Stat(filepath.Join(b.shared, "ran")); err == nil {
+		t.Error("a command ran that was stopped before it started")
 	}
 }
 

@@ -1,3 +1,5 @@
+//go:build !portable
+
 package sandbox
 
 import (
@@ -69,9 +71,13 @@ func (d *Driver) Run(ctx context.Context, spec exec.Spec, handle string, started
 			return exec.Exit{Why: exec.Lost, Code: -1}, nil
 		}
 		if ctx.Err() != nil {
-			return exec.Exit{}, context.Cause(ctx)
-		}
-		if claim, err = d.start(dir, spec); err != nil {
+			if err := bury(dir); err != nil {
+				return exec.Exit{}, fmt.Errorf("stop attempt %s before it starts: %w", spec.ID, err)
+			}
+			if _, err := readJSON(dir, cage.ClaimFile, &claim); err != nil {
+				return exec.Exit{}, err
+			}
+		} else if claim, err = d.start(dir, spec); err != nil {
 			return exec.Exit{}, fmt.Errorf("start attempt %s: %w", spec.ID, err)
 		}
 	}
@@ -116,16 +122,6 @@ func (d *Driver) start(dir string, spec exec.Spec) (cage.Claim, error) {
 		err = errors.New("the claim has vanished")
 	}
 	return claim, err
-}
-
-// makeDirs makes the directories of an attempt; they may be there.
-func makeDirs(dir string) error {
-	for _, sub := range []string{"", cage.WorkDir, cage.TempDir} {
-		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-			return err
-		}
-	}
-	return os.Chmod(filepath.Join(dir, cage.TempDir), 0o777|os.ModeSticky)
 }
 
 // config says what the supervisor is to do.

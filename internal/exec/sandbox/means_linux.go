@@ -1,3 +1,5 @@
+//go:build !portable
+
 package sandbox
 
 import (
@@ -187,44 +189,6 @@ func (m *means) limits(id string, l exec.Limits) ([]cage.Group, []cage.Rlimit) {
 		limits = append(limits, cage.Rlimit{Resource: unix.RLIMIT_NPROC, Max: uint64(l.PIDs)})
 	}
 	return groups, limits
-}
-
-// flatten prepares a command for a machine without namespaces: it sees the
-// machine's own files, so words that begin with the target of a mount are
-// made to name its source.
-func flatten(c *cage.Config) error {
-	for _, mt := range c.Mounts {
-		if _, err := os.Stat(mt.Source); err != nil {
-			return fmt.Errorf("mount %s at %s: %w", mt.Source, mt.Target, err)
-		}
-	}
-	move := func(s string) string {
-		for _, mt := range c.Mounts {
-			if within(s, mt.Target) {
-				return mt.Source + strings.TrimPrefix(s, mt.Target)
-			}
-		}
-		return s
-	}
-	argv := make([]string, len(c.Argv))
-	for i, a := range c.Argv {
-		argv[i] = move(a)
-	}
-	env := make([]string, len(c.Env))
-	for i, e := range c.Env {
-		name, value, _ := strings.Cut(e, "=")
-		parts := strings.Split(value, ":")
-		for j, p := range parts {
-			parts[j] = move(p)
-		}
-		env[i] = name + "=" + strings.Join(parts, ":")
-	}
-	c.Argv, c.Env, c.Chdir = argv, env, move(c.Chdir)
-	if within(c.Chdir, cage.Home) {
-		c.Chdir = filepath.Join(c.Dir, cage.WorkDir) + strings.TrimPrefix(c.Chdir, cage.Home)
-	}
-	c.Mounts = nil
-	return nil
 }
 
 // Probe implements [exec.Driver].

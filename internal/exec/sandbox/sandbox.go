@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"fairlead/internal/exec"
 	"fairlead/internal/exec/cage"
@@ -180,4 +181,95 @@ func sortMounts(list []exec.Mount) []cage.Mount {
 		return strings.Count(a.Target, "/") - strings.Count(b.Target, "/")
 	})
 	return out
+}
+
+// flatten prepares a command for a machine without namespaces: it sees the
+// machine's own files, so words that begin with the target of a mount are
+// made to name its source.
+func flatten(c *cage.Config) error {
+	for _, mt := range c.Mounts {
+		if _, err := os.Stat(mt.Source); err != nil {
+			return fmt.Errorf("mount %s at %s: %w", mt.Source, mt.Target, err)
+		}
+	}
+	move := func(s string) string {
+		for _, mt := range c.Mounts {
+			if within(s, mt.Target) {
+				return mt.Source + strings.TrimPrefix(s, mt.Target)
+			}
+		}
+		return s
+	}
+	argv := make([]string, len(c.Argv))
+	for i, a := range c.Argv {
+		argv[i] = move(a)
+	}
+	env := make([]string, len(c.Env))
+	for i, e := range c.Env {
+		name, value, _ := strings.Cut(e, "=")
+		parts := strings.Split(value, ":")
+		for j, p := range parts {
+			parts[j] = move(p)
+		}
+		env[i] = name + "=" + strings.Join(parts, ":")
+	}
+	c.Argv, c.Env, c.Chdir = argv, env, move(c.Chdir)
+	if within(c.Chdir, cage.Home) {
+		c.Chdir = filepath.Join(c.Dir, cage.WorkDir) + strings.TrimPrefix(c.Chdir, cage.Home)
+	}
+	c.Mounts = nil
+	return nil
+}
+
+// makeDirs makes the directories of an attempt; they may be there.
+func makeDirs(dir string) error {
+	for _, sub := range []string{"", cage.WorkDir, cage.TempDir} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	return os.Chmod(filepath.Join(dir, cage.TempDir), 0o777|os.ModeSticky)
+}
+
+// bury ends an attempt that has not begun, so that it never will. If it has
+// begun after all, nothing is done.
+func bury(dir string) error {
+	if err := makeDirs(dir); err != nil {
+		return err
+	}
+	now := time.Now()
+	end, err := json.Marshal(cage.Exit{Why: string(exec.Stopped), Code: -1, Started: now, Ended: now})
+	if err != nil {
+		return err
+	}
+	// The report lies ready under another name, and becomes valid with the
+	// claim: a crash between the two leaves an attempt that is lost.
+	grave, err := os.CreateTemp(dir, "grave.")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(grave.Name())
+	if _, err := grave.Write(end); err != nil {
+		grave.Close()
+		return err
+	}
+	if err := errors.Join(grave.Sync(), grave.Close()); err != nil {
+		return err
+	}
+	claim, err := os.CreateTemp(dir, cage.ClaimFile+".")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(claim.Name())
+	if err := errors.Join(json.NewEncoder(claim).Encode(cage.Claim{}), claim.Sync(), claim.Close()); err != nil {
+		return err
+	}
+	err = os.Link(claim.Name(), filepath.Join(dir, cage.ClaimFile))
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(grave.Name(), filepath.Join(dir, cage.ExitFile))
 }

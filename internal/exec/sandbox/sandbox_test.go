@@ -17,4 +17,6 @@ func newDriver(t testing.TB, root string) exec.Driver {
 	return d
 }
 
-func TestSandbox(t *testing.T) { exectest.Run(t, func(t *testing.T, root string) exec.Driver { return newDriver(t, root) }) }
+func TestSandbox(t *testing.T) {
+	exectest.Run(t, func(t *testing.T, root string) exec.Driver { return newDriver(t, root) })
+}

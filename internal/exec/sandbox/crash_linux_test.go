@@ -1,0 +1,380 @@
+//go:build !portable
+
+package sandbox_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fairlead/internal/exec"
+	"fairlead/internal/exec/cage"
+	"fairlead/internal/exec/exectest"
+	"fairlead/internal/exec/sandbox"
+)
+
+// serverVar makes the test binary a server that runs one attempt: an order,
+// as JSON.
+const serverVar = "FAIRLEAD_TEST_SERVER"
+
+type order struct {
+	Root string
+	Spec exec.Spec
+	Hang bool // never return from started
+}
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(serverVar); text != "" {
+		serve(text)
+	}
+	os.Exit(m.Run())
+}
+
+// serve runs an attempt and says on standard output when it has started and
+// how it ended.
+func serve(text string) {
+	var o order
+	err := json.Unmarshal([]byte(text), &o)
+	if err != nil {
+		panic(err)
+	}
+	d, err := sandbox.New(sandbox.Options{Root: o.Root})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("ready")
+	x, err := d.Run(context.Background(), o.Spec, "", func(h string) error {
+		fmt.Println("handle", h)
+		if o.Hang {
+			select {}
+		}
+		return nil
+	})
+	fmt.Println("exit", x.Code, err)
+	os.Exit(0)
+}
+
+// server starts a process that runs the order.
+func server(t *testing.T, o order) (cmd *osexec.Cmd, lines *bufio.Reader) {
+	t.Helper()
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd = osexec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), serverVar+"="+string(text))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines = bufio.NewReader(out)
+	if line, err := lines.ReadString('\n'); err != nil {
+		t.Fatalf("server said %q, %v; want ready", line, err)
+	}
+	return cmd, lines
+}
+
+func shell(dir, id, script string) exec.Spec {
+	return exec.Spec{
+		ID: id, Argv: []string{"/bin/sh", "-c", script}, Log: filepath.Join(dir, "log"), Env: []string{"PATH=/usr/bin:/bin"},
+		Mounts: []exec.Mount{{Source: dir, Target: "/shared", Writable: true}}, Grace: time.Second,
+		Limits: exec.Limits{Memory: 100 << 20, PIDs: 50},
+	}
+}
+
+// TestServerKilled kills a server before, or after, it could write down that
+// its attempt has started; the next server must find the attempt either way.
+func TestServerKilled(t *testing.T) {
+	for _, recorded := range []bool{true, false} {
+		t.Run(fmt.Sprintf("recorded=%t", recorded), func(t *testing.T) {
+			root, dir := t.TempDir(), t.TempDir()
+			gate := filepath.Join(dir, "gate")
+			if err := syscall.Mkfifo(gate, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			spec := shell(dir, "attempt-1", "echo one; echo ran >> /shared/ran; cat /shared/gate; echo two; printf r >&$FAIRLEAD_RESULT_FD; exit 6")
+			cmd, lines := server(t, order{Root: root, Spec: spec, Hang: !recorded})
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			handle := strings.TrimSpace(strings.TrimPrefix(line, "handle "))
+			if !recorded {
+				handle = ""
+			}
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait() // killed, as asked
+
+			d := newDriver(t, root)
+			running := make(chan struct{})
+			go func() {
+				// Opening waits for the command to read.
+				if err := os.WriteFile(gate, nil, 0); err != nil {
+					t.Error(err)
+				}
+				close(running)
+			}()
+			x, err := d.Run(t.Context(), spec, handle, func(string) error { return nil })
+			<-running
+			if err != nil || x.Code != 6 || x.LastLine != "two" || string(x.Result) != "r" || x.Why != exec.ByItself {
+				t.Errorf("after the server's death: got %+v, %v; want code 6, two, r", x, err)
+			}
+			if ran, _ := os.ReadFile(filepath.Join(dir, "ran")); string(ran) != "ran\n" {
+				t.Errorf("the command wrote %q, want one line", ran)
+			}
+		})
+	}
+}
+
+// TestServerKilledAnytime kills servers at random moments of a start. However
+// it goes, the attempt runs exactly once when it is then seen through.
+func TestServerKilledAnytime(t *testing.T) {
+	root := t.TempDir()
+	for i := range 40 {
+		dir := t.TempDir()
+		spec := shell(dir, fmt.Sprint("attempt-", i), "echo ran >> /shared/ran; exit 3")
+		cmd, lines := server(t, order{Root: root, Spec: spec})
+		delay := time.Duration(rand.Int64N(int64(25 * time.Millisecond)))
+		<-time.After(delay)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		said, _ := io.ReadAll(lines)
+		_ = cmd.Wait()
+		x, err := newDriver(t, root).Run(t.Context(), spec, "", func(string) error { return nil })
+		ran, _ := os.ReadFile(filepath.Join(dir, "ran"))
+		if err != nil || x.Code != 3 || x.Why != exec.ByItself || string(ran) != "ran\n" {
+			t.Errorf("server killed after %v (it said %q): got %+v, %v, command wrote %q; want code 3, one line", delay, said, x, err, ran)
+		}
+	}
+}
+
+// TestSupervisorKilled kills what is process 1 of the cage: nothing of the
+// attempt survives, and it counts as lost.
+func TestSupervisorKilled(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	d := newDriver(t, root)
+	needNamespaces(t, d)
+	spec := shell(dir, "a", "sleep 98766.1 & setsid sleep 98766.2 & wait")
+	type answer struct {
+		x   exec.Exit
+		err error
+	}
+	answers := make(chan answer, 1)
+	started := make(chan struct{})
+	go func() {
+		x, err := d.Run(context.Background(), spec, "", func(string) error { close(started); return nil })
+		answers <- answer{x, err}
+	}()
+	<-started
+	var claim cage.Claim
+	text, err := os.ReadFile(filepath.Join(root, "a", cage.ClaimFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &claim); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(claim.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if a := <-answers; a.err != nil || a.x.Why != exec.Lost {
+		t.Errorf("got %+v, %v; want lost", a.x, a.err)
+	}
+	if left := commands("98766."); len(left) > 0 {
+		t.Errorf("still there: %q", left)
+	}
+	for _, g := range claim.Groups {
+		if _, err := os.Stat(g); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("control group %s is still there", g)
+		}
+	}
+}
+
+// TestReusedNumber checks that a claim whose number belongs to another
+// process now is not taken for a running attempt.
+func TestReusedNumber(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	boot, err := cage.BootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, claim := range []cage.Claim{
+		{PID: os.Getpid(), Start: 1, Boot: boot},
+		{PID: os.Getpid(), Start: 1, Boot: "another boot"},
+		{PID: 1 << 22, Start: 1, Boot: boot},
+		{PID: 0},
+		{PID: -1, Boot: boot},
+	} {
+		spec := shell(dir, fmt.Sprint("a", i), "true")
+		if err := os.MkdirAll(filepath.Join(root, spec.ID), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(claim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, spec.ID, cage.ClaimFile), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		x, err := newDriver(t, root).Run(t.Context(), spec, "sandbox:"+spec.ID, nil)
+		if err != nil || x.Why != exec.Lost {
+			t.Errorf("claim %+v: got %+v, %v; want lost", claim, x, err)
+		}
+	}
+}
+
+// TestGroupsGone checks that control groups end with their attempt, not only
+// when it is forgotten.
+func TestGroupsGone(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	d := newDriver(t, root)
+	for i := range 50 {
+		spec := shell(dir, fmt.Sprint("a", i), "")
+		spec.Argv = []string{"/bin/true"}
+		if _, err := d.Run(t.Context(), spec, "", nil); err != nil {
+			t.Fatal(err)
+		}
+		var claim cage.Claim
+		text, err := os.ReadFile(filepath.Join(root, spec.ID, cage.ClaimFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &claim); err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range claim.Groups {
+			if _, err := os.Stat(g); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("control group %s is still there", g)
+			}
+		}
+	}
+}
+
+// TestSweep removes what nobody wants, running or not.
+func TestSweep(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	d, err := sandbox.New(sandbox.Options{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"keep", "drop"} {
+		if _, err := d.Run(t.Context(), shell(dir, id, "true"), "", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	detached := errors.New("the server ends")
+	_, err = d.Run(t.Context(), shell(dir, "running", "exec sleep 98767"), "", func(string) error { return detached })
+	if err != detached {
+		t.Fatal(err)
+	}
+	if err := d.Sweep(func(id string) bool { return id == "keep" }); err != nil {
+		t.Error(err)
+	}
+	var left []string
+	list, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		left = append(left, e.Name())
+	}
+	if got := strings.Join(left, " "); got != "keep ~hold" {
+		t.Errorf("after Sweep: %q, want keep and ~hold", got)
+	}
+	if left := commands("98767"); len(left) > 0 {
+		t.Errorf("still there: %q", left)
+	}
+}
+
+// TestPlain runs the suite as on a machine that permits nothing.
+func TestPlain(t *testing.T) {
+	exectest.Run(t, func(t *testing.T, root string) exec.Driver {
+		d, err := sandbox.New(sandbox.Options{Root: root})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.ForcePlain()
+		return d
+	})
+}
+
+// TestUnprivileged runs the suite as a user without rights.
+func TestUnprivileged(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("TestSandbox is this test already")
+	}
+	dir, err := os.MkdirTemp("", "fairlead-unprivileged-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	const nobody = 65534
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "sandbox.test")
+	if err := errors.Join(os.WriteFile(binary, self, 0o755), os.Chmod(dir, 0o755), os.Chown(dir, nobody, nobody)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := osexec.Command(binary, "-test.run=^TestSandbox$", "-test.v")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir}
+	cmd.Dir = dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("as user %d: %v\n%s", nobody, err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "exectest.go") || strings.Contains(line, "SKIP") {
+			t.Log(strings.TrimSpace(line))
+		}
+	}
+}
+
+func needNamespaces(t *testing.T, d exec.Driver) {
+	t.Helper()
+	r, err := d.Probe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range r.Measures {
+		if m.Name == "pid namespace" && !m.InUse {
+			t.Skipf("NOT ENFORCED: %s: %s", m.Name, m.How)
+		}
+	}
+}
+
+// commands returns the processes whose command line has the word.
+func commands(word string) []string {
+	var found []string
+	list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range list {
+		if b, _ := os.ReadFile(path); strings.Contains(string(b), word) {
+			found = append(found, path)
+		}
+	}
+	return found
+}
