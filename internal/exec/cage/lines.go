@@ -15,6 +15,9 @@ const (
 	maxLast = 64 << 10
 	// maxResult bounds Exit.Result.
 	maxResult = 1 << 20
+	// showAfter is how long the beginning of a line waits for its end before
+	// it goes to the log.
+	showAfter = time.Second
 )
 
 // A logFile turns what a command prints into lines of its log: JSON objects,

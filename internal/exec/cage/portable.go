@@ -3,7 +3,9 @@
 package cage
 
 import (
+	"errors"
 	"io"
+	"os"
 	"sync"
 	"time"
 )
@@ -20,24 +22,35 @@ func NewLog(w io.Writer, level, logger string, limit int64) *Log {
 }
 
 // Text copies text to the log until its end, and returns its last line.
-func (l *Log) Text(r io.Reader) string { return l.copy(r, false) }
+func (l *Log) Text(r *os.File) string { return l.copy(r, false) }
 
 // Records copies log lines to the log until their end.
-func (l *Log) Records(r io.Reader) { l.copy(r, true) }
+func (l *Log) Records(r *os.File) { l.copy(r, true) }
 
-func (l *Log) copy(r io.Reader, structured bool) (last string) {
+func (l *Log) copy(r *os.File, structured bool) (last string) {
 	s := stream{log: &l.log, structured: structured}
 	buf := make([]byte, 64<<10)
 	for {
+		var due time.Time // never
+		if len(s.part) > 0 {
+			due = s.since.Add(showAfter)
+		}
+		_ = r.SetReadDeadline(due)
 		n, err := r.Read(buf)
+		now := time.Now()
 		l.mu.Lock()
-		s.write(time.Now(), buf[:n])
-		if err != nil {
-			s.close(time.Now())
+		s.write(now, buf[:n])
+		late := errors.Is(err, os.ErrDeadlineExceeded)
+		switch {
+		case late:
+			s.show(now)
+			s.since = now
+		case err != nil:
+			s.close(now)
 		}
 		l.log.flush()
 		l.mu.Unlock()
-		if err != nil {
+		if err != nil && !late {
 			return string(s.last)
 		}
 	}

@@ -588,10 +588,6 @@ func (s *supervisor) obey(buf []byte) {
 	}
 }
 
-// showAfter is how long the beginning of a line waits for its end before it
-// goes to the log.
-const showAfter = time.Second
-
 // pause returns how many milliseconds watch may sleep; -1 is for ever.
 func (s *supervisor) pause() int {
 	var due time.Time

@@ -244,5 +244,7 @@ func (d *Driver) Probe(ctx context.Context) (exec.Report, error) {
 	group("pids limit", "pids", pids)
 	add("open files limit", true, "RLIMIT_NOFILE of each process")
 	add("file size limit", true, "RLIMIT_FSIZE; the attempt's disk use as a whole is not bounded")
+	add("orphans are ended", true, "what a command leaves running is killed when it ends")
+	add("outlives the server", true, "an attempt goes on when the server ends, and the next server takes it up")
 	return r, nil
 }

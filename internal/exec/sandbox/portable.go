@@ -11,6 +11,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -158,7 +159,8 @@ func see(c *cage.Config, spec exec.Spec, log *os.File, stop <-chan struct{}) cag
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	x := cage.Exit{Started: time.Now()}
 	out := cage.NewLog(log, c.Level, c.Logger, c.Output)
-	var files [3]*os.File
+	closeOnExec()
+	var files, ends [3]*os.File
 	var readers sync.WaitGroup
 	for i, take := range []func(*os.File){
 		func(f *os.File) { x.LastLine = out.Text(f) },
@@ -174,7 +176,7 @@ func see(c *cage.Config, spec exec.Spec, log *os.File, stop <-chan struct{}) cag
 			x.Failure = err.Error()
 			return x
 		}
-		files[i] = w
+		files[i], ends[i] = w, r
 		readers.Go(func() {
 			defer r.Close()
 			take(r)
@@ -187,7 +189,10 @@ func see(c *cage.Config, spec exec.Spec, log *os.File, stop <-chan struct{}) cag
 	}
 	if err != nil {
 		readers.Wait()
-		x.Code, x.LastLine, x.Ended = 127, err.Error(), time.Now()
+		x.Code, x.LastLine, x.Ended = 126, err.Error(), time.Now()
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, osexec.ErrNotFound) {
+			x.Code = 127
+		}
 		return x
 	}
 	group := -cmd.Process.Pid
@@ -217,6 +222,10 @@ func see(c *cage.Config, spec exec.Spec, log *os.File, stop <-chan struct{}) cag
 	_ = syscall.Kill(group, syscall.SIGKILL)
 	close(ended)
 	killer.Wait()
+	// What left the group may hold the pipes; it is not waited for.
+	for _, f := range ends {
+		defer time.AfterFunc(time.Second, func() { f.Close() }).Stop()
+	}
 	readers.Wait()
 	x.Code, x.Ended = cmd.ProcessState.ExitCode(), time.Now()
 	x.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
@@ -224,6 +233,16 @@ func see(c *cage.Config, spec exec.Spec, log *os.File, stop <-chan struct{}) cag
 		x.Code, x.Signal = 128+int(st.Signal()), st.Signal().String()
 	}
 	return x
+}
+
+// closeOnExec keeps descriptors that this process inherited from commands.
+func closeOnExec() {
+	list, _ := os.ReadDir("/dev/fd")
+	for _, e := range list {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // end waits for nothing: what runs belongs to a Run of this process.
@@ -235,6 +254,7 @@ func (d *Driver) Probe(context.Context) (exec.Report, error) {
 	for _, name := range []string{
 		"pid namespace", "mount namespace", "read-only system", "ipc namespace", "uts namespace", "network namespace",
 		"user namespace", "no new privileges", "memory limit", "cpu limit", "pids limit", "open files limit", "file size limit",
+		"orphans are ended", "outlives the server",
 	} {
 		r.Measures = append(r.Measures, exec.Measure{Name: name, How: "only Linux has it: commands run as plain processes with the server's rights"})
 	}
