@@ -173,9 +173,9 @@ func (s *stream) close(at time.Time) {
 
 func trimCR(p []byte) []byte { return bytes.TrimSuffix(p, []byte{'\r'}) }
 
-// isObject reports whether p is one JSON object.
+// isObject reports whether p is one JSON object in UTF-8.
 func isObject(p []byte) bool {
-	return len(p) > 1 && p[0] == '{' && json.Valid(p)
+	return len(p) > 1 && p[0] == '{' && json.Valid(p) && utf8.Valid(p)
 }
 
 // runeEnd returns the length of p without the incomplete character at its
