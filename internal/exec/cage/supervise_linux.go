@@ -6,8 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"path/filepath"
+	"path"
 	"runtime"
 	"strconv"
 	"strings"
@@ -118,7 +117,7 @@ func (s *supervisor) prepare() (claim []byte, err error) {
 		return nil, &os.PathError{Op: "open", Path: s.c.Dir, Err: err}
 	}
 	if !s.c.Probe {
-		control := filepath.Join(s.c.Dir, ControlFile)
+		control := path.Join(s.c.Dir, ControlFile)
 		if err := syscall.Mkfifo(control, 0o600); err != nil && err != syscall.EEXIST {
 			return nil, &os.PathError{Op: "make pipe", Path: control, Err: err}
 		}
@@ -162,9 +161,7 @@ func (s *supervisor) prepare() (claim []byte, err error) {
 // shieldSelf makes signals that a command sends to its supervisor harmless.
 func shieldSelf() {
 	if os.Getpid() != 1 {
-		// Not ignored: that would be inherited by the command.
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
-		return
+		return // nothing keeps SIGKILL away
 	}
 	// The kernel drops what is sent to process 1 of a namespace from inside,
 	// unless there is a handler; the Go runtime has put in many, of which
@@ -192,7 +189,7 @@ func identity(groups []Group) ([]byte, error) {
 		return nil, err
 	}
 	for _, g := range groups {
-		c.Groups = append(c.Groups, filepath.Join(g.Parent, g.Name))
+		c.Groups = append(c.Groups, path.Join(g.Parent, g.Name))
 	}
 	return json.Marshal(c)
 }
@@ -316,7 +313,7 @@ func (s *supervisor) start(files []uintptr) (pid int, err error) {
 	env := s.c.Env
 	home := Home
 	if s.c.Plain {
-		home = filepath.Join(s.c.Dir, WorkDir)
+		home = path.Join(s.c.Dir, WorkDir)
 	}
 	if dir == "" {
 		dir = home
@@ -325,13 +322,13 @@ func (s *supervisor) start(files []uintptr) (pid int, err error) {
 		env = append(env, "HOME="+home)
 	}
 	if s.c.Plain && !has(env, "TMPDIR") {
-		env = append(env, "TMPDIR="+filepath.Join(s.c.Dir, TempDir))
+		env = append(env, "TMPDIR="+path.Join(s.c.Dir, TempDir))
 	}
 	env = append(env, LogVar+"=3", ResultVar+"=4")
 	if err := syscall.Access(dir, 1); err != nil {
 		return 0, &execError{"change to " + dir, err}
 	}
-	path, err := lookPath(s.c.Argv[0], dir, env)
+	program, err := lookPath(s.c.Argv[0], dir, env)
 	if err != nil {
 		return 0, &execError{s.c.Argv[0], err}
 	}
@@ -359,7 +356,7 @@ func (s *supervisor) start(files []uintptr) (pid int, err error) {
 			if group >= 0 {
 				attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, group
 			}
-			pid, err := syscall.ForkExec(path, s.c.Argv, attr)
+			pid, err := syscall.ForkExec(program, s.c.Argv, attr)
 			if err != nil {
 				return 0, &execError{s.c.Argv[0], err}
 			}
@@ -431,13 +428,13 @@ func lookPath(name, dir string, env []string) (string, error) {
 			list = v
 		}
 	}
-	for _, d := range filepath.SplitList(list) {
-		path := filepath.Join(d, name)
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(dir, path)
+	for _, d := range strings.Split(list, ":") {
+		file := path.Join(d, name)
+		if !path.IsAbs(file) {
+			file = path.Join(dir, file)
 		}
-		if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
-			return path, nil
+		if fi, err := os.Stat(file); err == nil && fi.Mode().IsRegular() && fi.Mode()&0o111 != 0 {
+			return file, nil
 		}
 	}
 	return "", syscall.ENOENT

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"path"
 	"strconv"
 	"strings"
 	"syscall"
@@ -62,31 +62,31 @@ func buildView(c *Config) error {
 
 // show makes a file, directory or link of the machine visible at its own
 // place. One that does not exist is passed over.
-func (v *view) show(path string) error {
-	fi, err := os.Lstat(path)
+func (v *view) show(name string) error {
+	fi, err := os.Lstat(name)
 	if err != nil {
 		return nil
 	}
 	if fi.Mode()&os.ModeSymlink != 0 {
-		to, err := os.Readlink(path)
+		to, err := os.Readlink(name)
 		if err != nil {
 			return err
 		}
-		if dir := filepath.Dir(path); dir != "/" {
+		if dir := path.Dir(name); dir != "/" {
 			if _, err := v.place(dir, true); err != nil {
 				return err
 			}
 		}
-		if err := os.Symlink(to, v.root+path); err != nil && !errors.Is(err, os.ErrExist) {
+		if err := os.Symlink(to, v.root+name); err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
 		return nil
 	}
-	at, err := v.place(path, fi.IsDir())
+	at, err := v.place(name, fi.IsDir())
 	if err != nil {
 		return err
 	}
-	return bindReadOnly(path, at)
+	return bindReadOnly(name, at)
 }
 
 // system makes /proc and /dev.
@@ -135,10 +135,10 @@ func (v *view) system() error {
 
 // private binds the attempt's own directories.
 func (v *view) private(c *Config) error {
-	if err := mount(filepath.Join(c.Dir, WorkDir), v.root+Home, "", syscall.MS_BIND, ""); err != nil {
+	if err := mount(path.Join(c.Dir, WorkDir), v.root+Home, "", syscall.MS_BIND, ""); err != nil {
 		return err
 	}
-	return mount(filepath.Join(c.Dir, TempDir), v.root+"/tmp", "", syscall.MS_BIND, "")
+	return mount(path.Join(c.Dir, TempDir), v.root+"/tmp", "", syscall.MS_BIND, "")
 }
 
 // hide covers a path, if it can be seen, with an empty directory or file.
@@ -173,7 +173,7 @@ func (v *view) mount(m Mount) error {
 // it is seen at target, and makes a mount point there. Links inside the cage
 // are followed as the cage sees them.
 func (v *view) place(target string, dir bool) (string, error) {
-	rest := strings.Split(strings.Trim(filepath.Clean(target), "/"), "/")
+	rest := strings.Split(strings.Trim(path.Clean(target), "/"), "/")
 	at := "" // the part of target that is done, as the cage sees it
 	for links := 0; len(rest) > 0; {
 		name := rest[0]
@@ -182,7 +182,7 @@ func (v *view) place(target string, dir bool) (string, error) {
 		case "", ".":
 			continue
 		case "..":
-			at = strings.TrimSuffix(at, "/"+filepath.Base(at))
+			at = strings.TrimSuffix(at, "/"+path.Base(at))
 			continue
 		}
 		next := v.root + at + "/" + name
