@@ -79,6 +79,8 @@ FAIRLEAD_MAX_RUNS.`,
 	root.AddCommand(
 		demoCommand(), serveCommand(), envCommand(), runCommand(), checkCommand(),
 		operatorsCommand(), versionCommand(), operatorChild(),
+		renderCommand(),
+		nextCommand(),
 	)
 	return root
 }
