@@ -17,7 +17,6 @@ const (
 	ClaimFile   = "claim"     // a [Claim]; whoever links it first runs the command
 	ExitFile    = "exit.json" // an [Exit]; there once the attempt is over
 	ControlFile = "control"   // a named pipe that takes "stop <milliseconds>\n"
-	ErrorFile   = "cage.err"  // what the supervisor said before it crashed
 	WorkDir     = "work"      // the command's working directory
 	TempDir     = "tmp"       // the command's /tmp
 )
