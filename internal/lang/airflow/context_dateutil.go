@@ -29,11 +29,14 @@ var (
 func zoneMethods() map[string]*jinja.Func {
 	ask := func(name string) *jinja.Func {
 		return jinja.NewFunc(name+"(dt)", func(c *jinja.Call) (jinja.Value, error) {
-			d, ok := c.Args[0].(*jinja.DateTime)
-			if !ok {
-				return jinja.None, nil
+			zone := c.Self.(*jinja.TZ)
+			wall := time.Unix(0, 0)
+			if d, ok := c.Args[0].(*jinja.DateTime); ok {
+				wall = d.Wall()
+			} else if zone.Location() != nil {
+				return jinja.None, nil // it depends on the date
 			}
-			return c.Method(jinja.NewDateTime(d.Wall(), c.Self.(*jinja.TZ), jinja.TypeDateTime), name), nil
+			return c.Method(jinja.NewDateTime(wall, zone, jinja.TypeDateTime), name), nil
 		})
 	}
 	return map[string]*jinja.Func{"utcoffset": ask("utcoffset"), "tzname": ask("tzname"), "dst": ask("dst")}
@@ -115,7 +118,7 @@ func getTZ(name string) jinja.Value {
 	if err != nil {
 		return jinja.None
 	}
-	return jinja.RuleZone(loc, "tzfile('/usr/share/zoneinfo/"+name+"')", typeTZFile)
+	return jinja.RuleZone(loc, "tzfile('/usr/share/zoneinfo/"+name+"')", typeTZFile, true)
 }
 
 // zoneByName refuses what Go reads in its own way: the empty name and Local.
@@ -193,9 +196,6 @@ func (w weekdayValue) Call(c *jinja.Call) (jinja.Value, error) {
 	n, ok := jinja.Integer(c.Rest[0])
 	if !ok {
 		return nil, jinja.Errorf("TypeError", "'%s' object cannot be interpreted as an integer", c.Rest[0].Type().Name)
-	}
-	if n == 0 {
-		return nil, jinja.Errorf("ValueError", "Can't create weekday with n==0")
 	}
 	return weekdayValue{w.day, int(max(min(n, 1<<20), -1<<20))}, nil
 }
@@ -310,6 +310,9 @@ func newRelativeDelta(c *jinja.Call) (jinja.Value, error) {
 			continue
 		}
 		f, ok := jinja.Number(v)
+		if _, text := jinja.Text(v); text && name == "days" {
+			return nil, jinja.Errorf("TypeError", `can only concatenate str (not "int") to str`)
+		}
 		if !ok {
 			return nil, jinja.Errorf("TypeError", "unsupported operand type(s) for +: '%s' and 'int'", v.Type().Name)
 		}

@@ -52,9 +52,9 @@ func pendulumZone(v jinja.Value) (*jinja.TZ, error) {
 	}
 	loc, err := zoneByName(name)
 	if err != nil {
-		return nil, jinja.Errorf("InvalidTimezone", "Invalid timezone \"%s\"", name)
+		return nil, jinja.Errorf("InvalidTimezone", "%s", name)
 	}
-	return jinja.RuleZone(loc, "Timezone('"+name+"')", typePendulumZone), nil
+	return jinja.RuleZone(loc, "Timezone('"+name+"')", typePendulumZone, false), nil
 }
 
 func zoneName(z *jinja.TZ) string {

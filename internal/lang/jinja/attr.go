@@ -239,7 +239,7 @@ func (m *machine) subscript(v, key Value) (Value, *Error) {
 	case *Type:
 		return nil, typeError("type '%s' is not subscriptable", o.Name)
 	}
-	return nil, typeError("'%s' object is not subscriptable", v.Type().Name)
+	return nil, typeError("'%s' object is not subscriptable", v.Type().shown())
 }
 
 // An Indexer has items.
@@ -259,9 +259,9 @@ func (m *machine) index(what string, key Value, n int) (int, *Error) {
 			return 0, Errorf("IndexError", "cannot fit 'int' into an index-sized integer")
 		}
 		if what == "string" {
-			return 0, typeError("string indices must be integers, not '%s'", key.Type().Name)
+			return 0, typeError("string indices must be integers, not '%s'", key.Type().shown())
 		}
-		return 0, typeError("%s indices must be integers or slices, not %s", strings.TrimSuffix(what, " object"), key.Type().Name)
+		return 0, typeError("%s indices must be integers or slices, not %s", strings.TrimSuffix(what, " object"), key.Type().shown())
 	}
 	if i < 0 {
 		i += int64(n)

@@ -11,15 +11,16 @@ type Func struct {
 	sig  signature
 	kind *Type
 	fn   func(c *Call) Value
+	bare bool // bound to an object it is still a plain function
 }
 
 // Type returns the class function, or that of functions written in C.
 func (f *Func) Type() *Type { return f.kind }
 
 // NewFunc returns a function as if written in Python. Its signature reads
-// "name(a, b?, *rest, **rest)", where ? marks an optional parameter. A
-// leading "!" makes it one of those written in C that know no keywords, "~"
-// one of those that do: their complaints about arguments read differently.
+// "name(a, b?, *rest, c?, **rest)", where ? marks an optional parameter. A
+// leading "!" or "^" makes it one of those written in C that know no
+// keywords, "~" one of those that do: their complaints read differently.
 func NewFunc(signature string, fn func(c *Call) (Value, error)) *Func {
 	return builtin(signature, func(c *Call) Value {
 		v, err := fn(c)
@@ -120,6 +121,7 @@ type style int
 const (
 	stylePython  style = iota
 	styleC             // positional only
+	styleOldC          // positional only, worded as before Argument Clinic
 	styleKeyword       // written in C, with keywords
 )
 
@@ -133,6 +135,7 @@ type signature struct {
 	style  style
 	hidden int // parameters that Jinja fills in, such as the environment
 	params []param
+	places int // how many of params may be given by position
 	rest   bool
 	kw     bool
 }
@@ -142,6 +145,8 @@ func parseSignature(s string) signature {
 	switch s[0] {
 	case '!':
 		sig.style, s = styleC, s[1:]
+	case '^':
+		sig.style, s = styleOldC, s[1:]
 	case '~':
 		sig.style, s = styleKeyword, s[1:]
 	}
@@ -150,6 +155,7 @@ func parseSignature(s string) signature {
 		panic("jinja: malformed signature " + s)
 	}
 	sig.name = name
+	byName := false
 	for p := range strings.SplitSeq(list, ",") {
 		p = strings.TrimSpace(p)
 		switch {
@@ -158,11 +164,16 @@ func parseSignature(s string) signature {
 			sig.hidden++
 		case strings.HasPrefix(p, "**"):
 			sig.kw = true
+		case p == "*":
+			byName = true
 		case strings.HasPrefix(p, "*"):
-			sig.rest = true
+			sig.rest, byName = true, true
 		default:
 			n, optional := strings.CutSuffix(p, "?")
 			sig.params = append(sig.params, param{n, optional})
+			if !byName {
+				sig.places++
+			}
 		}
 	}
 	return sig
@@ -175,6 +186,9 @@ type bound struct {
 }
 
 func (b *bound) Type() *Type {
+	if b.fn.bare {
+		return typeFunction
+	}
 	if b.fn.kind == typeFunction {
 		return typeMethod
 	}
@@ -260,19 +274,19 @@ func (s *signature) short() string { return s.name[strings.LastIndexByte(s.name,
 // bind puts the arguments in their places. method says that Python counts
 // self among them.
 func (s *signature) bind(c *Call, pos []Value, kw *Dict, method bool) {
-	if s.style == styleC {
+	if s.style == styleC || s.style == styleOldC {
 		s.bindC(c, pos, kw)
 		return
 	}
 	c.Args = make([]Value, len(s.params))
-	n := copy(c.Args, pos)
+	n := copy(c.Args[:s.places], pos)
 	if s.rest {
 		c.Rest = pos[n:]
 	}
 	if s.kw {
 		c.Kw = NewDict()
 	}
-	if s.style == styleKeyword && !s.rest && len(pos) > len(s.params) {
+	if s.style == styleKeyword && !s.rest && len(pos) > s.places {
 		s.tooManyC(len(pos))
 	}
 	if kw != nil {
@@ -284,7 +298,7 @@ func (s *signature) bind(c *Call, pos []Value, kw *Dict, method bool) {
 	if method {
 		hidden++
 	}
-	if !s.rest && len(pos) > len(s.params) {
+	if !s.rest && len(pos) > s.places {
 		s.tooMany(len(pos)+hidden, hidden)
 	}
 	s.missing(c)
@@ -340,6 +354,9 @@ func (s *signature) tooManyC(given int) {
 	if s.name == "function" {
 		fn = "function"
 	}
+	if s.places == 0 {
+		panic(typeError("%s takes no positional arguments", fn))
+	}
 	noun, most := "arguments", "at most"
 	if len(s.params) == 1 {
 		noun = "argument"
@@ -347,7 +364,10 @@ func (s *signature) tooManyC(given int) {
 	if !slices.ContainsFunc(s.params, func(p param) bool { return p.optional }) {
 		most = "exactly"
 	}
-	panic(typeError("%s takes %s %d %s (%d given)", fn, most, len(s.params), noun, given))
+	if s.places < len(s.params) {
+		noun = "positional " + noun
+	}
+	panic(typeError("%s takes %s %d %s (%d given)", fn, most, s.places, noun, given))
 }
 
 func (s *signature) missing(c *Call) {
@@ -393,6 +413,12 @@ func (s *signature) bindC(c *Call, pos []Value, kw *Dict) {
 	bad := n < least || n > most && !s.rest
 	switch {
 	case !bad:
+	case s.style == styleOldC && least == most:
+		panic(typeError("%s() takes exactly %d argument%s (%d given)", s.short(), most, plural(most), n))
+	case s.style == styleOldC && n < least:
+		panic(typeError("%s() takes at least %d argument%s (%d given)", s.short(), least, plural(least), n))
+	case s.style == styleOldC:
+		panic(typeError("%s() takes at most %d argument%s (%d given)", s.short(), most, plural(most), n))
 	case most == 0 && !s.rest:
 		panic(typeError("%s() takes no arguments (%d given)", s.name, n))
 	case least == 1 && most == 1 && !s.rest:

@@ -1,5 +1,7 @@
 package jinja
 
+import "slices"
+
 // walk calls visit for a node and, where that returns true, for the nodes
 // below it, in the order in which Jinja compiles them.
 func walk(n any, visit func(n any) bool) {
@@ -185,7 +187,10 @@ func (c *checker) node(n any, soft bool) {
 		case *forStmt:
 			c.loop(n)
 			if soft {
-				c.node(n, false)
+				inner := *n
+				inner.iter = nil
+				c.node(n.iter, true)
+				c.node(&inner, false)
 				return false
 			}
 		case *macroStmt:
@@ -243,6 +248,13 @@ func (c *checker) loop(f *forStmt) {
 
 // macro notes which of the names that Jinja supplies the body reads.
 func (c *checker) macro(d *macroDef) {
+	for i, p := range d.params {
+		if slices.Contains(d.params[:i], p) {
+			e := Errorf("SyntaxError", "duplicate argument '%s' in function definition", p)
+			e.Line = d.line
+			panic(e)
+		}
+	}
 	reads := map[string]bool{}
 	stored := map[string]bool{}
 	bind := func(target expr) {
@@ -283,14 +295,7 @@ func (c *checker) macro(d *macroDef) {
 			return true
 		})
 	}
-	has := func(name string) bool {
-		for _, p := range d.params {
-			if p == name {
-				return true
-			}
-		}
-		return false
-	}
+	has := func(name string) bool { return slices.Contains(d.params, name) }
 	d.caller = reads["caller"]
 	d.kwargs = reads["kwargs"] && !has("kwargs")
 	d.varargs = reads["varargs"] && !has("varargs")

@@ -120,19 +120,16 @@ func listClass() *Class {
 			"index": builtin("!list.index(value, start?, stop?)", func(c *Call) Value {
 				return c.indexOf(c.Self.(*List).Items, c.m.repr(c.Args[0])+" is not in list")
 			}),
-			"sort": builtin("~list.sort(*args, key?, reverse?)", func(c *Call) Value {
-				if len(c.Rest) > 0 || c.Has(0) && c.Args[0] != None && !callable(c.Args[0]) {
-					if len(c.Rest) > 0 {
-						panic(typeError("sort() takes no positional arguments"))
-					}
-					panic(typeError("'%s' object is not callable", c.Args[0].Type().Name))
+			"sort": builtin("~list.sort(*, key?, reverse?)", func(c *Call) Value {
+				if c.Has(0) && c.Args[0] != None && !callable(c.Args[0]) {
+					panic(typeError("'%s' object is not callable", c.Args[0].Type().shown()))
 				}
 				l := c.Self.(*List)
 				var key func(Value) Value
 				if c.Has(0) && c.Args[0] != None {
 					key = func(v Value) Value { return c.m.call(c.Args[0], []Value{v}, nil) }
 				}
-				l.Items = c.m.sorted(l.Items, key, c.Has(1) && c.m.truth(c.Args[1]))
+				l.Items = c.m.sorted(l.Items, key, c.intArg(1, 0) != 0)
 				return nil
 			}),
 		},
@@ -159,13 +156,19 @@ func (c *Call) count(items []Value) Value {
 }
 
 func (c *Call) indexOf(items []Value, missing string) Value {
-	fit := func(i int) int {
+	fit := func(k, otherwise int) int {
+		if v := c.Args[k]; v != nil {
+			if _, ok := asBig(v); !ok {
+				panic(typeError("slice indices must be integers or have an __index__ method"))
+			}
+		}
+		i := c.intArg(k, otherwise)
 		if i < 0 {
 			i = max(0, i+len(items))
 		}
 		return i
 	}
-	i := c.find(items, c.Args[0], fit(c.intArg(1, 0)), fit(c.intArg(2, len(items))))
+	i := c.find(items, c.Args[0], fit(1, 0), fit(2, len(items)))
 	if i < 0 {
 		panic(valueError("%s", missing))
 	}
@@ -496,7 +499,7 @@ func markupClass() *Class {
 
 func cyclerClass() *Class {
 	return &Class{
-		New: builtin("Cycler.__init__(@, *items)", func(c *Call) Value {
+		New: builtin("Cycler.__init__(*items)", func(c *Call) Value {
 			if len(c.Rest) == 0 {
 				panic(Errorf("RuntimeError", "at least one item has to be provided"))
 			}
@@ -515,7 +518,7 @@ func cyclerClass() *Class {
 }
 
 func joinerClass() *Class {
-	return &Class{New: builtin("Joiner.__init__(@, sep?)", func(c *Call) Value {
+	return &Class{New: builtin("Joiner.__init__(sep?)", func(c *Call) Value {
 		return &joiner{sep: c.Or(0, Str(", "))}
 	})}
 }
@@ -567,7 +570,7 @@ func rangeFunc() *Func {
 		for i, v := range c.Rest {
 			k, ok := asInt(v)
 			if _, big := v.(bigInt); big {
-				panic(Errorf("OverflowError", "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).", maxRange))
+				panic(Errorf("OverflowError", "Python int too large to convert to C ssize_t"))
 			}
 			if !ok {
 				panic(typeError("'%s' object cannot be interpreted as an integer", v.Type().shown()))

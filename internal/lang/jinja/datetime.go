@@ -198,6 +198,9 @@ type TZ struct {
 	fixed time.Duration
 	name  string // of a fixed one; empty means UTC+hh:mm
 	text  string // repr; empty means that of datetime.timezone
+	// jump says that a reading that is skipped has the offset from after the
+	// change, as in dateutil, and not from before it.
+	jump bool
 }
 
 // UTCZone is datetime.timezone.utc.
@@ -212,9 +215,11 @@ func FixedZone(offset time.Duration, name, text string, class *Type) *TZ {
 	return &TZ{class: class, fixed: offset, name: name, text: text}
 }
 
-// RuleZone returns a tzinfo with the rules of loc.
-func RuleZone(loc *time.Location, text string, class *Type) *TZ {
-	return &TZ{class: class, loc: loc, text: text}
+// RuleZone returns a tzinfo with the rules of loc. jump says that a reading
+// that is skipped has the offset from after the change, as dateutil has it,
+// and not from before it.
+func RuleZone(loc *time.Location, text string, class *Type, jump bool) *TZ {
+	return &TZ{class: class, loc: loc, text: text, jump: jump}
 }
 
 // Type returns the class of the tzinfo.
@@ -238,6 +243,9 @@ func (z *TZ) str() (string, bool) {
 	if z.class == TypeTimezone {
 		_, name, _ := z.offset(time.Time{}, 0)
 		return name, true
+	}
+	if z.class.Base == nil && z.class.Module == "pendulum.tz.timezone" && z.loc != nil {
+		return z.loc.String(), true
 	}
 	return "", false
 }
@@ -270,7 +278,7 @@ func (z *TZ) offset(wall time.Time, fold int) (off time.Duration, name string, d
 		first := z.at(wall.Add(-before)) == before
 		second := z.at(wall.Add(-after)) == after
 		switch {
-		case first && second && fold == 1, !first && second, !first && !second && fold == 1:
+		case first && second && fold == 1, !first && second, !first && !second && (fold == 1 || z.jump):
 			off = after
 		}
 	} else if z.at(wall.Add(-before)) != before {
@@ -524,7 +532,7 @@ func (m *machine) deltaArithmetic(op string, d *Delta, v Value) Value {
 		r := new(big.Rat).SetFloat64(float64(f))
 		if op == "/" {
 			if r.Sign() == 0 {
-				panic(Errorf("ZeroDivisionError", "division by zero"))
+				panic(zero())
 			}
 			r.Inv(r)
 		}
@@ -601,7 +609,7 @@ func newDelta(c *Call) Value {
 		}
 		b, ok := asBig(v)
 		if !ok {
-			panic(typeError("unsupported type for timedelta %s component: %s", p.name, v.Type().Name))
+			panic(typeError("unsupported type for timedelta %s component: %s", p.name, v.Type().shown()))
 		}
 		total.Add(total, new(big.Int).Mul(b, big.NewInt(p.unit)))
 	}
@@ -657,6 +665,9 @@ func makeTime(y, mo, d, h, mi, s, us int64) time.Time {
 func (c *Call) fields(i int, defaults ...int64) []int64 {
 	out := make([]int64, len(defaults))
 	for k, v := range defaults {
+		if _, ok := c.Args[i+k].(bigInt); ok {
+			panic(Errorf("OverflowError", "Python int too large to convert to C long"))
+		}
 		out[k] = int64(c.intArg(i+k, int(v)))
 		if out[k] > math.MaxInt32 || out[k] < math.MinInt32 {
 			panic(Errorf("OverflowError", "signed integer is greater than maximum"))
@@ -672,7 +683,7 @@ func (c *Call) zone(i int) *TZ {
 	}
 	z, ok := v.(*TZ)
 	if !ok {
-		panic(typeError("tzinfo argument must be None or of a tzinfo subclass, not type '%s'", v.Type().Name))
+		panic(typeError("tzinfo argument must be None or of a tzinfo subclass, not type '%s'", v.Type().shown()))
 	}
 	return z
 }
@@ -760,7 +771,7 @@ func fromISOWeek(year, week, day int64) time.Time {
 		panic(valueError("Invalid week: %d", week))
 	}
 	if day < 1 || day > 7 {
-		panic(valueError("Invalid weekday: %d (range is [1, 7])", day))
+		panic(valueError("Invalid day: %d (range is [1, 7])", day))
 	}
 	return monday.AddDate(0, 0, int(week-1)*7+int(day-1))
 }

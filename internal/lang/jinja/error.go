@@ -24,10 +24,7 @@ func (e *Error) Error() string {
 // Errorf returns an [Error] of the given class. Functions that a template
 // calls use it to raise.
 func Errorf(typ, format string, args ...any) *Error {
-	if len(args) > 0 {
-		format = fmt.Sprintf(format, args...)
-	}
-	return &Error{Type: typ, Message: format}
+	return &Error{Type: typ, Message: fmt.Sprintf(format, args...)}
 }
 
 // The interpreter raises by panicking with an *Error, since a Python

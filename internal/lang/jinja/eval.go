@@ -48,7 +48,16 @@ func (x *attrExpr) eval(m *machine, sc *scope) Value {
 
 func (x *itemExpr) eval(m *machine, sc *scope) Value {
 	v := x.x.eval(m, sc)
-	return m.getitem(v, x.key.eval(m, sc))
+	key := x.key.eval(m, sc)
+	if _, ok := x.key.(*sliceExpr); ok {
+		// Jinja leaves slices to Python, whose errors these then are.
+		r, err := m.subscript(v, key)
+		if err != nil {
+			panic(err)
+		}
+		return r
+	}
+	return m.getitem(v, key)
 }
 
 func (x *sliceExpr) eval(m *machine, sc *scope) Value {
@@ -98,7 +107,7 @@ func (m *machine) arguments(sc *scope, a *args) (out arguments) {
 		v := a.dict.eval(m, sc)
 		d, ok := v.(*Dict)
 		if !ok {
-			panic(typeError("Value after ** must be a mapping, not %s", v.Type().Name))
+			panic(typeError("jinja2.sandbox.SandboxedEnvironment.call() argument after ** must be a mapping, not %s", v.Type().Name))
 		}
 		for k, v := range d.All {
 			name, ok := k.(Str)

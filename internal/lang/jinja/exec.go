@@ -134,7 +134,7 @@ func (m *machine) namespace(sc *scope, name string) (*namespace, bool) {
 func (m *machine) unpack(v Value, n int) []Value {
 	next, ok := m.iterate(v)
 	if !ok {
-		panic(typeError("cannot unpack non-iterable %s object", v.Type().Name))
+		panic(typeError("cannot unpack non-iterable %s object", v.Type().shown()))
 	}
 	var out []Value
 	for x, ok := next(); ok; x, ok = next() {
@@ -270,6 +270,6 @@ func (s *doStmt) exec(m *machine, sc *scope) {
 func (s *loadStmt) exec(m *machine, sc *scope) {
 	m.at(s.line)
 	s.x.eval(m, sc)
-	// The class and the first words are those of Jinja without a loader.
-	panic(typeError("no loader for this environment specified: include, import and extends are not available here"))
+	// There is nothing to load from; Jinja says so in these words.
+	panic(typeError("no loader for this environment specified"))
 }

@@ -120,6 +120,9 @@ func (c *Call) Method(v Value, name string, args ...Value) Value {
 		if u, ok := v.(*Undefined); ok {
 			panic(u.err())
 		}
+		if t, ok := v.(*Type); ok {
+			panic(Errorf("AttributeError", "type object '%s' has no attribute '%s'", t.shown(), name))
+		}
 		panic(Errorf("AttributeError", "'%s' object has no attribute '%s'", v.Type().shown(), name))
 	}
 	return c.m.call(fn, args, nil)
@@ -154,7 +157,8 @@ func filterAttr(c *Call) Value {
 	v := c.Args[0]
 	name, ok := asStr(c.Args[1])
 	if !ok {
-		panic(typeError("attribute name must be string, not '%s'", c.Args[1].Type().Name))
+		c.m.hash(c.Args[1]) // Jinja looks into a table of names first
+		panic(typeError("attribute name must be string, not '%s'", c.Args[1].Type().shown()))
 	}
 	if u, ok := v.(*Undefined); ok && !c.m.hidden(v, name) {
 		panic(u.err())
@@ -164,8 +168,6 @@ func filterAttr(c *Call) Value {
 	}
 	return c.m.getattr(v, name)
 }
-
-func (c *Call) positive(i int, otherwise int) int { return c.intArg(i, otherwise) }
 
 func filterBatch(c *Call) Value {
 	m := c.m
@@ -248,7 +250,7 @@ func filterDictSort(c *Call) Value {
 			return k
 		}
 		return foldCase(k)
-	}, c.flag(3, false))...)
+	}, c.intArg(3, 0) != 0)...)
 }
 
 func filterFileSize(c *Call) Value {
@@ -286,7 +288,7 @@ func filterFirst(c *Call) Value {
 func filterLast(c *Call) Value {
 	it, ok := c.m.reversed(c.Args[0])
 	if !ok {
-		panic(typeError("'%s' object is not reversible", c.Args[0].Type().Name))
+		panic(typeError("'%s' object is not reversible", c.Args[0].Type().shown()))
 	}
 	v, ok := it.next()
 	if !ok {
@@ -320,7 +322,7 @@ func filterInt(c *Call) (v Value) {
 		n, ok := asInt(base)
 		if _, isText := asStr(c.Args[0]); isText {
 			if !ok {
-				panic(typeError("'%s' object cannot be interpreted as an integer", base.Type().Name))
+				panic(typeError("'%s' object cannot be interpreted as an integer", base.Type().shown()))
 			}
 			if n == 0 {
 				v = c.m.parseInt(c.m.str(c.Args[0]), 0)
@@ -435,7 +437,21 @@ func filterIndent(c *Call) Value {
 		p, _ := asStr(m.binary("*", Str(" "), c.Or(1, Int(4))))
 		pad = p
 	}
-	s, _ := asStr(m.binary("+", v, Str("\n")))
+	s, ok := asStr(v)
+	if !ok {
+		if err := Fail(v); err != nil {
+			raise(err)
+		}
+		switch v.(type) {
+		case *List: // takes the line end's characters, then fails here
+			panic(Errorf("AttributeError", "'list' object has no attribute 'splitlines'"))
+		case *Tuple, Bytes:
+			m.binary("+", v, Str("\n"))
+		}
+		panic(typeError("unsupported operand type(s) for +=: '%s' and 'str'", v.Type().shown()))
+	}
+	m.alloc(len(s))
+	s += "\n"
 	lines := splitLines(s, false)
 	var b strings.Builder
 	first, blank := c.flag(2, false), c.flag(3, false)
@@ -678,6 +694,9 @@ func filterRound(c *Call) Value {
 	}
 	v := c.Args[0]
 	if method == "common" {
+		if !isNumber(v) {
+			return m.round(v, 0) // which complains
+		}
 		return m.round(v, c.intArg(1, 0))
 	}
 	p := m.binary("**", Int(10), c.Or(1, Int(0)))
@@ -717,7 +736,7 @@ func (m *machine) round(v Value, digits int) Value {
 		}
 		return m.binary("*", q, p)
 	case *Undefined:
-		panic(typeError("type %s doesn't define __round__ method", x.Type().Name))
+		panic(typeError("type %s doesn't define __round__ method", x.Type().shown()))
 	}
 	panic(typeError("type %s doesn't define __round__ method", v.Type().shown()))
 }
@@ -730,10 +749,8 @@ func filterSlice(c *Call) Value {
 	return generator("sync_do_slice", func() (Value, bool) {
 		if i < 0 {
 			items = m.list(c.Args[0])
+			m.binary("//", Int(len(items)), c.Args[1])
 			slices = c.intArg(1, 0)
-			if slices == 0 {
-				panic(Errorf("ZeroDivisionError", "integer division or modulo by zero"))
-			}
 			i = 0
 		}
 		if i >= slices {
@@ -759,23 +776,28 @@ func filterSort(c *Call) Value {
 	m := c.m
 	attr := c.Or(3, None)
 	post := postprocess(c.flag(2, false))
-	var key func(Value) Value
-	if s, ok := asStr(attr); ok && strings.Contains(s, ",") {
-		var gets []func(Value) Value
+	attrs := []Value{attr}
+	if s, ok := asStr(attr); ok {
+		attrs = nil
 		for p := range strings.SplitSeq(s, ",") {
-			gets = append(gets, m.attrGetter(Str(p), post, nil))
+			attrs = append(attrs, Str(p))
 		}
-		key = func(v Value) Value {
-			out := NewList()
-			for _, g := range gets {
-				out.Items = append(out.Items, g(v))
-			}
-			return out
-		}
-	} else {
-		key = m.attrGetter(attr, post, nil)
 	}
-	return NewList(m.sorted(m.list(c.Args[0]), key, c.flag(1, false))...)
+	var gets []func(Value) Value
+	for _, a := range attrs {
+		gets = append(gets, m.attrGetter(a, post, nil))
+	}
+	// The key is a list even of one: lists compare what is equal without
+	// asking for its order, which dicts, for one, do not have.
+	key := func(v Value) Value {
+		m.alloc(16)
+		out := make([]Value, len(gets))
+		for i, g := range gets {
+			out[i] = g(v)
+		}
+		return NewList(out...)
+	}
+	return NewList(m.sorted(m.list(c.Args[0]), key, c.intArg(1, 0) != 0)...)
 }
 
 func filterSum(c *Call) Value {
@@ -843,14 +865,15 @@ func filterTrim(c *Call) Value {
 
 func filterTruncate(c *Call) Value {
 	m := c.m
-	length, leeway := c.intArg(1, 255), 5
-	end := m.lenText(c.Or(3, Str("...")))
+	leeway := 5
+	end := m.length(c.Or(3, Str("...")))
 	if c.Or(4, None) != None {
 		leeway = c.intArg(4, 5)
 	}
-	if length < end {
-		panic(Errorf("AssertionError", "expected length >= %d, got %d", end, length))
+	if !m.compare(">=", c.Or(1, Int(255)), Int(end)) {
+		panic(Errorf("AssertionError", "expected length >= %d, got %s", end, m.str(c.Args[1])))
 	}
+	length := c.intArg(1, 255)
 	if leeway < 0 {
 		panic(Errorf("AssertionError", "expected leeway >= 0, got %d", leeway))
 	}
@@ -868,8 +891,6 @@ func filterTruncate(c *Call) Value {
 	}
 	return m.binary("+", cut, c.Or(3, Str("...")))
 }
-
-func (m *machine) lenText(v Value) int { return m.length(v) }
 
 func filterUnique(c *Call) Value {
 	m := c.m
@@ -949,16 +970,17 @@ func filterWordCount(c *Call) Value {
 
 func filterWordWrap(c *Call) Value {
 	m := c.m
-	width := c.intArg(1, 79)
 	sep := "\n"
 	if w := c.Or(3, None); w != None {
 		t, ok := asStr(w)
 		if !ok {
-			panic(Errorf("AttributeError", "'%s' object has no attribute 'join'", w.Type().Name))
+			panic(Errorf("AttributeError", "'%s' object has no attribute 'join'", w.Type().shown()))
 		}
 		sep = t
 	}
 	lines := m.list(c.Method(c.Args[0], "splitlines"))
+	m.compare("<=", c.Or(1, Int(79)), Int(0))
+	width := c.intArg(1, 79)
 	var out []string
 	for _, l := range lines {
 		s, _ := asStr(l)
@@ -983,7 +1005,7 @@ func filterXMLAttr(c *Call) Value {
 		}
 		key, ok := asStr(k)
 		if !ok {
-			panic(typeError("expected string or bytes-like object, got '%s'", k.Type().Name))
+			panic(typeError("expected string or bytes-like object, got '%s'", k.Type().shown()))
 		}
 		if attrKeyEnd.MatchString(key) {
 			panic(valueError("Invalid character in attribute name: %s", m.repr(k)))

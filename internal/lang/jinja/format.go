@@ -148,9 +148,7 @@ func (f *formatter) field(name string, conv byte, spec string, depth int) string
 	default:
 		panic(valueError("Unknown conversion specifier %c", conv))
 	}
-	if strings.ContainsAny(spec, "{}") {
-		spec = f.run(spec, depth-1)
-	}
+	spec = f.run(spec, depth-1)
 	if f.safe {
 		if s, ok := v.(Markup); ok {
 			if spec != "" {
@@ -263,7 +261,7 @@ func (m *machine) formatValue(v Value, spec string) string {
 		if spec == "" {
 			return m.str(v)
 		}
-		return m.formatInt(v, parseSpec(spec, v.Type().Name))
+		return m.formatInt(v, parseSpec(spec, v.Type().shown()))
 	case Float:
 		if spec == "" {
 			return m.str(v)
@@ -309,10 +307,12 @@ type spec struct {
 const maxWidth = 1 << 26
 
 func parseSpec(s, owner string) (p spec) {
+	whole, filled := s, false
 	p.prec, p.fill, p.owner = -1, " ", owner
 	isAlign := func(c byte) bool { return c == '<' || c == '>' || c == '=' || c == '^' }
 	if _, n := utf8.DecodeRuneInString(s); n > 0 && n < len(s) && isAlign(s[n]) {
 		p.fill, p.align, s = s[:n], s[n], s[n+1:]
+		filled = true
 	} else if s != "" && isAlign(s[0]) {
 		p.align, s = s[0], s[1:]
 	}
@@ -325,12 +325,10 @@ func parseSpec(s, owner string) (p spec) {
 	if s != "" && s[0] == '#' {
 		p.alt, s = true, s[1:]
 	}
-	if s != "" && s[0] == '0' {
-		if p.align == 0 && p.fill == " " {
-			p.fill, p.align = "0", '='
-			if owner == "str" {
-				p.align = '<' // since 3.10 a zero only pads text
-			}
+	if !filled && s != "" && s[0] == '0' {
+		p.fill = "0"
+		if p.align == 0 && owner != "str" {
+			p.align = '='
 		}
 		s = s[1:]
 	}
@@ -372,7 +370,7 @@ func parseSpec(s, owner string) (p spec) {
 	}
 	r, n := utf8.DecodeRuneInString(s)
 	if n < len(s) {
-		panic(valueError("Invalid format specifier"))
+		panic(valueError("Invalid format specifier '%s' for object of type '%s'", whole, owner))
 	}
 	if n > 0 {
 		p.verb = r

@@ -119,7 +119,7 @@ func (m *machine) iterateDict(d *Dict, class *Type) func() (Value, bool) {
 func (m *machine) mustIterate(v Value) func() (Value, bool) {
 	next, ok := m.iterate(v)
 	if !ok {
-		panic(typeError("'%s' object is not iterable", v.Type().Name))
+		panic(typeError("'%s' object is not iterable", v.Type().shown()))
 	}
 	return next
 }

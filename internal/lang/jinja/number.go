@@ -251,7 +251,7 @@ func (m *machine) toInt(v Value, base int, given bool) Value {
 		b, _ := big.NewFloat(f).Int(nil)
 		return NewInt(b)
 	}
-	panic(typeError("int() argument must be a string, a bytes-like object or a real number, not '%s'", v.Type().Name))
+	panic(typeError("int() argument must be a string, a bytes-like object or a real number, not '%s'", v.Type().shown()))
 }
 
 func (m *machine) parseInt(s string, base int) Value {
@@ -342,7 +342,7 @@ func (m *machine) toFloat(v Value) float64 {
 	case Float, Int, Bool, bigInt:
 		return m.float(v)
 	}
-	panic(typeError("float() argument must be a string or a real number, not '%s'", v.Type().Name))
+	panic(typeError("float() argument must be a string or a real number, not '%s'", v.Type().shown()))
 }
 
 func parseFloat(s string) float64 {

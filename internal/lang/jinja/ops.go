@@ -77,7 +77,7 @@ func (m *machine) length(v Value) int {
 		}
 		return 0
 	}
-	panic(typeError("object of type '%s' has no len()", v.Type().Name))
+	panic(typeError("object of type '%s' has no len()", v.Type().shown()))
 }
 
 // equal is Python's a == b.
@@ -131,11 +131,15 @@ func (m *machine) equal(a, b Value) bool {
 		if x.class == typeValues {
 			return a == b
 		}
-		mine, _ := m.setLike(a)
-		if keys, ok := m.setLike(b); ok {
-			return m.subset(mine, keys) && mine.live == keys.live
+		if y, ok := b.(*view); ok && x.class == typeItems && y.class == typeItems {
+			return m.equalDicts(x.dict, y.dict) // whose values may not hash
 		}
-		return false
+		if !isSetLike(b) {
+			return false
+		}
+		mine, _ := m.setLike(a)
+		keys, _ := m.setLike(b)
+		return m.subset(mine, keys) && mine.live == keys.live
 	case *rangeValue:
 		y, ok := b.(*rangeValue)
 		return ok && x.n == y.n && (x.n == 0 || x.start == y.start && (x.n == 1 || x.step == y.step))
@@ -304,7 +308,8 @@ func (m *machine) compare(op string, a, b Value) bool {
 			return m.compareItems(op, x.Items, y.Items, verdict)
 		}
 	case *setValue, *view:
-		if mine, ok := m.setLike(a); ok {
+		if isSetLike(a) && isSetLike(b) {
+			mine, _ := m.setLike(a)
 			if keys, ok := m.setLike(b); ok {
 				switch op {
 				case "<":
@@ -366,7 +371,7 @@ func (m *machine) contains(v, item Value) bool {
 		s, _ := asStr(v)
 		sub, ok := asStr(item)
 		if !ok {
-			panic(typeError("'in <string>' requires string as left operand, not %s", item.Type().Name))
+			panic(typeError("'in <string>' requires string as left operand, not %s", item.Type().shown()))
 		}
 		m.step(len(s) / 64)
 		return strings.Contains(s, sub)
@@ -405,7 +410,7 @@ func (m *machine) contains(v, item Value) bool {
 	}
 	next, ok := m.iterate(v)
 	if !ok {
-		panic(typeError("argument of type '%s' is not iterable", v.Type().Name))
+		panic(typeError("argument of type '%s' is not iterable", v.Type().shown()))
 	}
 	for x, ok := next(); ok; x, ok = next() {
 		if m.same(x, item) || m.equal(x, item) {
@@ -462,10 +467,8 @@ func (m *machine) binary(op string, a, b Value) Value {
 			return v
 		}
 	case "-":
-		if x, ok := m.setLike(a); ok {
-			if y, ok := m.setLike(b); ok {
-				return m.difference(x, y)
-			}
+		if v := m.setDifference(a, b); v != nil {
+			return v
 		}
 	}
 	if op == "**" {
@@ -487,22 +490,22 @@ func (m *machine) concat(a, b Value) Value {
 		case Markup:
 			return Markup(m.join(escapeHTML(string(x)), string(y)))
 		}
-		panic(typeError(`can only concatenate str (not "%s") to str`, b.Type().Name))
+		panic(typeError(`can only concatenate str (not "%s") to str`, b.Type().shown()))
 	case Bytes:
 		if y, ok := b.(Bytes); ok {
 			return x + y
 		}
-		panic(typeError("can't concat %s to bytes", b.Type().Name))
+		panic(typeError("can't concat %s to bytes", b.Type().shown()))
 	case *List:
 		if y, ok := b.(*List); ok {
 			return &List{Items: m.joinItems(x.Items, y.Items)}
 		}
-		panic(typeError(`can only concatenate list (not "%s") to list`, b.Type().Name))
+		panic(typeError(`can only concatenate list (not "%s") to list`, b.Type().shown()))
 	case *Tuple:
 		if y, ok := b.(*Tuple); ok {
 			return NewTuple(m.joinItems(x.Items, y.Items)...)
 		}
-		panic(typeError(`can only concatenate tuple (not "%s") to tuple`, b.Type().Name))
+		panic(typeError(`can only concatenate tuple (not "%s") to tuple`, b.Type().shown()))
 	}
 	return nil
 }
@@ -576,6 +579,16 @@ func (m *machine) repeatItems(items []Value, n int64) []Value {
 	return out
 }
 
+func isSetLike(v Value) bool {
+	switch v := v.(type) {
+	case *setValue:
+		return true
+	case *view:
+		return v.class != typeValues
+	}
+	return false
+}
+
 // setLike returns the keys of what takes part in the algebra of sets.
 func (m *machine) setLike(v Value) (*Dict, bool) {
 	switch v := v.(type) {
@@ -590,6 +603,25 @@ func (m *machine) setLike(v Value) (*Dict, bool) {
 		}
 	}
 	return nil, false
+}
+
+// setDifference is a - b for sets; with a view of a dict the other may be
+// anything that can be iterated.
+func (m *machine) setDifference(a, b Value) Value {
+	x, xok := m.setLike(a)
+	y, yok := m.setLike(b)
+	_, aView := a.(*view)
+	_, bView := b.(*view)
+	if xok && !yok && aView {
+		y, yok = &m.newSet(m.list(b)).dict, true
+	}
+	if yok && !xok && bView {
+		x, xok = &m.newSet(m.list(a)).dict, true
+	}
+	if !xok || !yok {
+		return nil
+	}
+	return m.difference(x, y)
 }
 
 func (m *machine) newSet(items []Value) *setValue {

@@ -283,9 +283,9 @@ func (p *parser) set() stmt {
 
 func (p *parser) forLoop() stmt {
 	s := &forStmt{line: p.expectName("for").line}
-	s.target = p.target(targetMode{end: "in"})
+	s.target = p.target(targetMode{})
 	p.expectName("in")
-	s.iter = p.tuple(tupleMode{end: "recursive"})
+	s.iter = p.tuple(tupleMode{})
 	if p.skipName("if") {
 		s.test = p.expression(true)
 	}
@@ -445,8 +445,7 @@ func (p *parser) from() stmt {
 // targetMode says what may be assigned to.
 type targetMode struct {
 	nameOnly  bool
-	namespace bool   // ns.attr too
-	end       string // a name that ends the target
+	namespace bool // ns.attr too
 }
 
 func (p *parser) target(mode targetMode) expr {
@@ -460,7 +459,7 @@ func (p *parser) target(mode targetMode) expr {
 		return x
 	}
 	line := p.cur.line
-	x := p.tuple(tupleMode{simple: true, end: mode.end, namespace: mode.namespace})
+	x := p.tuple(tupleMode{simple: true, namespace: mode.namespace})
 	if !assignable(x) {
 		p.fail(line, "can't assign to '%s'", x.class())
 	}
@@ -663,7 +662,6 @@ type tupleMode struct {
 	cond      bool // inline if allowed
 	parens    bool // the empty tuple allowed
 	namespace bool
-	end       string // a name that ends it
 }
 
 func (p *parser) tuple(mode tupleMode) expr {
@@ -673,7 +671,7 @@ func (p *parser) tuple(mode tupleMode) expr {
 		if len(items) > 0 {
 			p.expect(",")
 		}
-		if k := p.cur.kind; k == kVarEnd || k == kBlkEnd || k == ")" || mode.end != "" && p.cur.is(mode.end) {
+		if k := p.cur.kind; k == kVarEnd || k == kBlkEnd || k == ")" {
 			break
 		}
 		if mode.simple {

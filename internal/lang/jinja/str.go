@@ -11,7 +11,7 @@ import (
 func strClass() *Class {
 	methods := map[string]*Func{}
 	def := func(signature string, fn func(c *Call, s string) Value) {
-		f := builtin(strings.Replace(signature, "!", "!str.", 1), func(c *Call) Value {
+		f := builtin(signature[:1]+"str."+signature[1:], func(c *Call) Value {
 			s, _ := asStr(c.Self)
 			c.m.step(len(s) / 32)
 			v := fn(c, s)
@@ -94,7 +94,7 @@ func strClass() *Class {
 			} else {
 				t, ok := asStr(sep)
 				if !ok {
-					panic(typeError("must be str or None, not %s", sep.Type().Name))
+					panic(typeError("must be str or None, not %s", sep.Type().shown()))
 				}
 				if t == "" {
 					panic(valueError("empty separator"))
@@ -120,7 +120,7 @@ func strClass() *Class {
 
 	methods["splitlines"] = builtin("~str.splitlines(keepends?)", func(c *Call) Value {
 		s, _ := asStr(c.Self)
-		lines := splitLines(s, c.m.truth(c.Or(0, Bool(false))))
+		lines := splitLines(s, c.intArg(0, 0) != 0)
 		c.m.alloc(32 * len(lines))
 		v := texts(lines)
 		if _, safe := c.Self.(Markup); safe {
@@ -161,7 +161,7 @@ func strClass() *Class {
 	})
 
 	affix := func(name string, has func(s, t string) bool) {
-		def("!"+name+"(affix, start?, end?)", func(c *Call, s string) Value {
+		def("^"+name+"(affix, start?, end?)", func(c *Call, s string) Value {
 			part, ok := c.within(s, 1)
 			switch t := c.Args[0].(type) {
 			case Str, Markup:
@@ -171,7 +171,7 @@ func strClass() *Class {
 				for _, item := range t.Items {
 					x, isStr := asStr(item)
 					if !isStr {
-						panic(typeError("tuple for %s must only contain str, not %s", name, item.Type().Name))
+						panic(typeError("tuple for %s must only contain str, not %s", name, item.Type().shown()))
 					}
 					if ok && has(part, x) {
 						return Bool(true)
@@ -179,17 +179,17 @@ func strClass() *Class {
 				}
 				return Bool(false)
 			}
-			panic(typeError("%s first arg must be str or a tuple of str, not %s", name, c.Args[0].Type().Name))
+			panic(typeError("%s first arg must be str or a tuple of str, not %s", name, c.Args[0].Type().shown()))
 		})
 	}
 	affix("startswith", strings.HasPrefix)
 	affix("endswith", strings.HasSuffix)
 
 	find := func(name string, index func(s, t string) int, must bool) {
-		def("!"+name+"(sub, start?, end?)", func(c *Call, s string) Value {
+		def("^"+name+"(sub, start?, end?)", func(c *Call, s string) Value {
 			sub, ok := asStr(c.Args[0])
 			if !ok {
-				panic(typeError("must be str, not %s", c.Args[0].Type().Name))
+				panic(typeError("must be str, not %s", c.Args[0].Type().shown()))
 			}
 			part, ok := c.within(s, 1)
 			i := -1
@@ -210,10 +210,10 @@ func strClass() *Class {
 	find("rfind", strings.LastIndex, false)
 	find("index", strings.Index, true)
 	find("rindex", strings.LastIndex, true)
-	def("!count(sub, start?, end?)", func(c *Call, s string) Value {
+	def("^count(sub, start?, end?)", func(c *Call, s string) Value {
 		sub, isStr := asStr(c.Args[0])
 		if !isStr {
-			panic(typeError("must be str, not %s", c.Args[0].Type().Name))
+			panic(typeError("must be str, not %s", c.Args[0].Type().shown()))
 		}
 		part, ok := c.within(s, 1)
 		if !ok {
@@ -225,17 +225,21 @@ func strClass() *Class {
 	pad := func(name string, side int) {
 		def("!"+name+"(width, fillchar?)", func(c *Call, s string) Value {
 			fill := " "
+			width := int64(c.intArg(0, 0))
 			if c.Has(1) {
 				f, ok := asStr(c.Args[1])
 				if !ok {
-					panic(typeError("The fill character must be a unicode character, not %s", c.Args[1].Type().Name))
+					panic(typeError("The fill character must be a unicode character, not %s", c.Args[1].Type().shown()))
+				}
+				if _, safe := c.Self.(Markup); safe {
+					f = c.m.escape(c.Args[1], f)
 				}
 				if runeLen(f) != 1 {
 					panic(typeError("The fill character must be exactly one character long"))
 				}
 				fill = f
 			}
-			return Str(c.m.pad(s, int64(c.intArg(0, 0)), fill, side))
+			return Str(c.m.pad(s, width, fill, side))
 		})
 	}
 	pad("center", 0)
@@ -311,9 +315,8 @@ func strClass() *Class {
 		}
 		return Str(out)
 	})
-	// These two are Python functions of the sandbox; a template sees the
-	// built-in ones.
-	methods["format"].kind, methods["format_map"].kind = typeBuiltin, typeBuiltin
+	// The sandbox puts functions of its own in the place of these two.
+	methods["format"].bare, methods["format_map"].bare = true, true
 
 	return &Class{
 		Methods: methods,
@@ -366,7 +369,7 @@ func (c *Call) intArg(i, otherwise int) int {
 func (c *Call) strArg(i int, what string) string {
 	s, ok := asStr(c.Args[i])
 	if !ok {
-		panic(typeError("%s must be str, not %s", what, c.Args[i].Type().Name))
+		panic(typeError("%s must be str, not %s", what, c.Args[i].Type().shown()))
 	}
 	return s
 }
@@ -374,7 +377,7 @@ func (c *Call) strArg(i int, what string) string {
 func (c *Call) separator(i int) string {
 	s, ok := asStr(c.Args[i])
 	if !ok {
-		panic(typeError("must be str, not %s", c.Args[i].Type().Name))
+		panic(typeError("must be str, not %s", c.Args[i].Type().shown()))
 	}
 	if s == "" {
 		panic(valueError("empty separator"))
@@ -462,7 +465,7 @@ func splitWords(s string, n int) []string {
 	s = strings.TrimLeftFunc(s, isSpace)
 	for s != "" {
 		if n == 0 {
-			return append(out, strings.TrimRightFunc(s, isSpace))
+			return append(out, s)
 		}
 		n--
 		i := strings.IndexFunc(s, isSpace)
@@ -480,7 +483,7 @@ func splitWordsRight(s string, n int) []string {
 	s = strings.TrimRightFunc(s, isSpace)
 	for s != "" {
 		if n == 0 {
-			out = append(out, strings.TrimLeftFunc(s, isSpace))
+			out = append(out, s)
 			break
 		}
 		n--

@@ -114,7 +114,7 @@ func (d *DateTime) directive(c, flag byte, width int, m *machine) (string, bool)
 	case 'c':
 		return all("%a %b %e %H:%M:%S %Y")
 	case 'C':
-		return num(w.Year()/100, 2, '0')
+		return num(w.Year()/100, 1, '0')
 	case 'd':
 		return num(w.Day(), 2, '0')
 	case 'D', 'x':
@@ -122,7 +122,8 @@ func (d *DateTime) directive(c, flag byte, width int, m *machine) (string, bool)
 	case 'e':
 		return num(w.Day(), 2, ' ')
 	case 'f':
-		return fmt.Sprintf("%06d", d.micro()), true
+		// Python's own, and only without flag or width.
+		return fmt.Sprintf("%06d", d.micro()), flag == 0 && width == 0
 	case 'F':
 		return all("%Y-%m-%d")
 	case 'g':
@@ -531,7 +532,10 @@ func fromISO(s string, class *Type) *DateTime {
 			if strings.Contains(f[0], "-W") != (len(f[0]) > 5 && f[9] == "" && strings.Contains(f[0], "-W") || strings.Count(f[0], "-") == 2) {
 				panic(bad)
 			}
-			t := fromISOWeek(num(7), num(8), wd)
+			var t time.Time
+			if catch(func() { t = fromISOWeek(num(7), num(8), wd) }, "ValueError") != nil {
+				panic(bad)
+			}
 			year, month, day = int64(t.Year()), int64(t.Month()), int64(t.Day())
 		}
 		rest = s[len(f[0]):]

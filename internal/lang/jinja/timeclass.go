@@ -15,7 +15,7 @@ func timeClasses(out map[*Type]*Class) {
 		"strftime": method("~datetime.strftime(format)", func(c *Call, d *DateTime) Value {
 			f, ok := asStr(c.Args[0])
 			if !ok {
-				panic(typeError("strftime() argument 1 must be str, not %s", c.Args[0].Type().Name))
+				panic(typeError("strftime() argument 1 must be str, not %s", c.Args[0].Type().shown()))
 			}
 			return Str(d.strftime(c.m, f))
 		}),
@@ -33,7 +33,7 @@ func timeClasses(out map[*Type]*Class) {
 		"toordinal": method("!date.toordinal()", func(c *Call, d *DateTime) Value { return Int(ordinal(d.wall)) }),
 		"ctime":     method("!date.ctime()", func(c *Call, d *DateTime) Value { return Str(d.strftime(c.m, "%a %b %e %H:%M:%S %Y")) }),
 		"timetuple": method("!date.timetuple()", func(c *Call, d *DateTime) Value { return d.timetuple(-1) }),
-		"replace": method("~function(year?, month?, day?)", func(c *Call, d *DateTime) Value {
+		"replace": method("~date.replace(year?, month?, day?)", func(c *Call, d *DateTime) Value {
 			f := c.fields(0, int64(d.wall.Year()), int64(d.wall.Month()), int64(d.wall.Day()))
 			dateFields(f[0], f[1], f[2])
 			return &DateTime{wall: makeTime(f[0], f[1], f[2], 0, 0, 0, 0), class: d.class}
@@ -68,8 +68,8 @@ func timeClasses(out map[*Type]*Class) {
 				return None
 			}),
 			"tzname": method("!"+class+".tzname()", func(c *Call, d *DateTime) Value {
-				if _, ok := d.utcoffset(); ok {
-					return Str(d.tzname())
+				if name := d.tzname(); name != "" {
+					return Str(name)
 				}
 				return None
 			}),
@@ -91,7 +91,10 @@ func timeClasses(out map[*Type]*Class) {
 		"isoformat": method("~datetime.isoformat(sep?, timespec?)", func(c *Call, d *DateTime) Value {
 			sep, spec := "T", "auto"
 			if c.Has(0) {
-				sep = c.strArg(0, "isoformat() argument 1")
+				var ok bool
+				if sep, ok = asStr(c.Args[0]); !ok {
+					panic(typeError("isoformat() argument 1 must be a unicode character, not %s", c.Args[0].Type().shown()))
+				}
 				if runeLen(sep) != 1 {
 					panic(typeError("isoformat() argument 1 must be a unicode character, not str"))
 				}
@@ -120,7 +123,7 @@ func timeClasses(out map[*Type]*Class) {
 			}
 			return d.timetuple(dst)
 		}),
-		"replace": method("~function(year?, month?, day?, hour?, minute?, second?, microsecond?, tzinfo?, fold?)", func(c *Call, d *DateTime) Value {
+		"replace": method("~datetime.replace(year?, month?, day?, hour?, minute?, second?, microsecond?, tzinfo?, *, fold?)", func(c *Call, d *DateTime) Value {
 			return d.replace(c, 0)
 		}),
 		"astimezone": method("~datetime.astimezone(tz?)", func(c *Call, d *DateTime) Value {
@@ -169,7 +172,7 @@ func timeClasses(out map[*Type]*Class) {
 	}
 	out[TypeDateTime] = &Class{
 		Methods: datetime, Props: props,
-		New: builtin("~function(year, month, day, hour?, minute?, second?, microsecond?, tzinfo?, fold?)", newDateTime),
+		New: builtin("~function(year, month, day, hour?, minute?, second?, microsecond?, tzinfo?, *, fold?)", newDateTime),
 		Static: map[string]Value{
 			"min":        limit(1, 1, 1, 0, 0, 0, 0),
 			"max":        limit(9999, 12, 31, 23, 59, 59, 999999),
@@ -197,10 +200,10 @@ func timeClasses(out map[*Type]*Class) {
 				}
 				return fromISO(s, TypeDateTime)
 			}),
-			"strptime": builtin("!datetime.strptime(date_string, format)", func(c *Call) Value {
+			"strptime": builtin("^datetime.strptime(date_string, format)", func(c *Call) Value {
 				for i, v := range c.Args {
 					if _, ok := asStr(v); !ok {
-						panic(typeError("strptime() argument %d must be str, not %s", i+1, v.Type().Name))
+						panic(typeError("strptime() argument %d must be str, not %s", i+1, v.Type().shown()))
 					}
 				}
 				s, _ := asStr(c.Args[0])
@@ -211,7 +214,7 @@ func timeClasses(out map[*Type]*Class) {
 			"combine": builtin("~datetime.combine(date, time, tzinfo?)", func(c *Call) Value {
 				d, ok := c.Args[0].(*DateTime)
 				if !ok || d.isTime() {
-					panic(typeError("combine() argument 1 must be datetime.date, not %s", c.Args[0].Type().Name))
+					panic(typeError("combine() argument 1 must be datetime.date, not %s", c.Args[0].Type().shown()))
 				}
 				t, ok := c.Args[1].(*DateTime)
 				if !ok || !t.isTime() {
@@ -235,7 +238,7 @@ func timeClasses(out map[*Type]*Class) {
 		}
 		return Str(d.isoformat("", spec))
 	})
-	clock["replace"] = method("~function(hour?, minute?, second?, microsecond?, tzinfo?, fold?)", func(c *Call, d *DateTime) Value {
+	clock["replace"] = method("~time.replace(hour?, minute?, second?, microsecond?, tzinfo?, *, fold?)", func(c *Call, d *DateTime) Value {
 		w := d.wall
 		f := c.fields(0, int64(w.Hour()), int64(w.Minute()), int64(w.Second()), int64(d.micro()))
 		timeFields(f[0], f[1], f[2], f[3])
@@ -247,7 +250,7 @@ func timeClasses(out map[*Type]*Class) {
 	})
 	out[TypeTime] = &Class{
 		Methods: clock, Props: clockProps,
-		New: builtin("~function(hour?, minute?, second?, microsecond?, tzinfo?, fold?)", func(c *Call) Value {
+		New: builtin("~function(hour?, minute?, second?, microsecond?, tzinfo?, *, fold?)", func(c *Call) Value {
 			f := c.fields(0, 0, 0, 0, 0)
 			timeFields(f[0], f[1], f[2], f[3])
 			return &DateTime{wall: makeTime(1900, 1, 1, f[0], f[1], f[2], f[3]), tz: c.zone(4), fold: c.foldArg(5), class: TypeTime}
@@ -297,7 +300,7 @@ func timeClasses(out map[*Type]*Class) {
 		New: builtin("~timezone(offset, name?)", func(c *Call) Value {
 			d, ok := c.Args[0].(*Delta)
 			if !ok {
-				panic(typeError("timezone() argument 1 must be datetime.timedelta, not %s", c.Args[0].Type().Name))
+				panic(typeError("timezone() argument 1 must be datetime.timedelta, not %s", c.Args[0].Type().shown()))
 			}
 			name := ""
 			if c.Has(1) {
