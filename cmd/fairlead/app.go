@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"fairlead/internal/aws/page"
@@ -89,6 +91,8 @@ type app struct {
 	served   chan error
 	stop     context.CancelCauseFunc
 	closers  []func() error
+
+	background sync.WaitGroup
 }
 
 // start puts a server together and sets it going. When it returns without an
@@ -110,6 +114,9 @@ func start(opt options) (_ *app, err error) {
 	}
 	handler, err := a.assemble(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.sweepAttempts(ctx); err != nil {
 		return nil, err
 	}
 	if err := a.conductor.Resume(ctx); err != nil {
@@ -194,6 +201,9 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	a.closers = append(a.closers, contents.Close)
+	if err := a.sweepContents(ctx, contents); err != nil {
+		return nil, err
+	}
 	s3conf := s3door.Config{Index: a.db, Contents: contents, Region: opt.region, Account: opt.account, Log: opt.log}
 	stsconf := sts.Config{Default: a.anybody(), Log: opt.log}
 	if !opt.anonymous {
@@ -242,6 +252,52 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		sts:     sts.New(stsconf),
 		console: a.console(tokens),
 	}, nil
+}
+
+// sweepContents removes files of objects that a crash has left without a
+// row. Files of another database are never touched.
+func (a *app) sweepContents(ctx context.Context, contents *file.Dir) error {
+	owner := make([]byte, 16)
+	_, _ = rand.Read(owner) // never fails
+	owner, err := a.db.PutSetting(ctx, "contents-id", owner, true)
+	if err != nil {
+		return err
+	}
+	if err := contents.Claim(hex.EncodeToString(owner)); err != nil {
+		a.opt.log.WarnContext(ctx, "objects are not swept", "err", err)
+		return nil
+	}
+	a.background.Go(func() {
+		if _, err := contents.Sweep(ctx, a.db.Held); err != nil && ctx.Err() == nil {
+			a.opt.log.WarnContext(ctx, "sweep objects", "err", err)
+		}
+	})
+	return nil
+}
+
+// sweepAttempts removes what is kept of attempts that nobody is owed any
+// more: their end was saved, and the crash came before they were forgotten.
+func (a *app) sweepAttempts(ctx context.Context) error {
+	open, err := a.db.Unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	owed := map[string]bool{}
+	for _, r := range open {
+		tasks, err := a.db.Tasks(ctx, r.ID)
+		if err != nil {
+			return err
+		}
+		for _, t := range tasks {
+			if t.State.Live() {
+				owed[airflow.AttemptID(r.ID, t)] = true
+			}
+		}
+	}
+	if err := a.driver.Sweep(func(id string) bool { return owed[id] }); err != nil {
+		a.opt.log.WarnContext(ctx, "sweep attempts", "err", err) // they take room, no more
+	}
+	return nil
 }
 
 // performer puts together what carries out tasks.
@@ -312,6 +368,7 @@ func (a *app) closeAll() error {
 	if a.stop != nil {
 		a.stop(exec.ErrDetach)
 	}
+	a.background.Wait()
 	var errs []error
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		if err := a.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) {

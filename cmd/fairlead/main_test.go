@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless"
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/document"
@@ -31,9 +35,11 @@ func TestMain(m *testing.M) {
 
 // A client talks to a server as the Go SDK does.
 type client struct {
-	t   *testing.T
-	api *mwaaserverless.Client
-	s3  *awss3.Client
+	t    *testing.T
+	info serverInfo
+	key  credential
+	api  *mwaaserverless.Client
+	s3   *awss3.Client
 }
 
 func newClient(t *testing.T, info serverInfo, key credential) *client {
@@ -42,13 +48,13 @@ func newClient(t *testing.T, info serverInfo, key credential) *client {
 		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKey, key.SecretKey, ""),
 	}
 	return &client{
-		t: t, api: mwaaserverless.NewFromConfig(conf),
+		t: t, info: info, key: key, api: mwaaserverless.NewFromConfig(conf),
 		s3: awss3.NewFromConfig(conf, func(o *awss3.Options) { o.UsePathStyle = true }),
 	}
 }
 
 // serve starts a server in this process.
-func serve(t *testing.T, change func(*options)) (*app, *client) {
+func serve(t *testing.T, change func(*options)) *client {
 	t.Helper()
 	opt := defaultOptions()
 	opt.data, opt.listen = dataDir(t.TempDir()), "127.0.0.1:0"
@@ -67,7 +73,7 @@ func serve(t *testing.T, change func(*options)) (*app, *client) {
 	})
 	c := newClient(t, a.info, a.key)
 	c.bucket("workflows")
-	return a, c
+	return c
 }
 
 type testWriter struct{ t *testing.T }
@@ -201,22 +207,35 @@ func errorCode(err error) string {
 	return ""
 }
 
-// get fetches a page as a browser would.
-func get(t *testing.T, url string) (int, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+// call sends an operation that the SDK does not know in full, signed by the
+// SDK's signer.
+func (c *client) call(operation string, in, out any) {
+	c.t.Helper()
+	body, err := json.Marshal(in)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	req.Header.Set("Accept", "text/html")
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.info.Endpoint+"/", bytes.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	req.Header.Set("X-Amz-Target", "AmazonMWAAServerless."+operation)
+	sum := sha256.Sum256(body)
+	creds := aws.Credentials{AccessKeyID: c.key.AccessKey, SecretAccessKey: c.key.SecretKey}
+	if err := v4.NewSigner().SignHTTP(c.t.Context(), creds, req, hex.EncodeToString(sum[:]), "airflow-serverless", c.info.Region, time.Now()); err != nil {
+		c.t.Fatal(err)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
+	data, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		c.t.Fatalf("%s: %s %s %v", operation, resp.Status, data, err)
 	}
-	return resp.StatusCode, string(body)
+	if err := json.Unmarshal(data, out); err != nil {
+		c.t.Fatal(err)
+	}
 }

@@ -32,7 +32,7 @@ const hello = `hello:
 // TestConformance is the checklist of the service's public clients, with the
 // Go SDK, which is the strictest reader of answers.
 func TestConformance(t *testing.T) {
-	_, c := serve(t, nil)
+	c := serve(t, nil)
 	ctx := t.Context()
 	arn := c.workflow("hello", hello)
 	got, err := c.api.GetWorkflow(ctx, &mwaaserverless.GetWorkflowInput{WorkflowArn: &arn})
@@ -80,7 +80,7 @@ func TestEveryStatus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds of retries and limits")
 	}
-	_, c := serve(t, func(o *options) { o.tasks = 2; o.limits["run-seconds"] = 12 })
+	c := serve(t, func(o *options) { o.tasks = 2; o.limits["run-seconds"] = 12 })
 	tasks, runs := map[string]bool{}, map[string]bool{}
 	watch := func(arn, id string, done func(*types.WorkflowRunDetail) bool) {
 		c.until(arn, id, func(d *types.WorkflowRunDetail) bool {
@@ -175,7 +175,7 @@ func TestExamples(t *testing.T) {
 	if len(files) == 0 {
 		t.Skip("no example definitions beside the repository")
 	}
-	_, c := serve(t, nil)
+	c := serve(t, nil)
 	wants := map[string]string{
 		"90": "Invalid tasks configuration.",
 		"91": "operator 'S3ListOperator' is not supported",

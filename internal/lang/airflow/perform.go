@@ -73,13 +73,13 @@ func (p *Performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell)
 // Forget removes what the driver keeps of an ended attempt.
 func (p *Performer) Forget(a lang.Attempt) {
 	// What cannot be removed now is swept at the next start.
-	_ = p.Driver.Forget(attemptID(a))
+	_ = p.Driver.Forget(AttemptID(a.Run.ID, a.Task))
 }
 
-// attemptID names an attempt for the driver. Task ids may be longer than a
-// file name, so the task's place in the graph stands for it.
-func attemptID(a lang.Attempt) string {
-	return fmt.Sprintf("%s.%d.%d", a.Run.ID, a.Task.Index, a.Task.Attempt)
+// AttemptID names the current attempt of a task for the driver. Task ids may
+// be longer than a file name, so the task's place in the graph stands for it.
+func AttemptID(run flow.RunID, t flow.Task) string {
+	return fmt.Sprintf("%s.%d.%d", run, t.Index, t.Attempt)
 }
 
 // A work is one attempt in the hands of a Performer.
@@ -135,7 +135,7 @@ func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow
 	if err != nil {
 		return operator.Outcome(err), nil
 	}
-	spec.ID = attemptID(w.Attempt)
+	spec.ID = AttemptID(w.Run.ID, w.Task)
 	spec.Log = w.log.path
 	spec.Grace = w.Grace
 	spec.Limits = w.Limits

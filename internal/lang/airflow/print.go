@@ -21,7 +21,8 @@ type FileDiagnostics struct {
 }
 
 // PrintText prints one finding a line, file:line:column: severity: path:
-// message, and below it what to write instead. For a terminal it adds the
+// message, and below it what to write instead and what the service would
+// say, where that is known. For a terminal it adds the
 // source line with a caret below the place, and colors.
 func PrintText(w io.Writer, all []FileDiagnostics, terminal bool) error {
 	b := bufio.NewWriter(w)
@@ -35,6 +36,9 @@ func PrintText(w io.Writer, all []FileDiagnostics, terminal bool) error {
 			fmt.Fprintf(b, "%s%s: %s\n", place(f.File, d), d.Severity, sentence(d))
 			if d.Fix != "" {
 				fmt.Fprintf(b, "    %s\n", visible(d.Fix))
+			}
+			if d.Public != "" && d.Public != d.Message {
+				fmt.Fprintf(b, "    AWS says: %s\n", oneLine(d.Public))
 			}
 		}
 	}
@@ -55,7 +59,14 @@ func printExcerpt(b *bufio.Writer, file string, source [][]byte, d flow.Diagnost
 	if d.Fix != "" {
 		fmt.Fprintf(b, "      %s %s\n", paint("1;32", "fix:"), visible(d.Fix))
 	}
+	if d.Public != "" && d.Public != d.Message {
+		fmt.Fprintf(b, "      %s %s\n", paint("2", "AWS says:"), oneLine(d.Public))
+	}
 }
+
+// oneLine shows a text of the service, some of which have line ends, on one
+// line.
+func oneLine(s string) string { return visible(strings.ReplaceAll(s, "\n", " ")) }
 
 // excerpt returns what of a source line to show, and the caret under a
 // column. A tab is one character wide in both.

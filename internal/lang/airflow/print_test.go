@@ -21,12 +21,14 @@ func TestPrint(t *testing.T) {
 	}{
 		{"text", `a,b.yaml:4:16: error: d.tasks.t.retries: too many, 100%` + "\uFFFD" + `
     write 3
+    AWS says: public
 a,b.yaml: warning: no place
 `, func(b *strings.Builder) error { return PrintText(b, all, false) }},
 		{"terminal", `a,b.yaml:4:16: error: d.tasks.t.retries: too many, 100%` + "\uFFFD" + `
     4 |       retries: 9
       |                ^
       fix: write 3
+      AWS says: public
 a,b.yaml: warning: no place
 `, func(b *strings.Builder) error { return PrintText(b, all, true) }},
 		{"JSON", `[
