@@ -37,6 +37,14 @@ const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b
 // what has been read must not be believed until the reader returns io.EOF.
 // Errors, of the reader too, are [*Error]s or those of Keys and connection.
 func (v *Verifier) VerifyStream(r *http.Request) (Identity, *Body, error) {
+	if v.Flavor == S3 && isOldQuery(r) {
+		id, err := v.verifyOldQuery(r)
+		if err != nil {
+			return Identity{}, nil, err
+		}
+		body, err := v.body(r, unsignedPayload)
+		return id, body, err
+	}
 	sig, err := v.parse(r)
 	if err != nil {
 		return Identity{}, nil, err
