@@ -81,6 +81,7 @@ FAIRLEAD_MAX_RUNS.`,
 		operatorsCommand(), versionCommand(), operatorChild(),
 		renderCommand(),
 		nextCommand(),
+		schemaCommand(),
 	)
 	return root
 }

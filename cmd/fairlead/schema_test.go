@@ -1,0 +1,30 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+func TestSchemaCommand(t *testing.T) {
+	out, _, err := try("", "schema")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "fairlead.schema.json")
+	if printed, _, err := try("", "schema", "--out", file); err != nil || printed != "" {
+		t.Fatalf("schema --out: printed %q, %v, want nothing", printed, err)
+	}
+	written, err := os.ReadFile(file)
+	if err != nil || string(written) != out {
+		t.Errorf("schema --out wrote %d bytes, %v; without, it prints %d", len(written), err, len(out))
+	}
+	if _, err := jsonschema.NewCompiler().Compile(file); err != nil {
+		t.Errorf("the schema is not valid: %v", err)
+	}
+	if _, _, err := try("", "schema", "--out", filepath.Join(file, "x")); err == nil {
+		t.Error("schema --out below a file: no error")
+	}
+}
