@@ -307,7 +307,11 @@ func (a *app) performer() (*airflow.Performer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.driver, err = sandbox.New(sandbox.Options{Root: opt.data.path("attempts"), Hide: []string{string(opt.data)}})
+	python, show, err := findPython(opt.python)
+	if err != nil {
+		return nil, err
+	}
+	a.driver, err = sandbox.New(sandbox.Options{Root: opt.data.path("attempts"), Show: show, Hide: []string{string(opt.data)}})
 	if err != nil {
 		return nil, err
 	}
@@ -316,7 +320,7 @@ func (a *app) performer() (*airflow.Performer, error) {
 		endpoint = opt.s3
 	}
 	ops, err := operator.New(operator.Settings{
-		Self: self, Dir: opt.data.path("tools"), Python: opt.python,
+		Self: self, Dir: opt.data.path("tools"), Python: python,
 		Endpoint: endpoint, Region: opt.region,
 	})
 	if err != nil {
