@@ -18,11 +18,26 @@ func (x nsRef) eval(m *machine, sc *scope) Value {
 	return nameExpr{name: x.name}.eval(m, sc)
 }
 
+// maxEval bounds how deep the nodes of expressions stand in another while
+// they are computed, over all macros and loops under way: a Go stack that
+// overflows cannot be caught.
+const maxEval = 10000
+
+// eval computes x. All nodes compute their parts through it.
+func (m *machine) eval(x expr, sc *scope) Value {
+	if m.evals++; m.evals > maxEval {
+		panic(Errorf("RecursionError", "maximum recursion depth exceeded"))
+	}
+	v := x.eval(m, sc)
+	m.evals--
+	return v
+}
+
 func evalAll(m *machine, sc *scope, xs []expr) []Value {
 	m.alloc(16 * len(xs))
 	out := make([]Value, len(xs))
 	for i, x := range xs {
-		out[i] = x.eval(m, sc)
+		out[i] = m.eval(x, sc)
 	}
 	return out
 }
@@ -35,20 +50,20 @@ func (x *dictExpr) eval(m *machine, sc *scope) Value {
 	m.alloc(64 * len(x.keys))
 	d := NewDict()
 	for i := range x.keys {
-		k := x.keys[i].eval(m, sc)
-		v := x.values[i].eval(m, sc)
+		k := m.eval(x.keys[i], sc)
+		v := m.eval(x.values[i], sc)
 		d.set(m.hash(k), k, v)
 	}
 	return d
 }
 
 func (x *attrExpr) eval(m *machine, sc *scope) Value {
-	return m.getattr(x.x.eval(m, sc), x.name)
+	return m.getattr(m.eval(x.x, sc), x.name)
 }
 
 func (x *itemExpr) eval(m *machine, sc *scope) Value {
-	v := x.x.eval(m, sc)
-	key := x.key.eval(m, sc)
+	v := m.eval(x.x, sc)
+	key := m.eval(x.key, sc)
 	if _, ok := x.key.(*sliceExpr); ok {
 		// Jinja leaves slices to Python, whose errors these then are.
 		r, err := m.subscript(v, key)
@@ -65,13 +80,13 @@ func (x *sliceExpr) eval(m *machine, sc *scope) Value {
 		if x == nil {
 			return None
 		}
-		return x.eval(m, sc)
+		return m.eval(x, sc)
 	}
 	return &sliceValue{part(x.start), part(x.stop), part(x.step)}
 }
 
 func (x *callExpr) eval(m *machine, sc *scope) Value {
-	fn := x.fn.eval(m, sc)
+	fn := m.eval(x.fn, sc)
 	c := m.arguments(sc, &x.args)
 	return m.call(fn, c.pos, c.kw)
 }
@@ -84,13 +99,13 @@ type arguments struct {
 // arguments evaluates the arguments of a call in Python's order.
 func (m *machine) arguments(sc *scope, a *args) (out arguments) {
 	for _, x := range a.pos {
-		out.pos = append(out.pos, x.eval(m, sc))
+		out.pos = append(out.pos, m.eval(x, sc))
 	}
 	if len(a.kw) > 0 || a.dict != nil {
 		out.kw = NewDict()
 	}
 	if a.star != nil {
-		v := a.star.eval(m, sc)
+		v := m.eval(a.star, sc)
 		next, ok := m.iterate(v)
 		if !ok {
 			panic(typeError("Value after * must be an iterable, not %s", v.Type().Name))
@@ -101,10 +116,10 @@ func (m *machine) arguments(sc *scope, a *args) (out arguments) {
 		}
 	}
 	for _, k := range a.kw {
-		out.kw.Set(k.name, k.x.eval(m, sc))
+		out.kw.Set(k.name, m.eval(k.x, sc))
 	}
 	if a.dict != nil {
-		v := a.dict.eval(m, sc)
+		v := m.eval(a.dict, sc)
 		d, ok := v.(*Dict)
 		if !ok {
 			panic(typeError("jinja2.sandbox.SandboxedEnvironment.call() argument after ** must be a mapping, not %s", v.Type().Name))
@@ -129,7 +144,7 @@ func (x *filterExpr) eval(m *machine, sc *scope) Value {
 	if !ok {
 		panic(Errorf("TemplateRuntimeError", "No filter named %s found.", quote(x.name)))
 	}
-	v := x.x.eval(m, sc)
+	v := m.eval(x.x, sc)
 	c := m.arguments(sc, &x.args)
 	return m.invoke(f, nil, append([]Value{v}, c.pos...), c.kw)
 }
@@ -139,33 +154,33 @@ func (x *testExpr) eval(m *machine, sc *scope) Value {
 	if !ok {
 		panic(Errorf("TemplateRuntimeError", "No test named %s found.", quote(x.name)))
 	}
-	v := x.x.eval(m, sc)
+	v := m.eval(x.x, sc)
 	c := m.arguments(sc, &x.args)
 	return m.invoke(f, nil, append([]Value{v}, c.pos...), c.kw)
 }
 
-func (x *notExpr) eval(m *machine, sc *scope) Value { return Bool(!m.truth(x.x.eval(m, sc))) }
+func (x *notExpr) eval(m *machine, sc *scope) Value { return Bool(!m.truth(m.eval(x.x, sc))) }
 
 func (x *andExpr) eval(m *machine, sc *scope) Value {
-	if v := x.l.eval(m, sc); !m.truth(v) {
+	if v := m.eval(x.l, sc); !m.truth(v) {
 		return v
 	}
-	return x.r.eval(m, sc)
+	return m.eval(x.r, sc)
 }
 
 func (x *orExpr) eval(m *machine, sc *scope) Value {
-	if v := x.l.eval(m, sc); m.truth(v) {
+	if v := m.eval(x.l, sc); m.truth(v) {
 		return v
 	}
-	return x.r.eval(m, sc)
+	return m.eval(x.r, sc)
 }
 
 func (x *binaryExpr) eval(m *machine, sc *scope) Value {
-	l := x.l.eval(m, sc)
-	return m.binary(x.op, l, x.r.eval(m, sc))
+	l := m.eval(x.l, sc)
+	return m.binary(x.op, l, m.eval(x.r, sc))
 }
 
-func (x *unaryExpr) eval(m *machine, sc *scope) Value { return m.unary(x.op, x.x.eval(m, sc)) }
+func (x *unaryExpr) eval(m *machine, sc *scope) Value { return m.unary(x.op, m.eval(x.x, sc)) }
 
 func (x *concatExpr) eval(m *machine, sc *scope) Value {
 	values := evalAll(m, sc, x.items)
@@ -193,20 +208,20 @@ func (x *concatExpr) eval(m *machine, sc *scope) Value {
 }
 
 func (x *condExpr) eval(m *machine, sc *scope) Value {
-	if m.truth(x.test.eval(m, sc)) {
-		return x.yes.eval(m, sc)
+	if m.truth(m.eval(x.test, sc)) {
+		return m.eval(x.yes, sc)
 	}
 	if x.no != nil {
-		return x.no.eval(m, sc)
+		return m.eval(x.no, sc)
 	}
 	return &Undefined{hint: "the inline if-expression on line " + intText(Int(x.line)) + " evaluated to false and no else section was defined.", lenient: true}
 }
 
 func (x *compareExpr) eval(m *machine, sc *scope) Value {
-	l := x.first.eval(m, sc)
+	l := m.eval(x.first, sc)
 	var result Value
 	for i, o := range x.ops {
-		r := o.x.eval(m, sc)
+		r := m.eval(o.x, sc)
 		result = Bool(m.relation(o.op, l, r))
 		if i < len(x.ops)-1 && !m.truth(result) {
 			return result

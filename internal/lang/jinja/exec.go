@@ -19,7 +19,7 @@ func (s *output) exec(m *machine, sc *scope) {
 			continue
 		}
 		m.at(p.line)
-		v := p.x.eval(m, sc)
+		v := m.eval(p.x, sc)
 		text := m.str(v)
 		if m.escapes {
 			text = m.escape(v, text)
@@ -31,7 +31,7 @@ func (s *output) exec(m *machine, sc *scope) {
 func (s *ifStmt) exec(m *machine, sc *scope) {
 	for i, t := range s.tests {
 		m.at(s.lines[i])
-		if m.truth(t.eval(m, sc)) {
+		if m.truth(m.eval(t, sc)) {
 			m.run(s.bodies[i], sc)
 			return
 		}
@@ -43,7 +43,7 @@ func (s *ifStmt) exec(m *machine, sc *scope) {
 
 func (s *forStmt) exec(m *machine, sc *scope) {
 	m.at(s.line)
-	items := s.iter.eval(m, sc)
+	items := m.eval(s.iter, sc)
 	if s.recursive {
 		text := s.again(m, sc, items, 0)
 		m.write(text)
@@ -71,7 +71,7 @@ func (s *forStmt) loop(m *machine, sc *scope, items Value, depth int) {
 				}
 				inner := sc.child()
 				m.assign(inner, s.target, v)
-				if m.truth(s.test.eval(m, inner)) {
+				if m.truth(m.eval(s.test, inner)) {
 					return v, true
 				}
 			}
@@ -160,7 +160,7 @@ func (s *setStmt) exec(m *machine, sc *scope) {
 		}
 		return true
 	})
-	m.assign(sc, s.target, s.x.eval(m, sc))
+	m.assign(sc, s.target, m.eval(s.x, sc))
 }
 
 func (s *setBlock) exec(m *machine, sc *scope) {
@@ -192,13 +192,13 @@ func (m *machine) filterText(f *filterExpr, sc *scope, v Value) Value {
 	}
 	g := *f
 	g.x = constExpr{v}
-	return g.eval(m, sc)
+	return m.eval(&g, sc)
 }
 
 func (s *withStmt) exec(m *machine, sc *scope) {
 	inner := sc.child()
 	for i, t := range s.targets {
-		m.assign(inner, t, s.values[i].eval(m, sc))
+		m.assign(inner, t, m.eval(s.values[i], sc))
 	}
 	m.run(s.body, inner)
 }
@@ -221,7 +221,7 @@ func (s *macroStmt) exec(m *machine, sc *scope) {
 
 func (s *callBlock) exec(m *machine, sc *scope) {
 	m.at(s.line)
-	fn := s.call.fn.eval(m, sc)
+	fn := m.eval(s.call.fn, sc)
 	c := m.arguments(sc, &s.call.args)
 	if c.kw == nil {
 		c.kw = NewDict()
@@ -257,19 +257,19 @@ func (m *machine) runBlock(b *blockStmt, outer *scope) {
 func (s *autoescape) exec(m *machine, sc *scope) {
 	inner := sc.child()
 	was := m.escapes
-	m.escapes = m.truth(s.on.eval(m, inner))
+	m.escapes = m.truth(m.eval(s.on, inner))
 	m.run(s.body, inner)
 	m.escapes = was
 }
 
 func (s *doStmt) exec(m *machine, sc *scope) {
 	m.at(s.line)
-	s.x.eval(m, sc)
+	m.eval(s.x, sc)
 }
 
 func (s *loadStmt) exec(m *machine, sc *scope) {
 	m.at(s.line)
-	s.x.eval(m, sc)
+	m.eval(s.x, sc)
 	// There is nothing to load from; Jinja says so in these words.
 	panic(typeError("no loader for this environment specified"))
 }

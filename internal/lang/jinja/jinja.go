@@ -15,7 +15,7 @@ import (
 // Limits bound one render. A zero member means the default.
 type Limits struct {
 	Steps  int64 // operations; default 5,000,000
-	Memory int64 // bytes of values made, freed or not; default 256 MiB
+	Memory int64 // bytes of values made, freed or not; default 64 MiB
 	Output int64 // bytes of text; default 16 MiB
 	Depth  int   // macros, loops and values within another; default 400
 }
@@ -27,7 +27,7 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	set(&l.Steps, 5_000_000)
-	set(&l.Memory, 256<<20)
+	set(&l.Memory, 64<<20)
 	set(&l.Output, 16<<20)
 	if l.Depth <= 0 {
 		l.Depth = 400
@@ -162,6 +162,7 @@ type machine struct {
 	steps   int64
 	memory  int64
 	depth   int
+	evals   int          // nodes of expressions being computed
 	line    int          // of the statement being run
 	escapes bool         // autoescape is on
 	printed map[any]bool // containers whose repr is under way

@@ -9,7 +9,7 @@ const (
 	// maxNesting bounds how deep brackets and blocks may stand in another.
 	maxNesting = 200
 	// maxChain bounds operators, subscripts and filters in a row.
-	maxChain = 4000
+	maxChain = 1000
 )
 
 // A parser turns tokens into nodes. It follows Jinja's own, method by

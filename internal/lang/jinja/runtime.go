@@ -228,7 +228,7 @@ func (f *macro) call(m *machine, pos []Value, kw *Dict) Value {
 			continue
 		}
 		if k := i - (len(d.params) - len(d.defaults)); k >= 0 {
-			sc.set(p, d.defaults[k].eval(m, sc))
+			sc.set(p, m.eval(d.defaults[k], sc))
 		} else {
 			sc.set(p, &Undefined{hint: "parameter " + quote(p) + " was not provided", name: Str(p)})
 		}
