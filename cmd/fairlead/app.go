@@ -101,7 +101,7 @@ func start(opt options) (_ *app, err error) {
 	a := &app{opt: opt, served: make(chan error, 1)}
 	defer func() {
 		if err != nil {
-			a.closeAll()
+			_ = a.closeAll() // the first error is the one to tell
 		}
 	}()
 	if err := a.claimPlace(); err != nil {

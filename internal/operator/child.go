@@ -133,7 +133,7 @@ func (w lineWriter) line(level, logger, event string, detail []map[string]any) {
 		Logger    string           `json:"logger"`
 		Detail    []map[string]any `json:"error_detail,omitempty"`
 	}{time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), level, event, logger, detail})
-	w.Write(append(text, '\n'))
+	_, _ = w.Write(append(text, '\n'))
 }
 
 // errorDetail describes an error as Airflow describes an exception.

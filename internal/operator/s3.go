@@ -248,7 +248,7 @@ func createObject(ctx context.Context, a *action, c *s3.Client) error {
 	case "gzip":
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
-		w.Write(body) // a buffer takes everything
+		_, _ = w.Write(body) // a buffer takes everything
 		w.Close()
 		body = b.Bytes()
 	default:

@@ -69,7 +69,7 @@ func (g *groups) enter() (v2 int, err error) {
 // settle applies what waits until the command is in.
 func (g *groups) settle() {
 	for i, s := range g.specs {
-		apply(g.dirs[i], s.Late) // Set holds the limit already, one too wide
+		_ = apply(g.dirs[i], s.Late) // Set holds the limit already, one too wide
 	}
 }
 

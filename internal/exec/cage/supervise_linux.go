@@ -76,7 +76,7 @@ func supervise() int {
 func readConfig() (*Config, error) {
 	// Whatever else the server had inherited without close-on-exec is none
 	// of ours.
-	syscall.Syscall(sysCloseRange, StatusFD+1, 1<<31-1, 0)
+	_, _, _ = syscall.Syscall(sysCloseRange, StatusFD+1, 1<<31-1, 0)
 	for fd := 0; fd <= StatusFD; fd++ {
 		syscall.CloseOnExec(fd)
 	}
@@ -235,7 +235,7 @@ func (s *supervisor) claim(claim []byte) (taken bool, err error) {
 		return false, fmt.Errorf("claim the attempt: %w", err)
 	}
 	defer syscall.Close(fd)
-	defer syscall.Unlinkat(s.dir, temp)
+	defer func() { _ = syscall.Unlinkat(s.dir, temp) }()
 	if _, err := syscall.Write(fd, claim); err != nil {
 		return false, fmt.Errorf("claim the attempt: %w", err)
 	}

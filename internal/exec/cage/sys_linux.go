@@ -139,7 +139,7 @@ func dropPrivileges() error {
 		return err
 	}
 	const ambientClearAll = 4
-	prctl(prCapAmbient, ambientClearAll)
+	_ = prctl(prCapAmbient, ambientClearAll)
 	for c := uintptr(0); c < 64; c++ {
 		err := prctl(prCapbsetDrop, c)
 		if err == syscall.EINVAL { // beyond the last capability

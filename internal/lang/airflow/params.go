@@ -394,7 +394,7 @@ func readJSON(d *jsontext.Decoder) *value {
 		for k := d.PeekKind(); k != ']' && k != 0; k = d.PeekKind() {
 			v.items = append(v.items, readJSON(d))
 		}
-		d.ReadToken()
+		_, _ = d.ReadToken()
 		return v
 	case '{':
 		v := &value{kind: mapping}
@@ -402,7 +402,7 @@ func readJSON(d *jsontext.Decoder) *value {
 			key := readJSON(d)
 			v.pairs = append(v.pairs, pair{key, readJSON(d)})
 		}
-		d.ReadToken()
+		_, _ = d.ReadToken()
 		return v
 	}
 	return &value{kind: null}

@@ -40,7 +40,7 @@ func (l *taskLog) write(level, logger, event string, more map[string]any) {
 // errorType names the Python exception that an error stands for.
 func errorType(err error) string {
 	if e, ok := errors.AsType[*jinja.Error](err); ok {
-		return string(e.Type)
+		return e.Type
 	}
 	return "AirflowException"
 }
