@@ -146,3 +146,37 @@ func TestExtrasAreAChoice(t *testing.T) {
 		t.Errorf("run_id and logical_date with extras: got %q, %v", got, err)
 	}
 }
+
+// Whatever is read as a date, zone, id or JSON argument, the answer is a
+// value or an error of Python's.
+func FuzzVariables(f *testing.F) {
+	for _, s := range []string{
+		"2026-11-21T08:00:00Z", "Sat, 21 Nov 2026 08:09:10 GMT+3", "10h 36m 5.5s", "1.2.3", "99991231T235960.999999-2359 (CEST)",
+		"{886313e1-3b8a-5372-9b90-0c9aee199e5d}", "YYYY-MM-DD[T]HH:mm:ssZ [x] LLLL \\Y", "Europe/Berlin", "century", `{"a": ["{{ ds }}", 1.0]}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		params, err := json.Marshal(map[string]string{"x": text})
+		if err != nil {
+			t.Skip()
+		}
+		v := &Variables{Logical: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), Params: params, Extras: true}
+		check := func(src string, err error) {
+			if e, ok := errors.AsType[*jinja.Error](err); err != nil && (!ok || strings.Contains(e.Message, "interpreter failed")) {
+				t.Errorf("%s with %q: %v", src, text, err)
+			}
+		}
+		for _, src := range []string{
+			"{{ macros.dateutil.parser.parse(params.x) }}", "{{ macros.dateutil.parser.parse(params.x, fuzzy=true, dayfirst=true) }}",
+			"{{ macros.dateutil.parser.isoparse(params.x) }}", "{{ macros.uuid.UUID(params.x).int }}", "{{ logical_date.format(params.x) }}",
+			"{{ logical_date.in_timezone(params.x) }}", "{{ logical_date.end_of(params.x) }}", "{{ macros.dateutil.tz.gettz(params.x) }}",
+			"{{ macros.datetime.fromisoformat(params.x) }}", "{{ macros.ds_format(ds, '%Y-%m-%d', params.x) }}", "{{ macros.ds_format(params.x, params.x, '%c') }}",
+		} {
+			_, err := v.RenderText(src)
+			check(src, err)
+		}
+		_, err = v.Render(json.RawMessage(text))
+		check("Render", err)
+	})
+}
