@@ -713,7 +713,7 @@ func (c *Call) class(otherwise *Type) *Type {
 	return otherwise
 }
 
-func (d *DateTime) replace(c *Call, base int) Value {
+func (d *DateTime) replace(c *Call) Value {
 	w := d.wall
 	out := *d
 	f := c.fields(0, int64(w.Year()), int64(w.Month()), int64(w.Day()), int64(w.Hour()), int64(w.Minute()), int64(w.Second()), int64(d.micro()))

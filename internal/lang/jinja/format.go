@@ -667,14 +667,8 @@ func (m *machine) percent(s string, v Value, escape func(string) string) string 
 	_, tuple := v.(*Tuple)
 	_, text := asStr(v)
 	switch v.(type) {
-	case *Dict, *List, *rangeValue, *view, Bytes, *Module, *cycler, *Undefined:
+	case *Dict, *List, *rangeValue, Bytes, *Undefined: // whatever has items
 		p.mapping = true
-	}
-	if _, ok := v.(*view); ok {
-		p.mapping = false
-	}
-	if _, ok := v.(*cycler); ok {
-		p.mapping = false
 	}
 	p.mapping = p.mapping && !tuple && !text
 	var b strings.Builder
@@ -799,8 +793,8 @@ width:
 	for c := at(); c == 'h' || c == 'l' || c == 'L'; c = at() {
 		i++
 	}
+	at() // there must be a verb
 	r, size := utf8.DecodeRuneInString(s[i:])
-	_ = at()
 	pos := i
 	i += size
 	if r == '%' {

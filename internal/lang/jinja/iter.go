@@ -8,7 +8,6 @@ func (m *machine) iterate(v Value) (next func() (Value, bool), ok bool) {
 	switch o := v.(type) {
 	case Str, Markup:
 		s, _ := asStr(v)
-		_, safe := v.(Markup)
 		return func() (Value, bool) {
 			if s == "" {
 				return nil, false
@@ -17,11 +16,7 @@ func (m *machine) iterate(v Value) (next func() (Value, bool), ok bool) {
 			_, n := utf8.DecodeRuneInString(s)
 			c := s[:n]
 			s = s[n:]
-			if safe {
-				// str.__iter__ yields plain strings even here.
-				return Str(c), true
-			}
-			return Str(c), true
+			return Str(c), true // plain even of Markup, as in Python
 		}, true
 	case Bytes:
 		i := 0

@@ -82,7 +82,6 @@ func timeClasses(out map[*Type]*Class) {
 				}
 				return deltaOf(0)
 			}),
-			"isoformat": nil,
 		}
 	}
 
@@ -124,7 +123,7 @@ func timeClasses(out map[*Type]*Class) {
 			return d.timetuple(dst)
 		}),
 		"replace": method("~datetime.replace(year?, month?, day?, hour?, minute?, second?, microsecond?, tzinfo?, *, fold?)", func(c *Call, d *DateTime) Value {
-			return d.replace(c, 0)
+			return d.replace(c)
 		}),
 		"astimezone": method("~datetime.astimezone(tz?)", func(c *Call, d *DateTime) Value {
 			z := c.zone(0)
