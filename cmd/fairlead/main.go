@@ -82,6 +82,7 @@ FAIRLEAD_MAX_RUNS.`,
 		renderCommand(),
 		nextCommand(),
 		schemaCommand(),
+		explainCommand(),
 	)
 	return root
 }
