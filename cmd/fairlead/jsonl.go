@@ -70,8 +70,8 @@ func checkLine(line []byte, long bool) error {
 	case line[0] != '{':
 		return errors.New("is not a JSON object")
 	}
-	var any json.RawMessage
-	if err := json.Unmarshal(line, &any); err != nil {
+	var whole json.RawMessage
+	if err := json.Unmarshal(line, &whole); err != nil {
 		return fmt.Errorf("is not JSON: %w", err)
 	}
 	return nil
