@@ -6,7 +6,6 @@
 package conductor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +78,8 @@ type Conductor struct {
 	mu     sync.Mutex
 	runs   map[flow.RunID]*run
 	gate   engine.Gate
-	graphs map[string]*flow.Graph // of active runs
+	graphs map[string]*flow.Graph   // of recent runs
+	going  map[flow.WorkflowID]bool // being removed
 	wg     sync.WaitGroup
 	ctx    context.Context // of all loops; set by Resume
 }
@@ -90,7 +90,7 @@ type Conductor struct {
 func New(s Store, p Performer, set Settings, log *slog.Logger, onStep func(engine.Step)) *Conductor {
 	c := &Conductor{
 		store: s, performer: p, set: set, log: log, onStep: onStep,
-		runs: map[flow.RunID]*run{}, graphs: map[string]*flow.Graph{},
+		runs: map[flow.RunID]*run{}, graphs: map[string]*flow.Graph{}, going: map[flow.WorkflowID]bool{},
 		gate: engine.Gate{Limit: set.MaxRunning},
 	}
 	c.clock = newClock(c)
@@ -110,7 +110,10 @@ func (c *Conductor) Resume(ctx context.Context) error {
 	slices.SortStableFunc(open, func(a, b flow.Run) int { return begun(b) - begun(a) })
 	for _, row := range open {
 		if err := c.resume(ctx, row); err != nil {
-			return err
+			if ctx.Err() != nil {
+				return err
+			}
+			c.bury(ctx, row, err) // one bad run must not keep the others
 		}
 	}
 	if len(open) > 0 {
@@ -142,7 +145,23 @@ func (c *Conductor) resume(ctx context.Context, row flow.Run) error {
 	if err != nil && flow.KindOf(err) != flow.NotFound {
 		return fmt.Errorf("resume run %s: %w", row.ID, err)
 	}
-	return c.launch(ctx, row, tasks, cmp.Or(v.MaxRuns, 1))
+	maxRuns := v.MaxRuns
+	if err != nil {
+		maxRuns = 1 // the version is gone; be careful
+	}
+	return c.launch(ctx, row, tasks, maxRuns)
+}
+
+// bury ends a run that cannot be taken up.
+func (c *Conductor) bury(ctx context.Context, row flow.Run, cause error) {
+	c.log.ErrorContext(ctx, "a run cannot be taken up and is failed", "run", row.ID, "err", cause)
+	now := time.Now()
+	row.State, row.Reason, row.Ended, row.Modified = flow.Failed, "The run could not be loaded: internal error", now, now
+	row.Rev++
+	err := c.store.Save(ctx, engine.Step{Run: row, Entry: flow.Entry{Run: row.ID, Seq: row.Rev, At: now, What: "buried", Detail: []byte("{}")}})
+	if err != nil {
+		c.log.ErrorContext(ctx, "fail a run", "run", row.ID, "err", err)
+	}
 }
 
 // Wait returns when every run has ended or let go.
@@ -162,7 +181,15 @@ func (c *Conductor) Start(ctx context.Context, req StartRequest) (flow.Run, erro
 		return flow.Run{}, err
 	}
 	row, created, err := c.store.InsertRun(ctx, req.Run, req.Token, c.set.MaxWorkflow, c.set.MaxRuns)
-	if err != nil || !created {
+	if err != nil {
+		return row, err
+	}
+	if !created {
+		// The token is known. Should its first answer have been lost with the
+		// launch, the run is taken up now.
+		if !row.State.Final() && !c.has(row.ID) {
+			err = c.resume(c.ctx, row)
+		}
 		return row, err
 	}
 	if err := c.launch(c.ctx, row, nil, req.MaxRuns); err != nil {
@@ -170,6 +197,12 @@ func (c *Conductor) Start(ctx context.Context, req StartRequest) (flow.Run, erro
 		c.log.ErrorContext(ctx, "launch", "run", row.ID, "err", err)
 	}
 	return row, nil
+}
+
+func (c *Conductor) has(id flow.RunID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.runs[id] != nil
 }
 
 // launch gives the run a goroutine. It is at the gate unless it has begun.

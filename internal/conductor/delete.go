@@ -19,11 +19,13 @@ type Purger interface {
 // DeleteWorkflow stops the runs of a workflow that is marked for deletion
 // and then removes it, in the background. A restart takes it up again.
 func (c *Conductor) DeleteWorkflow(ctx context.Context, wf flow.WorkflowID) error {
-	if err := c.store.SetSchedule(ctx, wf, "", time.Time{}); err != nil {
-		return err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.going[wf] {
+		c.going[wf] = true
+		c.wg.Go(func() { c.remove(c.ctx, wf) })
 	}
-	c.wg.Go(func() { c.remove(c.ctx, wf) })
-	return nil
+	return ctx.Err()
 }
 
 func (c *Conductor) resumeDeletes(ctx context.Context) error {
@@ -32,14 +34,24 @@ func (c *Conductor) resumeDeletes(ctx context.Context) error {
 		return err
 	}
 	for _, wf := range ids {
-		c.wg.Go(func() { c.remove(ctx, wf) })
+		if err := c.DeleteWorkflow(ctx, wf); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// remove waits for the runs of wf to end and purges it in small steps, so
+// remove takes wf off the schedule, waits for the runs of wf to end and purges it in small steps, so
 // that nobody waits long for the store.
 func (c *Conductor) remove(ctx context.Context, wf flow.WorkflowID) {
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.going, wf)
+	}()
+	if err := c.store.SetSchedule(ctx, wf, "", time.Time{}); err != nil && flow.KindOf(err) != flow.NotFound {
+		c.log.WarnContext(ctx, "unschedule a deleted workflow", "workflow", wf, "err", err)
+	}
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		active := c.Active(wf)
 		for _, id := range active {

@@ -48,8 +48,10 @@ var (
 
 // loop owns r: nothing else reads or writes it.
 func (r *run) loop(ctx context.Context) {
-	defer r.c.leave(r.id)
+	// First off the books, then refuse: a message that is sent in between finds
+	// the run gone and is refused by its sender.
 	defer r.refuse()
+	defer r.c.leave(r.id)
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
@@ -99,6 +101,9 @@ func (r *run) drain(m message) []message {
 func (r *run) handle(ctx context.Context, batch []message) error {
 	var steps []engine.Step
 	for i := range batch {
+		if _, ok := batch[i].ev.What.(engine.Begin); ok {
+			r.first = engine.Begin{} // to be said again if it cannot be saved
+		}
 		step, changed, err := r.eng.Apply(batch[i].ev)
 		if err != nil {
 			return r.fail(batch, err)
@@ -115,6 +120,7 @@ func (r *run) handle(ctx context.Context, batch []message) error {
 	for _, m := range batch {
 		if m.from != nil && r.inflight[m.ev.Task] == m.from {
 			delete(r.inflight, m.ev.Task)
+			r.reconcile(ctx, m.ev.Task)
 		}
 		if m.answer != nil {
 			m.answer(r.eng.Row(), nil)
@@ -229,7 +235,7 @@ func (r *run) reconcile(ctx context.Context, id flow.TaskID) {
 // actx the attempt's own.
 func (r *run) perform(ctx, actx context.Context, a lang.Attempt, self *inflight) {
 	defer self.end(nil)
-	out := r.outcome(ctx, actx, a)
+	out := r.outcome(ctx, actx, a, self)
 	if ctx.Err() != nil {
 		return // let go: whoever resumes the run asks again
 	}
@@ -248,24 +254,43 @@ func (r *run) perform(ctx, actx context.Context, a lang.Attempt, self *inflight)
 	}
 }
 
-// outcome performs the attempt until it has an outcome: when we fail rather
-// than the attempt, it tries again a few times.
-func (r *run) outcome(ctx, actx context.Context, a lang.Attempt) flow.Outcome {
+// outcome performs the attempt until it has an outcome. When we fail rather
+// than the attempt, it tries again a few times, and then has the attempt
+// ended: it may be running, and nothing may go on that nobody sees through.
+func (r *run) outcome(ctx, actx context.Context, a lang.Attempt, self *inflight) flow.Outcome {
+	const tries, endings = 4, 3
+	gaveUp, ended := false, 0
 	pause := time.Second
 	for try := 1; ; try++ {
+		ending := actx.Err() != nil // this try is told to end the attempt
 		out, err := r.try(actx, a)
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return out
+		}
+		lost := flow.Outcome{Verdict: flow.Lost, Reason: "The attempt could not be carried out: internal error"}
+		if err == nil {
+			if gaveUp && out.Verdict != flow.Success {
+				return lost
+			}
 			return out
 		}
 		r.c.log.ErrorContext(ctx, "attempt", "run", r.id, "task", a.Task.ID, "attempt", a.Task.Attempt, "try", try, "err", err)
-		if try == 4 {
-			return flow.Outcome{Verdict: flow.Lost, Reason: fmt.Sprintf("The attempt could not be carried out: %v", err)}
+		if ending {
+			if ended++; ended == endings {
+				return lost
+			}
+		} else if try == tries {
+			gaveUp = true
+			self.end(errEnd)
+			continue
+		}
+		wake := actx.Done()
+		if ending {
+			wake = nil
 		}
 		select {
-		case <-actx.Done():
-			if try > 1 {
-				return flow.Outcome{Verdict: flow.Lost, Reason: fmt.Sprintf("The attempt could not be carried out: %v", err)}
-			}
+		case <-ctx.Done():
+		case <-wake:
 		case <-time.After(pause):
 			pause *= 2
 		}
@@ -275,8 +300,7 @@ func (r *run) outcome(ctx, actx context.Context, a lang.Attempt) flow.Outcome {
 func (r *run) try(ctx context.Context, a lang.Attempt) (out flow.Outcome, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.c.log.ErrorContext(ctx, "panic in an attempt", "run", r.id, "task", a.Task.ID, "panic", p, "stack", string(debug.Stack()))
-			out, err = flow.Outcome{Verdict: flow.Failure, Reason: "internal error"}, nil
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
 	return r.c.performer.Perform(ctx, a, teller{r, a})

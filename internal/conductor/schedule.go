@@ -62,11 +62,15 @@ func (k *clock) round(ctx context.Context) time.Duration {
 		k.c.log.ErrorContext(ctx, "read due schedules", "err", err)
 		return time.Second
 	}
+	failed := false
 	for _, f := range due {
 		if err := k.fire(ctx, f); err != nil {
 			k.c.log.ErrorContext(ctx, "fire schedule", "workflow", f.Workflow, "slot", f.At, "err", err)
-			return time.Second
+			failed = true // the others must not wait for it
 		}
+	}
+	if failed {
+		return time.Second
 	}
 	if len(due) == many {
 		return 0
@@ -106,6 +110,10 @@ func (k *clock) fire(ctx context.Context, f flow.Fire) error {
 		next, err = NextFire(v.Schedule, slot)
 	}
 	if err != nil {
+		return err
+	}
+	// Loaded first: a run that is saved must not then lack its graph.
+	if _, err := k.c.graph(ctx, v.Graph); err != nil {
 		return err
 	}
 	r := k.run(ctx, v, slot, now)
