@@ -251,6 +251,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		s3:      builtin,
 		sts:     sts.New(stsconf),
 		console: a.console(tokens),
+		open:    opt.anonymous,
 	}, nil
 }
 
@@ -321,13 +322,13 @@ func (a *app) performer() (*airflow.Performer, error) {
 	}
 	ops, err := operator.New(operator.Settings{
 		Self: self, Dir: opt.data.path("tools"), Python: python,
-		Endpoint: endpoint, Region: opt.region,
+		Endpoint: endpoint, Region: opt.region, MaxXCom: opt.limits.bytes("xcom-bytes"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &airflow.Performer{
-		Driver: exec.Limit(a.driver, opt.tasks), Operators: ops, Table: operator.Default(), XComs: a.db,
+		Driver: a.driver, Slots: make(chan struct{}, max(opt.tasks, 1)), Operators: ops, Table: operator.Default(), XComs: a.db,
 		Place: &place{app: a}, Network: opt.network, Grace: 10 * time.Second, Extras: opt.extras,
 		MaxXCom: opt.limits.bytes("xcom-bytes"),
 		Limits:  exec.Limits{Memory: opt.memory, CPUs: opt.cpus, PIDs: 1024, Files: 4096, Output: 256 << 20},
@@ -373,6 +374,9 @@ func (a *app) closeAll() error {
 		a.stop(exec.ErrDetach)
 	}
 	a.background.Wait()
+	if a.conductor != nil {
+		a.conductor.Wait()
+	}
 	var errs []error
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		if err := a.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) {

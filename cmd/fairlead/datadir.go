@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 // A dataDir is where a server keeps everything.
@@ -44,7 +45,7 @@ func (d dataDir) lock() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flock(f); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("another fairlead server uses %s: stop it, or give this one its own directory with --data", d)
@@ -52,6 +53,18 @@ func (d dataDir) lock() (*os.File, error) {
 		return nil, fmt.Errorf("lock %s: %w", d, err)
 	}
 	return f, nil
+}
+
+// flock takes the lock. A server that was killed while it started a task may
+// seem to hold it for another moment: the task's process has its descriptors
+// until it executes.
+func flock(f *os.File) error {
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // A credential is an access key.

@@ -43,7 +43,7 @@ elsewhere it ends with the run.`,
 				return err
 			}
 			opt.log = log
-			v := newView(out)
+			v := newView(out, false)
 			opt.onStep = v.step
 			a, err := start(opt)
 			if err != nil {
@@ -113,6 +113,7 @@ func (a *app) demo(ctx context.Context, out io.Writer, v *view) (types.WorkflowR
 	if err != nil {
 		return "", err
 	}
+	v.follow(flow.RunID(*run.RunId))
 	began := time.Now()
 	for {
 		got, err := api.GetWorkflowRun(ctx, &mwaaserverless.GetWorkflowRunInput{WorkflowArn: made.WorkflowArn, RunId: run.RunId})

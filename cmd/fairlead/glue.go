@@ -68,7 +68,11 @@ func (d doorConductor) Stop(ctx context.Context, _ flow.WorkflowID, run flow.Run
 	if before.State.Final() {
 		return before, flow.Errorf(flow.Conflict, "run %s has ended already", run)
 	}
-	return d.a.conductor.Stop(ctx, run, "StopWorkflowRun")
+	after, err := d.a.conductor.Stop(ctx, run, "StopWorkflowRun")
+	if err == nil && after.State.Final() && after.Cause != flow.ByStop {
+		return after, flow.Errorf(flow.Conflict, "run %s has just ended by itself", run)
+	}
+	return after, err
 }
 
 func (d doorConductor) WorkflowChanged(ctx context.Context, wf flow.WorkflowID) error {
@@ -198,8 +202,8 @@ func (p *place) of(ctx context.Context, r flow.Run) (*surroundings, error) {
 		return nil, err
 	}
 	s := &surroundings{group: rt.LogGroup, env: rt.Environment, code: func() (string, error) { return "", nil }}
-	if v.Code != "" {
-		s.code = func() (string, error) { return p.app.shelf.Unpacked(v.Code) }
+	if key := v.Code; key != "" {
+		s.code = func() (string, error) { return p.app.shelf.Unpacked(key) }
 	}
 	p.surroundings.Store(r.Version, s)
 	return s, nil
@@ -208,6 +212,9 @@ func (p *place) of(ctx context.Context, r flow.Run) (*surroundings, error) {
 // readLog reads the log of an attempt.
 func (a *app) readLog(ctx context.Context, r flow.Run, task flow.TaskID, attempt int, want flow.LogRange) (flow.LogPage, error) {
 	v, err := a.db.Version(ctx, r.Workflow, r.Version)
+	if flow.KindOf(err) == flow.NotFound { // deleted since: its log is where logs are by default
+		v, err = flow.Version{Workflow: r.Workflow, Settings: json.RawMessage("{}")}, nil
+	}
 	if err != nil {
 		return flow.LogPage{}, err
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"fairlead/internal/aws/sigv4"
 )
@@ -10,13 +13,60 @@ import (
 // Doors are what listens behind the one port.
 type doors struct {
 	mwaa, logs, s3, sts, console http.Handler
+	// open says that signatures are not checked: then only requests that can't
+	// come from a web page elsewhere are let in.
+	open bool
 }
 
 // ServeHTTP finds the door that a request is for: by the operation it names,
 // else by the service that its signature is for, else by what sent it. Host
 // prefixes that some clients put before the address are ignored.
 func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d.door(r).ServeHTTP(w, r)
+	if d.open && !fromHere(r) {
+		http.Error(w, "this server checks no signatures, so it answers only under a name of this machine, and no other site's pages", http.StatusForbidden)
+		return
+	}
+	door := d.door(r)
+	limit := bodyTime
+	if door == d.s3 {
+		limit = objectTime
+	}
+	// Not every writer can; then the server's own limits are all there is.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
+	door.ServeHTTP(w, r)
+}
+
+// How long a client may take to send its request.
+const (
+	bodyTime   = time.Minute
+	objectTime = 6 * time.Hour
+)
+
+// fromHere reports whether a request names this machine as its host, and was
+// not made by a page of another origin: a browser may be made to send
+// anything to an address of this machine.
+func fromHere(r *http.Request) bool {
+	if !isLocal(r.Host) {
+		return false
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && isLocal(u.Host)
+}
+
+func isLocal(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(strings.Trim(host, "[]"))
+	return ip != nil && ip.IsLoopback()
 }
 
 func (d doors) door(r *http.Request) http.Handler {
@@ -46,7 +96,8 @@ func (d doors) door(r *http.Request) http.Handler {
 		return d.mwaa
 	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		return d.sts
-	case strings.Contains(r.Header.Get("Accept"), "text/html"), r.Header.Get("Sec-Fetch-Site") != "", r.URL.Path == "/" && r.Method != http.MethodPost:
+	case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/assets/"), // of the console: browsers say little of them
+		strings.Contains(r.Header.Get("Accept"), "text/html"), r.Header.Get("Sec-Fetch-Site") != "", r.URL.Path == "/" && r.Method != http.MethodPost:
 		return d.console
 	}
 	return d.s3

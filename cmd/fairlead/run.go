@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
@@ -106,15 +107,14 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 	if !ok {
 		out = os.Stdout
 	}
-	v := newView(out)
+	v := newView(out, watch)
+	id := mwaa.NewRunID() // known before the server, which may take up other runs
+	v.follow(id)
 	ended := make(chan flow.Run, 1)
 	opt.onStep = func(s engine.Step) {
 		v.step(s)
-		if s.Run.State.Final() {
-			select {
-			case ended <- s.Run:
-			default:
-			}
+		if s.Run.ID == id && s.Run.State.Final() {
+			ended <- s.Run
 		}
 	}
 	a, err := start(opt)
@@ -122,7 +122,7 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 		return err
 	}
 	began := time.Now()
-	r, err := a.runOnce(cmd.Context(), def, src, codePath, params)
+	r, err := a.runOnce(cmd.Context(), id, def, src, codePath, params)
 	if err != nil {
 		a.close()
 		return err
@@ -147,7 +147,7 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 }
 
 // runOnce keeps the definition as a workflow of one version and starts it.
-func (a *app) runOnce(ctx context.Context, def flow.Definition, src []byte, codePath string, params json.RawMessage) (flow.Run, error) {
+func (a *app) runOnce(ctx context.Context, id flow.RunID, def flow.Definition, src []byte, codePath string, params json.RawMessage) (flow.Run, error) {
 	now := time.Now()
 	key, err := a.db.PutGraph(ctx, def.Graph)
 	if err != nil {
@@ -169,11 +169,11 @@ func (a *app) runOnce(ctx context.Context, def flow.Definition, src []byte, code
 		}
 		v.CodeAt = now
 	}
-	if w, v, _, err = a.db.CreateWorkflow(ctx, w, v, flow.Token{}, 0); err != nil {
+	if _, v, _, err = a.db.CreateWorkflow(ctx, w, v, flow.Token{}, 0); err != nil {
 		return flow.Run{}, err
 	}
 	r := newRun(v, flow.OnDemand, now, now)
-	r.Params = params
+	r.ID, r.Params = id, params
 	return a.conductor.Start(ctx, conductor.StartRequest{Run: r, MaxRuns: v.MaxRuns})
 }
 
@@ -185,8 +185,10 @@ func (a *app) await(ctx context.Context, r flow.Run, ended <-chan flow.Run) flow
 		return final
 	case <-ctx.Done():
 	}
-	fmt.Fprintln(os.Stderr, "stopping the run")
-	limit, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	fmt.Fprintln(os.Stderr, "stopping the run; press Ctrl-C again to let it go")
+	again, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	limit, cancel := context.WithTimeout(again, 25*time.Second)
 	defer cancel()
 	row, err := a.conductor.Stop(limit, r.ID, "interrupt")
 	if err != nil {

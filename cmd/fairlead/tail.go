@@ -55,14 +55,16 @@ func (a *app) printNew(r flow.Run, seen map[string]int64, w io.Writer) {
 	for _, task := range tasks {
 		for n := 1; n <= task.Attempt; n++ {
 			key := fmt.Sprintf("%s#%d", task.ID, n)
-			page, err := a.readLog(ctx, r, task.ID, n, flow.LogRange{From: seen[key], Limit: 1000})
-			if err != nil {
-				continue // nothing was written yet
+			for {
+				page, err := a.readLog(ctx, r, task.ID, n, flow.LogRange{From: seen[key], Limit: 1000})
+				if err != nil || page.Tail == seen[key] {
+					break // nothing was written yet, or no more
+				}
+				for _, e := range page.Events {
+					fmt.Fprintf(w, "%s | %s\n", task.ID, eventText(e.Text))
+				}
+				seen[key] = page.Tail
 			}
-			for _, e := range page.Events {
-				fmt.Fprintf(w, "%s | %s\n", task.ID, eventText(e.Text))
-			}
-			seen[key] = page.Tail
 		}
 	}
 }

@@ -19,6 +19,8 @@ type view struct {
 	live bool
 
 	mu    sync.Mutex
+	id    flow.RunID // the run to follow; empty until it is known
+	early []engine.Step
 	run   flow.Run
 	tasks []flow.Task
 	names int // width of the longest task id
@@ -35,9 +37,10 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" && os.Getenv("NO_COLOR") == ""
 }
 
-// newView returns a view that draws until it is closed.
-func newView(out *os.File) *view {
-	v := &view{out: out, live: isTerminal(out), quit: make(chan struct{}), done: make(chan struct{})}
+// newView returns a view that draws until it is closed. Lines are for when
+// something else is printed meanwhile, which a table would be drawn over.
+func newView(out *os.File, lines bool) *view {
+	v := &view{out: out, live: !lines && isTerminal(out), quit: make(chan struct{}), done: make(chan struct{})}
 	go v.loop()
 	return v
 }
@@ -46,9 +49,29 @@ func newView(out *os.File) *view {
 func (v *view) step(s engine.Step) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.run.ID != "" && v.run.ID != s.Run.ID {
-		return // another run of the same server
+	switch {
+	case v.id == "" && len(v.early) < 10_000:
+		v.early = append(v.early, s)
+	case v.id == s.Run.ID: // the server may have others
+		v.take(s)
 	}
+}
+
+// follow says which run to show.
+func (v *view) follow(id flow.RunID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.id = id
+	for _, s := range v.early {
+		if s.Run.ID == id {
+			v.take(s)
+		}
+	}
+	v.early = nil
+}
+
+// take enters a step; v.mu is held.
+func (v *view) take(s engine.Step) {
 	v.run = s.Run
 	for _, t := range s.Tasks {
 		for len(v.tasks) <= t.Index {

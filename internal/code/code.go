@@ -50,6 +50,15 @@ func New(dir string, limits Limits) (*Shelf, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	// What a crash left half done.
+	for _, pattern := range []string{"incoming-*", "unpacking-*"} {
+		left, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is good
+		for _, path := range left {
+			if err := os.RemoveAll(path); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return &Shelf{dir: dir, limits: limits}, nil
 }
 
@@ -128,14 +137,17 @@ func (s *Shelf) Unpacked(key string) (string, error) {
 	if !ok || !fs.ValidPath(key) {
 		return "", fmt.Errorf("code package %q: malformed key", key)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	packed := filepath.Join(s.dir, id, name)
 	// The name is part of the result: the same bytes may come as a.py and b.py.
 	sum := sha256.Sum256([]byte(name))
 	done := filepath.Join(s.dir, id, "files-"+hex.EncodeToString(sum[:8]))
 	if _, err := os.Stat(done); err == nil {
 		return done, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := os.Stat(done); err == nil {
+		return done, nil // unpacked while we waited
 	}
 	tmp, err := os.MkdirTemp(s.dir, "unpacking-")
 	if err != nil {
@@ -197,6 +209,8 @@ func unzipOne(root *os.Root, f *zip.File, left int64) (int64, error) {
 	switch {
 	case name == "" || !fs.ValidPath(name):
 		return 0, errors.New("the path leads outside of the package")
+	case len(name) > 1024 || strings.Count(name, "/") > 30:
+		return 0, errors.New("the path is too long")
 	case f.Mode()&fs.ModeSymlink != 0:
 		return 0, errors.New("symbolic links are not allowed")
 	case f.FileInfo().IsDir():

@@ -533,3 +533,99 @@ func TestDeleteStopsRunsAndRemovesAll(t *testing.T) {
 		}
 	})
 }
+
+// A store that loses the first save of a beginning.
+type loseBegin struct {
+	*store.DB
+	mu   sync.Mutex
+	lost map[flow.RunID]bool
+}
+
+func (l *loseBegin) Save(ctx context.Context, steps ...engine.Step) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range steps {
+		if s.Entry.What == "begin" && !l.lost[s.Run.ID] {
+			l.lost[s.Run.ID] = true
+			return errors.New("disk is busy")
+		}
+	}
+	return l.DB.Save(ctx, steps...)
+}
+
+func TestABeginThatIsNotSavedIsSaidAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 10s"), 1, conductor.Settings{})
+		defer d.close()
+		d.crash()
+		d.serve(&loseBegin{DB: d.db, lost: map[flow.RunID]bool{}})
+		for _, id := range []string{"r1", "r2", "r3"} {
+			d.start(id)
+		}
+		for _, id := range []string{"r1", "r2", "r3"} {
+			d.want(d.settle(id), "succeeded: a=succeeded#1")
+		}
+	})
+}
+
+// TestStopAtTheEnd stops runs at the moment they end: every stop must be
+// answered.
+func TestStopAtTheEnd(t *testing.T) {
+	d := deploy(t, graph("a ok 0s"), 0, conductor.Settings{})
+	defer d.close()
+	for n := range 20 {
+		id := fmt.Sprint("r", n)
+		d.start(id)
+		var wg sync.WaitGroup
+		for range 32 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				defer cancel()
+				if _, err := d.c.Stop(ctx, flow.RunID(id), "test"); err != nil && flow.KindOf(err) != flow.Busy {
+					t.Errorf("stop %s: %v", id, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// A performer that cannot say how an attempt fares, until it is told to end
+// it.
+type blind struct {
+	*world
+	ended chan struct{}
+}
+
+func (b blind) Perform(ctx context.Context, _ lang.Attempt, _ lang.Tell) (flow.Outcome, error) {
+	if context.Cause(ctx) == errDetach {
+		return flow.Outcome{}, errDetach
+	}
+	if ctx.Err() != nil {
+		close(b.ended)
+		return flow.Outcome{Verdict: flow.Failure, Reason: "ended"}, nil
+	}
+	return flow.Outcome{}, errors.New("the driver does not answer")
+}
+
+func TestAnAttemptIsEndedBeforeItIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{})
+		defer d.close()
+		d.crash()
+		b := blind{d.world, make(chan struct{})}
+		ctx, stop := context.WithCancelCause(context.Background())
+		d.stop = stop
+		d.c = conductor.New(d.db, b, d.set, slog.New(slog.DiscardHandler), nil)
+		if err := d.c.Resume(ctx); err != nil {
+			t.Fatal(err)
+		}
+		d.start("r")
+		d.want(d.settle("r"), "failed: a=failed#1")
+		select {
+		case <-b.ended:
+		default:
+			t.Error("the attempt was given up, and nobody was told to end it")
+		}
+	})
+}

@@ -274,7 +274,13 @@ func (r *Run) ended(id flow.TaskID, e Ended, now time.Time) {
 	if t.Started.IsZero() && verdict != canceled {
 		t.Started = now
 	}
-	t.Ended = now
+	// An attempt may have ended while nobody looked. Its time is its own; a
+	// clock that was set meanwhile must not turn it around.
+	end := now
+	if e.Ended.After(t.Started) && e.Ended.Before(now) {
+		end = e.Ended
+	}
+	t.Ended = end
 	t.Cause = ""
 	t.Reason = reason
 	t.Mark = nil
@@ -295,7 +301,7 @@ func (r *Run) ended(id flow.TaskID, e Ended, now time.Time) {
 		switch {
 		case left:
 			r.set(i, flow.Retrying, now)
-			r.setDue(i, now.Add(r.graph.Nodes[i].Delay))
+			r.setDue(i, end.Add(r.graph.Nodes[i].Delay))
 		case verdict == flow.Timeout:
 			r.set(i, flow.TimedOut, now)
 		default:

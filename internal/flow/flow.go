@@ -188,6 +188,8 @@ type Outcome struct {
 	Reason  string `json:",omitempty"`
 	// Outputs maps keys to JSON values that later tasks may read.
 	Outputs map[string]json.RawMessage `json:",omitempty"`
+	// Ended is when the attempt ended, if that was before it was noticed.
+	Ended time.Time `json:",omitzero"`
 	// Until is when a Rest ends.
 	Until time.Time `json:",omitzero"`
 	// Mark replaces the task's mark when it rests.

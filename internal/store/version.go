@@ -159,11 +159,20 @@ func (db *DB) Versions(ctx context.Context, wf flow.WorkflowID, page flow.Page) 
 
 // DeleteVersion removes a version. If it was the latest the one before it
 // becomes the latest, which is not scheduled until [DB.SetSchedule] is called.
-// The only version of a workflow cannot be removed: a Conflict.
+// The only version of a workflow cannot be removed, nor one that an active
+// run needs: a Conflict.
 func (db *DB) DeleteVersion(ctx context.Context, wf flow.WorkflowID, id flow.VersionID) error {
 	return db.write(ctx, func(t *tx) error {
 		w, err := standing(t, wf)
 		if err != nil {
+			return err
+		}
+		used, err := one(t, value[string], `SELECT id FROM run WHERE workflow = $1 AND version = $2 AND active = 1 LIMIT 1`, string(wf), string(id))
+		if err == nil {
+			return flow.Errorf(flow.Conflict, "run %s of version %q is still active: stop it, or wait for its end", used, id).
+				About("WorkflowVersion", string(id))
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		gone, err := t.exec(`DELETE FROM version WHERE workflow = $1 AND id = $2`, string(wf), string(id))

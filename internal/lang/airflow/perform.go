@@ -25,8 +25,11 @@ type Performer struct {
 	XComs     XComs
 	Place     Place
 	Limits    exec.Limits // of each process; Wall is the task's own
-	Network   string      // as in exec.Spec
-	Grace     time.Duration
+	// Slots bounds how many processes run at once, by its capacity; nil is no
+	// bound.
+	Slots   chan struct{}
+	Network string // as in exec.Spec
+	Grace   time.Duration
 	// MaxXCom bounds one published value in bytes; zero is the service's
 	// 100 KB.
 	MaxXCom int
@@ -55,7 +58,9 @@ type Place interface {
 
 // Perform carries out one attempt, or takes it up again.
 func (p *Performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
-	w, err := p.open(ctx, a)
+	// An attempt that is to end must still be found and ended, so only what
+	// acts on it heeds ctx; what prepares does not.
+	w, err := p.open(context.WithoutCancel(ctx), a)
 	if err != nil {
 		return flow.Outcome{}, err
 	}
@@ -66,8 +71,33 @@ func (p *Performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell)
 	if ctx.Err() == nil || out.Verdict == flow.Success {
 		out = w.checkOutputs(out)
 	}
+	out.Ended = w.ended
 	w.finish(out)
 	return out, nil
+}
+
+// takeSlot waits for one of the slots for processes and returns what gives it
+// back. A process that runs already does not wait for one, and neither does
+// an attempt that is to end.
+func (w *work) takeSlot(ctx context.Context) (release func()) {
+	if w.Slots == nil {
+		return func() {}
+	}
+	release = func() { <-w.Slots }
+	if w.Task.Handle != "" {
+		select {
+		case w.Slots <- struct{}{}:
+			return release
+		default:
+			return func() {}
+		}
+	}
+	select {
+	case w.Slots <- struct{}{}:
+		return release
+	case <-ctx.Done():
+		return func() {}
+	}
 }
 
 // Forget removes what the driver keeps of an ended attempt.
@@ -90,7 +120,8 @@ type work struct {
 	meta   Meta
 	log    *taskLog
 	began  time.Time
-	told   bool // the process has written its failure into the log itself
+	ended  time.Time // when the process ended; zero if that is not known
+	told   bool      // the process has written its failure into the log itself
 }
 
 func (p *Performer) open(ctx context.Context, a lang.Attempt) (*work, error) {
@@ -122,12 +153,16 @@ func (w *work) perform(ctx context.Context, tell lang.Tell) (flow.Outcome, error
 
 // run carries out an operator that acts in a process of its own.
 func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow.Outcome, error) {
-	call, err := w.call(ctx)
+	// The slot comes first: a call that is made now and waits would carry
+	// keys that expire and XComs that fill the memory.
+	defer w.takeSlot(ctx)()
+	prepare := context.WithoutCancel(ctx)
+	call, err := w.call(prepare)
 	if err != nil {
 		return w.failed(err)
 	}
 	if w.action.wantsXComs() {
-		if err := w.giveXComs(ctx, &call); err != nil {
+		if err := w.giveXComs(prepare, &call); err != nil {
 			return flow.Outcome{}, err
 		}
 	}
@@ -150,6 +185,7 @@ func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow
 		}
 		return flow.Outcome{}, err
 	}
+	w.ended = exit.Ended
 	switch exit.Why {
 	case exec.Lost:
 		return flow.Outcome{Verdict: flow.Lost, Reason: "The worker was lost: its supervisor ended without a report"}, nil

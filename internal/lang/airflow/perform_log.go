@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -47,7 +48,11 @@ func errorType(err error) string {
 
 // pyFloat prints a float as Python does.
 func pyFloat(f float64) string {
-	s := strconv.FormatFloat(f, 'g', -1, 64)
+	form := byte('f')
+	if abs := math.Abs(f); abs >= 1e16 || abs != 0 && abs < 1e-4 {
+		form = 'g'
+	}
+	s := strconv.FormatFloat(f, form, -1, 64)
 	if !strings.ContainsAny(s, ".en") {
 		s += ".0"
 	}

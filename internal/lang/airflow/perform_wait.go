@@ -29,7 +29,7 @@ func (w *work) wait(ctx context.Context, p operator.Poker, tell lang.Tell) (flow
 	if first.IsZero() {
 		first = began
 	}
-	call, err := w.call(ctx)
+	call, err := w.call(context.WithoutCancel(ctx))
 	if err != nil {
 		return w.failed(err)
 	}
@@ -62,12 +62,15 @@ func (w *work) wait(ctx context.Context, p operator.Poker, tell lang.Tell) (flow
 			return w.sensorTimeout(s, elapsed), nil
 		}
 		pause := w.pause(s, n, elapsed, began)
+		changed := err == nil && string(found.Mark) != string(mark)
+		if changed {
+			mark = found.Mark
+		}
 		if s.Mode == "reschedule" {
 			w.say("info", "airflow.sdk.bases.sensor", fmt.Sprintf("Rescheduling task, marking task as UP_FOR_RESCHEDULE for %s", pause))
-			return flow.Outcome{Verdict: flow.Rest, Until: time.Now().Add(pause), Mark: found.Mark}, nil
+			return flow.Outcome{Verdict: flow.Rest, Until: time.Now().Add(pause), Mark: mark}, nil
 		}
-		if string(found.Mark) != string(mark) && err == nil {
-			mark = found.Mark
+		if changed {
 			if err := tell.Mark(mark); err != nil {
 				return flow.Outcome{}, err
 			}
@@ -116,7 +119,8 @@ func (w *work) sensorTimeout(s *Sensor, elapsed time.Duration) flow.Outcome {
 // pause returns how long to wait after the n-th look of an attempt that
 // began at began. The growing interval and its jitter are Airflow's.
 func (w *work) pause(s *Sensor, n int, elapsed time.Duration, began time.Time) time.Duration {
-	interval := seconds(s.PokeInterval)
+	// An interval of nothing would be a busy loop.
+	interval := max(seconds(s.PokeInterval), 100*time.Millisecond)
 	if !s.ExponentialBackoff {
 		return interval
 	}
