@@ -6,13 +6,17 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"fairlead/internal/aws/page"
@@ -73,6 +77,39 @@ func defaultOptions() options {
 	}
 }
 
+var (
+	regionPattern  = regexp.MustCompile(`^[a-z]{2}-(?:[a-z]+-)+[0-9]$`)
+	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+)
+
+// leastMemory is what a shell needs to start.
+const leastMemory = 4 << 20
+
+// validate refuses settings under which nothing could run.
+func (o options) validate() error {
+	switch {
+	case !regionPattern.MatchString(o.region):
+		return usagef("--region %q: expected a region's name, such as us-east-1", o.region)
+	case !accountPattern.MatchString(o.account):
+		return usagef("--account %q: expected 12 digits", o.account)
+	case o.network != "host" && o.network != "none":
+		return usagef("--network %q: expected host or none", o.network)
+	case o.tasks < 1:
+		return usagef("--tasks %d: at least 1 is needed for anything to run", o.tasks)
+	case o.memory != 0 && o.memory < leastMemory:
+		return usagef("--task-memory %d: at least %d bytes (4MiB) are needed; 0 is no bound", o.memory, leastMemory)
+	case o.cpus < 0:
+		return usagef("--task-cpus %v: expected a number of cores; 0 is no bound", o.cpus)
+	}
+	if o.s3 != "" {
+		u, err := url.Parse(o.s3)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return usagef("--s3-endpoint %q: expected a URL, such as https://s3.example.com", o.s3)
+		}
+	}
+	return nil
+}
+
 // An app is a server with all its parts, put together.
 type app struct {
 	opt       options
@@ -104,6 +141,9 @@ func start(opt options) (_ *app, err error) {
 			_ = a.closeAll() // the first error is the one to tell
 		}
 	}()
+	if err := opt.validate(); err != nil {
+		return nil, err
+	}
 	if err := a.claimPlace(); err != nil {
 		return nil, err
 	}
@@ -153,7 +193,10 @@ func (a *app) claimPlace() error {
 		return err
 	}
 	if a.listener, err = net.Listen("tcp", a.opt.listen); err != nil {
-		return fmt.Errorf("%w: choose another address with --listen, or stop what listens there", err)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return fmt.Errorf("%s is taken: stop what listens there, or choose another address with --listen", a.opt.listen)
+		}
+		return usagef("--listen %s: %v", a.opt.listen, err)
 	}
 	a.closers = append(a.closers, a.listener.Close)
 	addr := a.listener.Addr().(*net.TCPAddr)
@@ -182,6 +225,36 @@ func (a *app) openRows(ctx context.Context) error {
 	}
 	a.db = db
 	a.closers = append(a.closers, db.Close)
+	release, err := db.Hold(ctx)
+	if errors.Is(err, store.ErrHeld) {
+		return errors.New("another fairlead server uses this database: stop it, or give this one its own with --database")
+	}
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, release)
+	return a.sameDatabase(ctx)
+}
+
+// sameDatabase refuses a data directory whose attempts belong to another
+// database: they would be taken for lost, and killed as nobody's.
+func (a *app) sameDatabase(ctx context.Context) error {
+	fresh := make([]byte, 16)
+	_, _ = rand.Read(fresh) // never fails
+	id, err := a.db.PutSetting(ctx, "database-id", fresh, true)
+	if err != nil {
+		return err
+	}
+	ours := hex.EncodeToString(id)
+	var known string
+	switch err := a.opt.data.read("database.json", &known); {
+	case errors.Is(err, fs.ErrNotExist):
+		return a.opt.data.write("database.json", ours)
+	case err != nil:
+		return err
+	case known != ours:
+		return fmt.Errorf("%s holds tasks and objects of another database: name that one with --database, or choose another --data", a.opt.data)
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 	_ "time/tzdata" // schedules name zones, and not every machine has them
 
@@ -34,7 +35,7 @@ func (c compiler) compile(src []byte, hasCode bool) (flow.Definition, []flow.Dia
 
 func checkCommand() *cobra.Command {
 	var format string
-	var code bool
+	var code string
 	cmd := &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Say what the service would say of definitions",
@@ -50,7 +51,7 @@ would refuse or ignore, with line and column and what to write instead.
 				if err != nil {
 					return err
 				}
-				_, found := compiler{}.compile(src, code)
+				_, found := compiler{}.compile(src, code != "")
 				all = append(all, airflow.FileDiagnostics{File: name, Source: src, Found: found})
 				for _, d := range found {
 					refused = refused || d.Severity == flow.Fault
@@ -60,14 +61,31 @@ would refuse or ignore, with line and column and what to write instead.
 				return err
 			}
 			if refused {
+				hintCode(cmd.ErrOrStderr(), all, code)
 				return exitError(1)
 			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, json or github")
-	cmd.Flags().BoolVar(&code, "code", false, "the workflow comes with a code package")
+	cmd.Flags().StringVar(&code, "code", "", codeHelp)
 	return cmd
+}
+
+// codeHelp describes the flag that names a code package.
+const codeHelp = "code package that comes with the workflow: a .py, .sh or .zip file, or a directory"
+
+// hintCode names the flag to those whose definition was refused for want of a
+// code package.
+func hintCode(w io.Writer, all []airflow.FileDiagnostics, given string) {
+	for _, f := range all {
+		for _, d := range f.Found {
+			if given == "" && strings.Contains(d.Fix, "code package") {
+				fmt.Fprintln(w, "fairlead: name the code package with --code PATH")
+				return
+			}
+		}
+	}
 }
 
 func readDefinition(name string) ([]byte, error) {

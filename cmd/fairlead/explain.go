@@ -16,7 +16,7 @@ import (
 
 func explainCommand() *cobra.Command {
 	var format string
-	var code bool
+	var code string
 	cmd := &cobra.Command{
 		Use:   "explain FILE",
 		Short: "Say what a definition means, or draw its graph",
@@ -38,7 +38,7 @@ its faults are printed as by check, and the exit status is 1.`,
 			if err != nil {
 				return err
 			}
-			def, found := compiler{}.compile(src, code)
+			def, found := compiler{}.compile(src, code != "")
 			if slices.ContainsFunc(found, func(d flow.Diagnostic) bool { return d.Severity == flow.Fault }) {
 				// To standard error, so that no fault ends up in a picture.
 				all := []airflow.FileDiagnostics{{File: args[0], Source: src, Found: found}}
@@ -59,7 +59,7 @@ its faults are printed as by check, and the exit status is 1.`,
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, json, svg or mermaid")
-	cmd.Flags().BoolVar(&code, "code", false, "the workflow comes with a code package")
+	cmd.Flags().StringVar(&code, "code", "", codeHelp)
 	return cmd
 }
 

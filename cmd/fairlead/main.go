@@ -67,8 +67,8 @@ unchanged when AWS_ENDPOINT_URL points here.
   fairlead check FILE...     what the service would say of a definition
   fairlead run FILE          run one definition without a server
 
-Every flag can be set by an environment variable: --max-runs by
-FAIRLEAD_MAX_RUNS.`,
+Every flag can be set by an environment variable: --task-memory by
+FAIRLEAD_TASK_MEMORY.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {

@@ -26,8 +26,10 @@ func operatorsCommand() *cobra.Command {
 				specs = slices.DeleteFunc(specs, func(s *operator.Spec) bool {
 					return !strings.EqualFold(s.Class, args[0]) && !slices.Contains(s.Paths, args[0])
 				})
-				if len(specs) == 0 {
-					return fmt.Errorf("no operator %q; the nearest is %s", args[0], table.Nearest(args[0]))
+				if near := table.Nearest(args[0]); len(specs) == 0 && near != "" {
+					return fmt.Errorf("no operator %q; the nearest is %s", args[0], near)
+				} else if len(specs) == 0 {
+					return fmt.Errorf("no operator %q: `fairlead operators` lists them", args[0])
 				}
 			}
 			out := cmd.OutOrStdout()

@@ -26,11 +26,7 @@ func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this server checks no signatures, so it answers only under a name of this machine, and no other site's pages", http.StatusForbidden)
 		return
 	}
-	door := d.door(r)
-	limit := bodyTime
-	if door == d.s3 {
-		limit = objectTime
-	}
+	door, limit := d.door(r)
 	// Not every writer can; then the server's own limits are all there is.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
 	door.ServeHTTP(w, r)
@@ -69,38 +65,40 @@ func isLocal(hostport string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-func (d doors) door(r *http.Request) http.Handler {
+// door returns who answers a request, and how long the client may take to
+// send it.
+func (d doors) door(r *http.Request) (http.Handler, time.Duration) {
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
 		if strings.HasPrefix(target, "Logs_") {
-			return d.logs
+			return d.logs, bodyTime
 		}
-		return d.mwaa
+		return d.mwaa, bodyTime
 	}
 	if _, service, ok := sigv4.Scope(r); ok {
 		switch service {
 		case "s3":
-			return d.s3
+			return d.s3, objectTime
 		case "logs":
-			return d.logs
+			return d.logs, bodyTime
 		case "sts":
-			return d.sts
+			return d.sts, bodyTime
 		case "airflow-serverless":
-			return d.mwaa
+			return d.mwaa, bodyTime
 		}
-		return unserved(service)
+		return unserved(service), bodyTime
 	}
 	switch {
 	case r.URL.Path == "/healthz":
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }), bodyTime
 	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json"):
-		return d.mwaa
+		return d.mwaa, bodyTime
 	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
-		return d.sts
+		return d.sts, bodyTime
 	case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/assets/"), // of the console: browsers say little of them
 		strings.Contains(r.Header.Get("Accept"), "text/html"), r.Header.Get("Sec-Fetch-Site") != "", r.URL.Path == "/" && r.Method != http.MethodPost:
-		return d.console
+		return d.console, bodyTime
 	}
-	return d.s3
+	return d.s3, objectTime
 }
 
 // unserved answers a client of a service that nobody here speaks.

@@ -47,7 +47,7 @@ Exits with 0 when the run succeeds, 1 when it does not, 2 on wrong usage.`,
 	serverFlags(cmd, &opt)
 	f := cmd.Flags()
 	f.StringArrayVarP(&params, "param", "p", nil, "override a parameter: key=value; the value is JSON if it reads as such, else text")
-	f.StringVar(&codePath, "code", "", "code package: a .py, .sh or .zip file, or a directory")
+	f.StringVar(&codePath, "code", "", codeHelp)
 	f.BoolVar(&watch, "watch", false, "show what tasks print while they run")
 	f.StringVar((*string)(&opt.data), "data", "", "keep the state in this directory")
 	return cmd
@@ -87,6 +87,7 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 	}
 	for _, d := range found {
 		if d.Severity == flow.Fault {
+			hintCode(errOut, []airflow.FileDiagnostics{{Found: found}}, codePath)
 			return exitError(1)
 		}
 	}

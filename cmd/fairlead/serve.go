@@ -61,7 +61,7 @@ func serverFlags(cmd *cobra.Command, opt *options) {
 	f.StringVar(&opt.python, "python", opt.python, "interpreter of PythonOperator")
 	f.StringVar(&opt.network, "network", opt.network, "network of tasks: host or none")
 	f.IntVar(&opt.tasks, "tasks", opt.tasks, "how many task processes run at once")
-	f.Int64Var(&opt.memory, "task-memory", opt.memory, "memory of one task, in bytes")
+	f.Var((*bytesFlag)(&opt.memory), "task-memory", "memory of one task, such as 512MiB; 0 is no bound")
 	f.Float64Var(&opt.cpus, "task-cpus", opt.cpus, "cores of one task; 0 is no bound")
 	f.BoolVar(&opt.skipped, "show-skipped", false, "show skipped tasks as SKIPPED, which the API does not have, instead of NONE")
 	f.BoolVar(&opt.extras, "template-extras", false, "offer run_id, logical_date and dag_run to templates, which the service does not document")

@@ -267,7 +267,11 @@ func (r *run) outcome(ctx, actx context.Context, a lang.Attempt, self *inflight)
 		if ctx.Err() != nil {
 			return out
 		}
-		lost := flow.Outcome{Verdict: flow.Lost, Reason: "The attempt could not be carried out: internal error"}
+		reason := "internal error"
+		if flow.KindOf(err) != flow.Internal {
+			reason = err.Error()
+		}
+		lost := flow.Outcome{Verdict: flow.Lost, Reason: "The attempt could not be carried out: " + reason}
 		if err == nil {
 			if gaveUp && out.Verdict != flow.Success {
 				return lost

@@ -45,10 +45,11 @@ func (a *args) text(name string) string {
 	return s
 }
 
-// needed returns a text argument that may be neither None nor empty.
+// needed returns a text argument that may not be None, and only for Bash, to
+// which it is a command that does nothing, be empty.
 func (a *args) needed(name string) string {
 	s := a.text(name)
-	if s == "" && a.err == nil {
+	if s == "" && a.err == nil && (name != "bash_command" || string(a.raw(name)) != `""`) {
 		a.err = Errorf("%s: the argument %s has no value", a.spec.Class, name)
 	}
 	return s

@@ -31,6 +31,7 @@ import (
 // goroutines. A write that returned nil is on disk; one that returned an
 // error changed nothing, unless the error says that its fate is unknown.
 type DB struct {
+	file  string // of the SQLite file; empty on PostgreSQL
 	reads *sql.DB
 	stmts sync.Map // SQL text → *sql.Stmt on reads
 	// writer is nil on PostgreSQL, where a write takes a connection of reads.
@@ -97,7 +98,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	}
 	reads.SetMaxOpenConns(readers)
 	reads.SetMaxIdleConns(readers)
-	return &DB{reads: reads, writer: w}, nil
+	return &DB{file: path, reads: reads, writer: w}, nil
 }
 
 func openPostgres(ctx context.Context, url string) (*DB, error) {

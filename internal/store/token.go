@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"fairlead/internal/flow"
@@ -29,7 +30,8 @@ func made(t *tx, scope string, k flow.Token, now time.Time) (string, error) {
 	case err != nil:
 		return "", err
 	case fingerprint != k.Fingerprint:
-		return "", flow.Errorf(flow.Conflict, "client token %q was used for another request", k.Key)
+		return "", flow.Errorf(flow.Conflict, "client token %q was used for a request with other parameters", k.Key[strings.LastIndexByte(k.Key, '/')+1:]).
+			About("ClientToken", k.Key[strings.LastIndexByte(k.Key, '/')+1:])
 	}
 	return id, nil
 }

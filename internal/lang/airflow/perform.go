@@ -183,6 +183,13 @@ func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) && !errors.Is(err, exec.ErrDetach) {
 			return flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped before it began"}, nil
 		}
+		if flow.KindOf(err) == flow.Invalid { // it will be no better the next time
+			return flow.Outcome{Verdict: flow.Fatal, Reason: err.Error()}, nil
+		}
+		if !errors.Is(err, exec.ErrDetach) {
+			// Whoever owns the task owns the machine: let them see what it lacks.
+			return flow.Outcome{}, flow.Errorf(flow.Busy, "the task's process could not be started or followed: %w", err)
+		}
 		return flow.Outcome{}, err
 	}
 	w.ended = exit.Ended

@@ -60,6 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"journal", journal},
 		{"deleting a workflow", deleteWorkflow},
 		{"retention", retention},
+		{"one holder", oneHolder},
 		{"page keys are checked", pageKeys},
 		{"contexts", contexts},
 		{"buckets", buckets},
