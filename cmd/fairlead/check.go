@@ -46,6 +46,9 @@ would refuse or ignore, with line and column and what to write instead.
 		RunE: func(cmd *cobra.Command, files []string) error {
 			var all []airflow.FileDiagnostics
 			refused := false
+			if err := needCode(code); err != nil {
+				return err
+			}
 			for _, name := range files {
 				src, err := readDefinition(name)
 				if err != nil {
@@ -74,6 +77,17 @@ would refuse or ignore, with line and column and what to write instead.
 
 // codeHelp describes the flag that names a code package.
 const codeHelp = "code package that comes with the workflow: a .py, .sh or .zip file, or a directory"
+
+// needCode refuses a code package that is not there.
+func needCode(path string) error {
+	if path == "" {
+		return nil
+	}
+	if _, err := os.Stat(path); err != nil {
+		return usagef("--code: %v", err)
+	}
+	return nil
+}
 
 // hintCode names the flag to those whose definition was refused for want of a
 // code package.

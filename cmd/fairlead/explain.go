@@ -34,6 +34,9 @@ its faults are printed as by check, and the exit status is 1.`,
 			if !ok {
 				return usagef("--format %q: expected text, json, svg or mermaid", format)
 			}
+			if err := needCode(code); err != nil {
+				return err
+			}
 			src, err := readDefinition(args[0])
 			if err != nil {
 				return err

@@ -52,7 +52,7 @@ const explained = `nightly:
 `
 
 func TestExplainText(t *testing.T) {
-	out, errOut, err := try("", "explain", "--code", write(t, explained))
+	out, errOut, err := try("", "explain", "--code", ".", write(t, explained))
 	want := `nightly: 3 tasks
   schedule   17 3 * * MON-FRI (at 03:17 on Monday through Friday), Europe/Berlin
   from       2126-12-30T00:00:00+01:00
@@ -101,7 +101,7 @@ func write(t *testing.T, definition string) string {
 }
 
 func TestExplainJSON(t *testing.T) {
-	out, _, err := try("", "explain", "--code", "--format", "json", write(t, explained))
+	out, _, err := try("", "explain", "--code", ".", "--format", "json", write(t, explained))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ last [wait load] [] all_done 0 false`
 }
 
 func TestExplainMermaid(t *testing.T) {
-	out, _, err := try(explained, "explain", "--code", "--format", "mermaid", write(t, explained))
+	out, _, err := try(explained, "explain", "--code", ".", "--format", "mermaid", write(t, explained))
 	want := `flowchart LR
   t0(["wait<br/>S3KeySensor"])
   t1["load<br/>Gr#246;#223;er"]
@@ -184,7 +184,7 @@ func texts(t testing.TB, doc []byte) (all []string) {
 }
 
 func TestExplainSVG(t *testing.T) {
-	out, _, err := try("", "explain", "--code", "--format", "svg", write(t, explained))
+	out, _, err := try("", "explain", "--code", ".", "--format", "svg", write(t, explained))
 	if err != nil {
 		t.Fatal(err)
 	}
