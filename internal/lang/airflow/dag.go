@@ -47,7 +47,7 @@ type dagText struct {
 	path     string
 	schedule *value
 	scheduleKey,
-	start, end, zone, tasks, params, args, defaults *value
+	start, end, zone, tasks, params, defaults *value
 	startPath, endPath string
 }
 

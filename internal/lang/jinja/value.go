@@ -72,7 +72,6 @@ var (
 	typeRange     = &Type{Name: "range", dunders: " __bool__ __contains__ __getitem__ __iter__ __len__ __reversed__ "}
 	typeSlice     = &Type{Name: "slice"}
 	typeGenerator = &Type{Name: "generator", dunders: " __del__ __iter__ __name__ __next__ __qualname__ "}
-	typeListIter  = &Type{Name: "list_iterator", dunders: " __iter__ __next__ __length_hint__ "}
 	typeReversed  = &Type{Name: "list_reverseiterator", dunders: " __iter__ __next__ __length_hint__ "}
 	typeKeys      = &Type{Name: "dict_keys", dunders: dView}
 	typeValues    = &Type{Name: "dict_values", dunders: " __iter__ __len__ __reversed__ "}
