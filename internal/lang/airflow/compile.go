@@ -21,6 +21,8 @@ import (
 // Options say what a text is compiled against. The zero value checks the
 // dialect alone: it knows no operator.
 type Options struct {
+	// Level is the set of rules to read by; empty means MWAA.
+	Level     Level
 	Operators Operators
 	// HasCode says that a code package comes with the definition, so that
 	// PythonOperator and classes of the package's own may be named.
@@ -34,6 +36,13 @@ type Options struct {
 	// Without it every expression of five or six fields passes.
 	CheckSchedule func(expr string) error
 }
+
+// A Level is a set of rules that definitions are read by. What the levels
+// beyond AWS's will take is known already, and refused by name.
+type Level string
+
+// MWAA is what MWAA Serverless accepts, and nothing more.
+const MWAA Level = "mwaa"
 
 // Operators is the table of known operators. *operator.Table is one.
 type Operators interface {
@@ -56,6 +65,9 @@ const (
 func Compile(src []byte, opts Options) (flow.Definition, []flow.Diagnostic) {
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = defaultBytes
+	}
+	if opts.Level != "" && opts.Level != MWAA {
+		return flow.Definition{}, []flow.Diagnostic{{Message: fmt.Sprintf("there is no dialect level %q; the one there is, is %q", opts.Level, MWAA)}}
 	}
 	if d, ok := checkText(src, opts.MaxBytes); !ok {
 		return flow.Definition{}, []flow.Diagnostic{d}
@@ -84,10 +96,23 @@ func Compile(src []byte, opts Options) (flow.Definition, []flow.Diagnostic) {
 	if c.count[flow.Fault] > 0 {
 		return flow.Definition{Name: def.Name}, c.diags
 	}
-	if len(c.ignored) > 0 {
-		def.Warnings = []string{"ignored attributes: " + strings.Join(c.ignored, ", ")}
-	}
+	def.Warnings = c.warnings()
 	return def, c.diags
+}
+
+// warnings are what a caller of the API sees: the service's own line, and one
+// for each thing that is not heeded, with its path.
+func (c *compiler) warnings() []string {
+	var w []string
+	if len(c.ignored) > 0 {
+		w = []string{"ignored attributes: " + strings.Join(c.ignored, ", ")}
+	}
+	for _, d := range c.diags {
+		if d.Severity == flow.Caution && len(w) < maxFindings {
+			w = append(w, fmt.Sprintf("%s: %s (line %d)", d.Path, d.Message, d.Line))
+		}
+	}
+	return w
 }
 
 // A compiler collects what one compilation finds.

@@ -227,8 +227,11 @@ func TestIgnoredKeys(t *testing.T) {
 	}
 	want := "ignored attributes: dag_id, catchup, description, dag_display_name, owner_links, tags, owner, depends_on_past, email_on_failure, email_on_retry, " +
 		"aws_conn_id, region_name, outlets, priority_weight, retry_exponential_backoff, wait_for_downstream, on_failure_callback"
-	if got := strings.Join(def.Warnings, "|"); got != want {
+	if got := def.Warnings[0]; got != want {
 		t.Errorf("warnings %q, want %q", got, want)
+	}
+	if got, want := def.Warnings[1], "legacy.dag_id: dag_id is accepted and has no effect (line 2)"; got != want || len(def.Warnings) != 1+len(ds) {
+		t.Errorf("second of %d warnings %q, want %q", len(def.Warnings), got, want)
 	}
 	if len(ds) != 17 || ds[0].String() != "2:3: warning: legacy.dag_id: dag_id is accepted and has no effect" {
 		t.Errorf("%d findings:\n%s", len(ds), lines(ds))
