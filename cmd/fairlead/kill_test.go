@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless"
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/types"
 )
 
@@ -162,16 +163,7 @@ func TestKillAnywhere(t *testing.T) {
 	t.Logf("%d kills with FAIRLEAD_SEED=%d", kills, seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	led := newLedger(t)
-	dir := t.TempDir()
-	log, err := os.Create(filepath.Join(dir, "serve.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := &victim{t: t, data: dataDir(filepath.Join(dir, "data")), listen: freePort(t), log: log}
-	defer func() { v.kill(); log.Close() }()
-
-	c := v.begin()
-	c.bucket("workflows")
+	v, c := newVictim(t)
 	arn := c.workflow("killed", killDefinition(led))
 	var runs, open []string
 	for range kills {
@@ -262,4 +254,76 @@ func leftBehind(data string) []string {
 		}
 	}
 	return found
+}
+
+// newVictim starts a server that a test may kill.
+func newVictim(t *testing.T) (*victim, *client) {
+	dir := t.TempDir()
+	log, err := os.Create(filepath.Join(dir, "serve.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &victim{t: t, data: dataDir(filepath.Join(dir, "data")), listen: freePort(t), log: log}
+	t.Cleanup(func() { v.kill(); log.Close() })
+	c := v.begin()
+	c.bucket("workflows")
+	return v, c
+}
+
+// TestKillAfterStop kills the server when a stop is acknowledged: the next
+// one must bring the task to its end.
+func TestKillAfterStop(t *testing.T) {
+	v, c := newVictim(t)
+	arn := c.workflow("long", `long:
+  tasks:
+    nap: {operator: airflow.operators.bash.BashOperator, bash_command: "sleep 1000", retries: 0}
+`)
+	for range 5 {
+		id := c.start(arn, nil)
+		c.until(arn, id, func(*types.WorkflowRunDetail) bool {
+			return c.statuses(arn, id)["nap"] == types.TaskInstanceStatusRunning
+		})
+		if _, err := c.api.StopWorkflowRun(t.Context(), &mwaaserverless.StopWorkflowRunInput{WorkflowArn: &arn, RunId: &id}); err != nil {
+			t.Fatal(err)
+		}
+		v.kill()
+		c = v.begin()
+		if d := c.until(arn, id, over); d.RunState != types.WorkflowRunStatusStopped {
+			t.Errorf("run ended %s, want STOPPED", d.RunState)
+		}
+		if left := leftBehind(string(v.data)); len(left) > 0 {
+			t.Errorf("the task goes on: %v", left)
+		}
+	}
+}
+
+// TestTimePassesWhileDown lets a task end while no server is there, and the
+// server come back after the task's time-out: the task has succeeded, in the
+// time that it took.
+func TestTimePassesWhileDown(t *testing.T) {
+	v, c := newVictim(t)
+	arn := c.workflow("brief", `brief:
+  tasks:
+    nap:
+      operator: airflow.operators.bash.BashOperator
+      bash_command: "sleep 0.5; echo rested"
+      retries: 1
+      retry_delay: 0
+      execution_timeout: {__type__: datetime.timedelta, seconds: 1}
+`)
+	id := c.start(arn, nil)
+	c.until(arn, id, func(*types.WorkflowRunDetail) bool {
+		return c.statuses(arn, id)["nap"] == types.TaskInstanceStatusRunning
+	})
+	v.kill()
+	time.Sleep(3 * time.Second) // what the test is about
+	c = v.begin()
+	if d := c.until(arn, id, over); d.RunState != types.WorkflowRunStatusSuccess {
+		t.Errorf("run ended %s, want SUCCESS", d.RunState)
+	}
+	for _, ti := range c.instances(arn, id) {
+		if *ti.AttemptNumber != 1 || ti.Status != types.TaskInstanceStatusSuccess || ti.Xcom["return_value"] != `"rested"` || *ti.DurationInSeconds > 1 {
+			t.Errorf("attempt %d: %s after %d s, XCom %v; want a first attempt that took its half second", *ti.AttemptNumber, ti.Status, *ti.DurationInSeconds, ti.Xcom)
+		}
+	}
 }
