@@ -110,7 +110,7 @@ func describeCage(ctx context.Context, w io.Writer, a *app) {
 		if m.InUse {
 			in = append(in, m.Name)
 		} else {
-			out = append(out, m.Name+": "+m.How)
+			out = append(out, m.Name+": "+clipText(m.How, 120))
 		}
 	}
 	fmt.Fprintf(w, "  tasks    held by %s\n", strings.Join(in, ", "))
