@@ -64,6 +64,8 @@ type options struct {
 	lenient   bool
 	skipped   bool
 	extras    bool
+	retention time.Duration // how long ended runs are kept; 0: for ever
+	verdict   bool          // any failed task fails its run
 	limits    limits
 	log       *slog.Logger
 	onStep    func(engine.Step) // may be nil
@@ -98,6 +100,8 @@ func (o options) validate() error {
 		return usagef("--tasks %d: at least 1 is needed for anything to run", o.tasks)
 	case o.memory != 0 && o.memory < leastMemory:
 		return usagef("--task-memory %d: at least %d bytes (4MiB) are needed; 0 is no bound", o.memory, leastMemory)
+	case o.retention < 0:
+		return usagef("--retention %s: expected a time such as 720h; 0 keeps runs for ever", o.retention)
 	case o.cpus < 0:
 		return usagef("--task-cpus %v: expected a number of cores; 0 is no bound", o.cpus)
 	}
@@ -161,6 +165,9 @@ func start(opt options) (_ *app, err error) {
 	}
 	if err := a.conductor.Resume(ctx); err != nil {
 		return nil, err
+	}
+	if opt.retention > 0 {
+		a.background.Go(func() { a.retain(ctx) })
 	}
 	a.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -303,6 +310,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	a.conductor = conductor.New(a.db, performer, conductor.Settings{
 		MaxRuns: opt.limits["runs"], MaxWorkflow: opt.limits["workflow-runs"],
 		MaxRunDuration: time.Duration(opt.limits["run-seconds"]) * time.Second,
+		Strict:         opt.verdict,
 		Grace:          10 * time.Minute, NewRun: func(v flow.Version, slot time.Time) flow.Run { return newRun(v, flow.Scheduled, slot, time.Now()) },
 	}, opt.log, opt.onStep)
 

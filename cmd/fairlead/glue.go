@@ -211,18 +211,11 @@ func (p *place) of(ctx context.Context, r flow.Run) (*surroundings, error) {
 
 // readLog reads the log of an attempt.
 func (a *app) readLog(ctx context.Context, r flow.Run, task flow.TaskID, attempt int, want flow.LogRange) (flow.LogPage, error) {
-	v, err := a.db.Version(ctx, r.Workflow, r.Version)
-	if flow.KindOf(err) == flow.NotFound { // deleted since: its log is where logs are by default
-		v, err = flow.Version{Workflow: r.Workflow, Settings: json.RawMessage("{}")}, nil
-	}
+	group, err := a.logGroup(ctx, r)
 	if err != nil {
 		return flow.LogPage{}, err
 	}
-	rt, err := mwaa.RuntimeOf(v)
-	if err != nil {
-		return flow.LogPage{}, err
-	}
-	return a.logs.Read(ctx, rt.LogGroup, mwaa.LogStream(r.Workflow, r.ID, task, attempt), want)
+	return a.logs.Read(ctx, group, mwaa.LogStream(r.Workflow, r.ID, task, attempt), want)
 }
 
 // lastLines returns the texts of an attempt's log for a person to read.

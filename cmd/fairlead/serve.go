@@ -48,6 +48,7 @@ server: stop it, start it again, and they are taken up.`,
 	cmd.Flags().BoolVar(&opt.strict, "strict-region", false, "refuse signatures for another region than --region")
 	cmd.Flags().StringVar(&opt.database, "database", "", "postgres:// URL, or another SQLite file than the one in --data")
 	cmd.Flags().BoolVar(&opt.lenient, "bare-names", false, "accept a workflow's name where its ARN is expected")
+	cmd.Flags().DurationVar(&opt.retention, "retention", 0, "remove runs, and their logs, this long after their end; 0 keeps them")
 	cmd.Flags().StringVar(&logFormat, "log", logFormat, "form of the server's own log: text or json")
 	return cmd
 }
@@ -65,6 +66,7 @@ func serverFlags(cmd *cobra.Command, opt *options) {
 	f.Float64Var(&opt.cpus, "task-cpus", opt.cpus, "cores of one task; 0 is no bound")
 	f.BoolVar(&opt.skipped, "show-skipped", false, "show skipped tasks as SKIPPED, which the API does not have, instead of NONE")
 	f.BoolVar(&opt.extras, "template-extras", false, "offer run_id, logical_date and dag_run to templates, which the service does not document")
+	f.BoolVar(&opt.verdict, "strict-verdict", false, "fail a run when any of its tasks fails, and not only when a last one does")
 	f.Var(opt.limits, "limit", "quotas by name, such as workflows=100,versions=50; 0 is no bound")
 }
 

@@ -59,6 +59,7 @@ type Settings struct {
 	MaxWorkflow    int // active runs of one workflow: more are refused
 	MaxRunning     int // runs under way in all: more are queued
 	MaxRunDuration time.Duration
+	Strict         bool // as in engine.Options
 	// Grace is how late a schedule may still fire, after the server was down.
 	Grace time.Duration
 	// NewRun makes the run of a version that fires: its ID and Key. The rest
@@ -199,6 +200,10 @@ func (c *Conductor) Start(ctx context.Context, req StartRequest) (flow.Run, erro
 	return row, nil
 }
 
+func (c *Conductor) options() engine.Options {
+	return engine.Options{MaxDuration: c.set.MaxRunDuration, Strict: c.set.Strict}
+}
+
 func (c *Conductor) has(id flow.RunID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -211,7 +216,7 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 	if err != nil {
 		return fmt.Errorf("run %s: %w", row.ID, err)
 	}
-	er, err := engine.Restore(row, g, tasks, engine.Options{MaxDuration: c.set.MaxRunDuration})
+	er, err := engine.Restore(row, g, tasks, c.options())
 	if err != nil {
 		return err
 	}

@@ -178,7 +178,7 @@ func (r *run) reload(ctx context.Context, cause error) bool {
 			cause = err
 			continue
 		}
-		eng, err := engine.Restore(row, r.graph, tasks, engine.Options{MaxDuration: r.c.set.MaxRunDuration})
+		eng, err := engine.Restore(row, r.graph, tasks, r.c.options())
 		if err != nil {
 			r.c.log.ErrorContext(ctx, "run cannot be restored", "run", r.id, "err", err)
 			return false

@@ -18,6 +18,9 @@ const batch = 1000
 type Options struct {
 	// MaxDuration ends a run that takes longer; zero is no bound.
 	MaxDuration time.Duration
+	// Strict makes any task that failed fail the run. Otherwise the verdict
+	// looks at leaves only, as Airflow's does.
+	Strict bool
 }
 
 // A Run is one execution of a graph. It is not safe for concurrent use.
@@ -40,7 +43,7 @@ type Run struct {
 	live    map[int]bool // tasks whose attempt exists outside
 	due     dueHeap
 	open    int // tasks that are not final
-	bad     int // leaves that failed or are blocked
+	bad     int // leaves, or if strict tasks, that failed or are blocked
 
 	changed []int // tasks changed by the present event
 	isDirty []bool
@@ -482,7 +485,7 @@ func (r *Run) count(i int) {
 	for _, d := range r.down[i] {
 		r.tallies[d].add(s)
 	}
-	if len(r.down[i]) > 0 {
+	if len(r.down[i]) > 0 && !r.opt.Strict {
 		return
 	}
 	switch s {

@@ -55,6 +55,8 @@ func play(t *testing.T, file string) {
 		case f[0] == "graph":
 			w = newWorld(t, parseGraph(t, f[1:]), Options{})
 			now = epoch
+		case f[0] == "strict":
+			w.opt.Strict, w.run.opt.Strict = true, true
 		case f[0] == "limit":
 			d, err := time.ParseDuration(f[1])
 			if err != nil {
