@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +176,34 @@ func TestRefusalsSayWhere(t *testing.T) {
 		_, err := Parse(tt.expr)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || flow.KindOf(err) != flow.Invalid {
 			t.Errorf("Parse(%q) = %v, want an Invalid with %q", tt.expr, err, tt.want)
+		}
+	}
+}
+
+// TestFarFuture checks times beyond the tables of zones, where the rule for
+// the future applies: among them the last day of a leap year.
+func TestFarFuture(t *testing.T) {
+	for _, zone := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"} {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Skip(err)
+		}
+		for _, year := range []int{2040, 2060, 2061, 2100, 2199} {
+			for _, day := range []string{"1 1", "31 12", "28 2"} {
+				d, m, _ := strings.Cut(day, " ")
+				expr := "0 1 " + d + " " + m + " ? " + strconv.Itoa(year)
+				s, err := Parse(expr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				month, _ := strconv.Atoi(m)
+				dom, _ := strconv.Atoi(d)
+				want := time.Date(year, time.Month(month), dom, 1, 0, 0, 0, loc)
+				got, ok := s.Next(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), loc)
+				if !ok || !got.Equal(want) {
+					t.Errorf("%q in %s: got %s, %v, want %s", expr, zone, got, ok, want)
+				}
+			}
 		}
 	}
 }
