@@ -30,6 +30,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 func command(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends what does not heed the first
 	root := rootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
