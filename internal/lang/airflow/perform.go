@@ -208,6 +208,10 @@ func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow
 // call renders the task's arguments.
 func (w *work) call(ctx context.Context) (operator.Call, error) {
 	code, env, err := w.Place.Surroundings(ctx, w.Run)
+	if flow.KindOf(err) == flow.Invalid && err != nil {
+		// The package is a snapshot: it will be no better the next time.
+		return operator.Call{}, &operator.Error{Message: err.Error(), Fatal: true}
+	}
 	if err != nil {
 		return operator.Call{}, err
 	}
@@ -290,6 +294,9 @@ func (w *work) failed(err error) (flow.Outcome, error) {
 		w.log.write("error", "task", "Exception rendering Jinja template for task '"+string(w.Task.ID)+"', template field '"+re.arg+"'",
 			map[string]any{"field": re.arg, "line": re.line, "error_detail": []any{map[string]any{"exc_type": errorType(re.err), "exc_value": re.Error()}}})
 		return flow.Outcome{Verdict: flow.Failure, Reason: err.Error()}, nil
+	}
+	if _, ok := errors.AsType[*operator.Error](err); ok {
+		return operator.Outcome(err), nil
 	}
 	if flow.KindOf(err) != flow.Internal {
 		return flow.Outcome{Verdict: flow.Failure, Reason: err.Error()}, nil
