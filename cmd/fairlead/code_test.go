@@ -162,3 +162,34 @@ func TestRunCommand(t *testing.T) {
 		})
 	}
 }
+
+// TestBadCodePackage checks that an archive which is none fails the run at
+// once, with the reason, however many retries there are.
+func TestBadCodePackage(t *testing.T) {
+	c := serve(t, nil)
+	for key, data := range map[string]string{
+		"bad.yaml": "bad: {tasks: {t: {operator: airflow.operators.python.PythonOperator, python_callable: m.f, retries: 3}}}",
+		"bad.zip":  "PK, but no archive",
+	} {
+		if _, err := c.s3.PutObject(t.Context(), &awss3.PutObjectInput{
+			Bucket: aws.String("workflows"), Key: &key, Body: strings.NewReader(data),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var made struct{ WorkflowArn string }
+	c.call("CreateWorkflow", map[string]any{
+		"Name": "bad", "RoleArn": "arn:aws:iam::111122223333:role/etl",
+		"DefinitionS3Location": map[string]string{"Bucket": "workflows", "ObjectKey": "bad.yaml"},
+		"Code":                 map[string]any{"S3Location": map[string]string{"Bucket": "workflows", "ObjectKey": "bad.zip"}},
+	}, &made)
+	id := c.start(made.WorkflowArn, nil)
+	if d := c.until(made.WorkflowArn, id, over); d.RunState != types.WorkflowRunStatusFailed {
+		t.Errorf("run ended %s, want FAILED", d.RunState)
+	}
+	for _, ti := range c.instances(made.WorkflowArn, id) {
+		if *ti.AttemptNumber != 1 || !strings.Contains(aws.ToString(ti.ErrorMessage), "could not be extracted") {
+			t.Errorf("attempt %d: %q, want one attempt that says what is wrong", *ti.AttemptNumber, aws.ToString(ti.ErrorMessage))
+		}
+	}
+}
