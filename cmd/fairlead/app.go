@@ -175,7 +175,7 @@ func start(opt options) (_ *app, err error) {
 	}
 	go func() { a.served <- a.http.Serve(a.listener) }()
 	a.info.PID = os.Getpid()
-	if err := opt.data.write("server.json", a.info); err != nil {
+	if err := opt.data.write("server.json", a.info, replace); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -256,7 +256,7 @@ func (a *app) sameDatabase(ctx context.Context) error {
 	var known string
 	switch err := a.opt.data.read("database.json", &known); {
 	case errors.Is(err, fs.ErrNotExist):
-		return a.opt.data.write("database.json", ours)
+		return a.opt.data.write("database.json", ours, replace)
 	case err != nil:
 		return err
 	case known != ours:

@@ -84,7 +84,11 @@ func (d dataDir) credential() (credential, error) {
 		return c, err
 	}
 	c = newCredential()
-	return c, d.write("credentials.json", c)
+	err = d.write("credentials.json", c, func(from, to string) error { return os.Link(from, to) })
+	if errors.Is(err, fs.ErrExist) { // a command beside us was first
+		err = d.read("credentials.json", &c)
+	}
+	return c, err
 }
 
 // newCredential makes a random key in the form of AWS's.
@@ -123,8 +127,12 @@ func (d dataDir) read(name string, into any) error {
 	return nil
 }
 
-// write replaces a file so that a reader sees the old or the new one whole.
-func (d dataDir) write(name string, value any) error {
+// replace is how write puts a file in its place, unless told otherwise.
+func replace(from, to string) error { return os.Rename(from, to) }
+
+// write makes a file so that a reader sees the old or the new one whole. put
+// moves the finished file to its place, and may refuse to.
+func (d dataDir) write(name string, value any, put func(from, to string) error) error {
 	data, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return err
@@ -138,5 +146,5 @@ func (d dataDir) write(name string, value any) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), d.path(name))
+	return put(f.Name(), d.path(name))
 }

@@ -226,7 +226,7 @@ func (a *app) lastLines(r flow.Run, task flow.TaskID, attempt, most int) []strin
 	}
 	lines := make([]string, len(page.Events))
 	for i, e := range page.Events {
-		lines[i] = eventText(e.Text)
+		lines[i] = printable(eventText(e.Text))
 	}
 	return lines
 }

@@ -41,10 +41,21 @@ func command(args []string) int {
 		return int(code)
 	}
 	fmt.Fprintf(os.Stderr, "fairlead: %v\n", err)
-	if _, ok := errors.AsType[*usageError](err); ok || strings.HasPrefix(err.Error(), "unknown ") {
+	if _, ok := errors.AsType[*usageError](err); ok || misused(err.Error()) {
 		return 2
 	}
 	return 1
+}
+
+// misused reports whether a text is one of cobra's about wrong usage, which
+// have no type.
+func misused(text string) bool {
+	for _, begin := range []string{"unknown command", "unknown flag", "accepts ", "requires "} {
+		if strings.HasPrefix(text, begin) {
+			return true
+		}
+	}
+	return false
 }
 
 // A usageError is a command line that makes no sense.

@@ -214,7 +214,7 @@ func (a *app) showFailures(w io.Writer, r flow.Run, tasks []flow.Task) {
 			fmt.Fprintln(w, "… and more tasks failed")
 			return
 		}
-		fmt.Fprintf(w, "\n%s failed at attempt %d: %s\n", t.ID, t.Attempt, t.Reason)
+		fmt.Fprintf(w, "\n%s failed at attempt %d: %s\n", t.ID, t.Attempt, printable(t.Reason))
 		for _, line := range a.lastLines(r, t.ID, t.Attempt, lines) {
 			fmt.Fprintln(w, "  | "+line)
 		}

@@ -61,7 +61,7 @@ func (a *app) printNew(r flow.Run, seen map[string]int64, w io.Writer) {
 					break // nothing was written yet, or no more
 				}
 				for _, e := range page.Events {
-					fmt.Fprintf(w, "%s | %s\n", task.ID, eventText(e.Text))
+					fmt.Fprintf(w, "%s | %s\n", task.ID, printable(eventText(e.Text)))
 				}
 				seen[key] = page.Tail
 			}

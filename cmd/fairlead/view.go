@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"fairlead/internal/engine"
 	"fairlead/internal/flow"
@@ -175,7 +176,7 @@ func stateText(t flow.Task) string {
 		s += " until " + t.Due.Local().Format("15:04:05")
 	}
 	if t.Reason != "" && t.State != flow.Succeeded {
-		s += ": " + clipText(firstLine(t.Reason), 100)
+		s += ": " + clipText(printable(firstLine(t.Reason)), 100)
 	}
 	return s
 }
@@ -216,6 +217,16 @@ func color(s flow.State) string {
 		return "\x1b[2m"
 	}
 	return "\x1b[33m"
+}
+
+// printable replaces what a task could steer a terminal with.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '\t' || !unicode.IsControl(c) {
+			return c
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 func firstLine(s string) string {
