@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -337,18 +338,18 @@ func (c *crashing) Save(ctx context.Context, steps ...engine.Step) error {
 func TestCrashAnywhere(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
-			crashed := false
+			var crashed atomic.Bool
 			synctest.Test(t, func(t *testing.T) {
 				d := deploy(t, graph(everything...), 0, conductor.Settings{})
 				defer d.close()
 				d.crash()
 				d.serve(&crashing{DB: d.db, left: n, after: after, crash: func() {
-					crashed = true
+					crashed.Store(true)
 					d.stop(errDetach)
 				}})
 				d.start("r")
 				time.Sleep(time.Hour)
-				if crashed {
+				if crashed.Load() {
 					d.c.Wait()
 					d.serve(d.db)
 				}
@@ -361,7 +362,7 @@ func TestCrashAnywhere(t *testing.T) {
 					}
 				}
 			})
-			if !crashed {
+			if !crashed.Load() {
 				if n < 15 {
 					t.Errorf("only %d saves: the scenario is too small to tell", n-1)
 				}
