@@ -111,10 +111,12 @@ func (c *Conductor) Resume(ctx context.Context) error {
 	slices.SortStableFunc(open, func(a, b flow.Run) int { return begun(b) - begun(a) })
 	for _, row := range open {
 		if err := c.resume(ctx, row); err != nil {
-			if ctx.Err() != nil {
+			// One bad run must not keep the others; but a store that cannot be
+			// read says nothing about the run.
+			if !errors.Is(err, errUnfit) && flow.KindOf(err) != flow.NotFound {
 				return err
 			}
-			c.bury(ctx, row, err) // one bad run must not keep the others
+			c.bury(ctx, row, err)
 		}
 	}
 	if len(open) > 0 {
@@ -152,6 +154,9 @@ func (c *Conductor) resume(ctx context.Context, row flow.Run) error {
 	}
 	return c.launch(ctx, row, tasks, maxRuns)
 }
+
+// errUnfit is what a run is whose rows do not fit its graph.
+var errUnfit = errors.New("the run's rows cannot be restored")
 
 // bury ends a run that cannot be taken up.
 func (c *Conductor) bury(ctx context.Context, row flow.Run, cause error) {
@@ -218,7 +223,7 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 	}
 	er, err := engine.Restore(row, g, tasks, c.options())
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errUnfit, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

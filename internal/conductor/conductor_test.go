@@ -630,3 +630,31 @@ func TestAnAttemptIsEndedBeforeItIsGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// A store that cannot be read for a moment.
+type unread struct{ *store.DB }
+
+func (unread) Tasks(context.Context, flow.RunID) ([]flow.Task, error) {
+	return nil, errors.New("disk is busy")
+}
+
+// TestAStoreThatCannotBeReadFailsNoRun checks that a start which cannot read
+// a run leaves it to the next.
+func TestAStoreThatCannotBeReadFailsNoRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 10m"), 0, conductor.Settings{})
+		defer d.close()
+		d.start("r")
+		time.Sleep(time.Second)
+		d.crash()
+		ctx, cancel := context.WithCancel(context.Background())
+		c := conductor.New(unread{d.db}, d.world, d.set, slog.New(slog.DiscardHandler), nil)
+		if err := c.Resume(ctx); err == nil {
+			t.Error("Resume of a store that cannot be read: got nil, want an error")
+		}
+		cancel()
+		c.Wait()
+		d.serve(d.db)
+		d.want(d.settle("r"), "succeeded: a=succeeded#1")
+	})
+}
