@@ -201,14 +201,14 @@ func partWords(part string, u unit) (words string, single bool) {
 			return every, false
 		case body == "*":
 			// It begins anew with the hour, the month and so on.
-			return "every " + nth(n) + " " + u.one, false
+			return "every " + ordinal(n) + " " + u.one, false
 		case ranged:
 			a, ok := u.name(from)
 			b, ok2 := u.name(to)
 			if !ok || !ok2 || a == b {
 				return "", false
 			}
-			return fmt.Sprintf("every %s %s from %s through %s", nth(n), u.one, a, b), false
+			return fmt.Sprintf("every %s %s from %s through %s", ordinal(n), u.one, a, b), false
 		}
 		return "", false
 	}
@@ -232,21 +232,6 @@ func enumerate(parts []string) string {
 		return parts[0]
 	}
 	return strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
-}
-
-func nth(n int) string {
-	suffix := "th"
-	if n%100 < 11 || n%100 > 13 {
-		switch n % 10 {
-		case 1:
-			suffix = "st"
-		case 2:
-			suffix = "nd"
-		case 3:
-			suffix = "rd"
-		}
-	}
-	return strconv.Itoa(n) + suffix
 }
 
 // number reads a plain number and drops leading zeros.
