@@ -17,7 +17,7 @@ type Event struct {
 }
 
 // What is the substance of an [Event]: one of [Queue], [Begin], [Started],
-// [Marked], [Ended], [Tick] and [Stop].
+// [Marked], [Ended], [Tick], [Stop], [Clear], [Mark], [Hold] and [Release].
 type What interface{ name() string }
 
 type (
@@ -30,6 +30,30 @@ type (
 	// Stop asks the run to end.
 	Stop struct {
 		By string `json:",omitempty"` // who asked
+	}
+	// Clear asks for tasks to be done again, in a run that goes on or one
+	// that has ended, which then goes on.
+	Clear struct {
+		Tasks []flow.TaskID `json:",omitempty"`
+		// Failed adds every task that failed, was blocked or was canceled.
+		Failed bool `json:",omitempty"`
+		// Downstream adds all that come after them.
+		Downstream bool   `json:",omitempty"`
+		By         string `json:",omitempty"`
+	}
+	// Mark decides how a task has ended, whatever it did: Succeeded, Failed
+	// or Skipped.
+	Mark struct {
+		State flow.State
+		By    string `json:",omitempty"`
+	}
+	// Hold pauses the run: what runs goes on, and nothing begins.
+	Hold struct {
+		By string `json:",omitempty"`
+	}
+	// Release ends a Hold.
+	Release struct {
+		By string `json:",omitempty"`
 	}
 	// Started says that an attempt exists outside.
 	Started struct {
@@ -53,6 +77,10 @@ func (Queue) name() string   { return "queue" }
 func (Begin) name() string   { return "begin" }
 func (Tick) name() string    { return "tick" }
 func (Stop) name() string    { return "stop" }
+func (Clear) name() string   { return "clear" }
+func (Mark) name() string    { return "mark" }
+func (Hold) name() string    { return "hold" }
+func (Release) name() string { return "release" }
 func (Started) name() string { return "started" }
 func (Marked) name() string  { return "marked" }
 func (Ended) name() string   { return "ended" }
@@ -79,6 +107,14 @@ func EventOf(e flow.Entry) (Event, error) {
 		ev.What = Tick{}
 	case "stop":
 		ev.What, err = decode[Stop](e.Detail)
+	case "clear":
+		ev.What, err = decode[Clear](e.Detail)
+	case "mark":
+		ev.What, err = decode[Mark](e.Detail)
+	case "hold":
+		ev.What, err = decode[Hold](e.Detail)
+	case "release":
+		ev.What, err = decode[Release](e.Detail)
 	case "started":
 		ev.What, err = decode[Started](e.Detail)
 	case "marked":

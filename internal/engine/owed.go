@@ -47,7 +47,7 @@ func (r *Run) Wake() time.Time {
 	if r.Final() || !r.begun {
 		return time.Time{}
 	}
-	if len(r.settle) > 0 && r.row.State == flow.Running {
+	if len(r.settle) > 0 && r.row.State == flow.Running && !r.row.Held {
 		return r.row.Modified // at once
 	}
 	var at time.Time

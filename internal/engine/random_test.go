@@ -15,23 +15,37 @@ import (
 // TestRandomRuns drives random graphs with random events in random order,
 // stale and doubled ones among them, and checks what must hold after each.
 func TestRandomRuns(t *testing.T) {
-	for seed := range uint64(400) {
+	for seed := range uint64(1500) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			g := randomGraph(rng)
 			w := newWorld(t, g, Options{})
 			now := epoch
+			wishes := 0
 			w.apply(Event{At: now, What: Begin{}})
 			for n := 0; !w.run.Final(); n++ {
 				if n > 5000 {
 					t.Fatalf("no end in sight: %s", describe(w.run))
 				}
 				now = now.Add(time.Duration(rng.IntN(3000)) * time.Millisecond)
-				before := w.run.Tasks()
-				w.apply(randomEvent(rng, w.run, &g, now))
-				checkStep(t, &g, before, w.run)
+				before, row := w.run.Tasks(), w.run.Row()
+				ev := randomEvent(rng, w.run, &g, now)
+				w.apply(ev)
+				checkStep(t, &g, ev, before, w.run)
+				if w.run.Final() && wishes < 4 && rng.IntN(2) == 0 {
+					// Somebody is not content with the end.
+					wishes++
+					w.apply(randomWish(rng, &g, now))
+				}
 				if w.run.Final() {
 					break
+				}
+				checkWhy(t, w.run)
+				if w.run.Row().Held {
+					if row.Held && rng.IntN(3) == 0 {
+						w.apply(Event{At: now, What: Release{}})
+					}
+					continue
 				}
 				if len(w.run.Owed()) == 0 {
 					wake := w.run.Wake()
@@ -80,6 +94,13 @@ func randomEvent(rng *rand.Rand, r *Run, g *flow.Graph, now time.Time) Event {
 		ev.What = Stop{}
 		return ev
 	}
+	if n == 1 {
+		ev.What = Hold{}
+		return ev
+	}
+	if n == 2 && r.Row().State == flow.Running && rng.IntN(2) == 0 {
+		return randomWish(rng, g, now)
+	}
 	if n < 15 {
 		ev.What = Tick{}
 		return ev
@@ -104,16 +125,47 @@ func randomEvent(rng *rand.Rand, r *Run, g *flow.Graph, now time.Time) Event {
 	return ev
 }
 
+// randomWish clears or decides something.
+func randomWish(rng *rand.Rand, g *flow.Graph, now time.Time) Event {
+	id := g.Nodes[rng.IntN(len(g.Nodes))].ID
+	switch rng.IntN(3) {
+	case 0:
+		return Event{At: now, What: Clear{Failed: true, Downstream: rng.IntN(2) == 0}}
+	case 1:
+		return Event{At: now, What: Clear{Tasks: []flow.TaskID{id}, Downstream: rng.IntN(2) == 0}}
+	}
+	states := []flow.State{flow.Succeeded, flow.Failed, flow.Skipped}
+	return Event{At: now, Task: id, What: Mark{State: states[rng.IntN(3)]}}
+}
+
+// checkWhy checks that every open task and the run can say what they wait for,
+// and that what is said to open by itself is known to Wake.
+func checkWhy(t *testing.T, r *Run) {
+	t.Helper()
+	if w, ok := r.WhyRun(); !ok || w.Text == "" {
+		t.Fatalf("the run is open and cannot say why: %s", describe(r))
+	}
+	for _, task := range r.Tasks() {
+		w, ok := r.Why(task.ID)
+		if ok == task.State.Final() || ok && w.Text == "" {
+			t.Fatalf("%s is %s; why it waits: %+v, %v", task.ID, task.State, w, ok)
+		}
+		if w.Gate == flow.GateUpstream && len(w.On) == 0 && r.Wake().IsZero() && r.Row().State == flow.Running {
+			t.Fatalf("%s waits for upstream tasks of which none is open: %s", task.ID, describe(r))
+		}
+	}
+}
+
 // checkStep checks what no event may do.
-func checkStep(t *testing.T, g *flow.Graph, before []flow.Task, r *Run) {
+func checkStep(t *testing.T, g *flow.Graph, ev Event, before []flow.Task, r *Run) {
 	t.Helper()
 	live := 0
 	for i, now := range r.Tasks() {
 		was := before[i]
-		if was.State.Final() && was.State != now.State {
+		if was.State.Final() && was.State != now.State && !reopens(ev.What) && ev.Task != now.ID && !freed(r, ev.Task) {
 			t.Fatalf("%s left its final state %s for %s", now.ID, was.State, now.State)
 		}
-		if now.Attempt > g.Nodes[i].Retries+1 {
+		if now.Attempt-now.Base > g.Nodes[i].Retries+1 {
 			t.Fatalf("%s is at attempt %d with %d retries", now.ID, now.Attempt, g.Nodes[i].Retries)
 		}
 		if now.State.Live() {
@@ -123,6 +175,13 @@ func checkStep(t *testing.T, g *flow.Graph, before []flow.Task, r *Run) {
 	if g.MaxActive > 0 && live > g.MaxActive {
 		t.Fatalf("%d tasks hold a slot, at most %d may: %s", live, g.MaxActive, describe(r))
 	}
+}
+
+// freed reports whether a task may be done again since a person has marked an
+// upstream of it as succeeded, whose attempt has ended now.
+func freed(r *Run, by flow.TaskID) bool {
+	t, ok := r.Task(by)
+	return ok && t.State == flow.Succeeded && t.Reason == marked(flow.Succeeded)
 }
 
 // checkVerdict computes the run's verdict from its leaves anew.
@@ -139,6 +198,15 @@ func checkVerdict(t *testing.T, g *flow.Graph, r *Run) {
 		}
 		if !task.State.Final() {
 			t.Fatalf("the run ended with an open task: %s", describe(r))
+		}
+	}
+	for _, task := range r.Tasks() {
+		if task.State == flow.Canceled && r.Row().Cause != flow.ByStop && len(g.Nodes) > 0 {
+			// What an earlier stop canceled, and nobody has cleared.
+			leaf := !slices.ContainsFunc(g.Nodes, func(n flow.Node) bool { return slices.Contains(n.After, task.ID) })
+			if leaf {
+				want = flow.Failed
+			}
 		}
 	}
 	if r.Row().Cause == flow.ByStop {

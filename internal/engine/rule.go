@@ -7,18 +7,19 @@ type tally struct {
 	succeeded, skipped, failed, blocked, removed int32
 }
 
-func (c *tally) add(s flow.State) {
+// add counts an upstream that ended as s, or with n = -1 takes it back.
+func (c *tally) add(s flow.State, n int32) {
 	switch s {
 	case flow.Succeeded:
-		c.succeeded++
+		c.succeeded += n
 	case flow.Skipped:
-		c.skipped++
+		c.skipped += n
 	case flow.Failed, flow.TimedOut, flow.Canceled:
-		c.failed++
+		c.failed += n
 	case flow.Blocked:
-		c.blocked++
+		c.blocked += n
 	case flow.Removed:
-		c.removed++
+		c.removed += n
 	}
 }
 

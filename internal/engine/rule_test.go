@@ -59,7 +59,7 @@ func tallyOf(ends string) tally {
 	var c tally
 	for _, e := range ends {
 		if e != '-' {
-			c.add(states[e])
+			c.add(states[e], 1)
 		}
 	}
 	return c

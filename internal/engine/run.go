@@ -49,6 +49,8 @@ type Run struct {
 	isDirty []bool
 	past    []flow.Attempt
 	outputs []flow.Output
+	// reopened says that the present event lets an ended run go on.
+	reopened bool
 }
 
 // New returns the run that row describes, of which no task has rows yet.
@@ -89,7 +91,7 @@ func Restore(row flow.Run, g *flow.Graph, tasks []flow.Task, opt Options) (*Run,
 		r.tasks[i] = t
 		switch {
 		case t.State.Final():
-			r.count(i)
+			r.count(i, 1)
 		case t.State.Live():
 			r.live[i] = true
 		case t.State == flow.Ready:
@@ -140,9 +142,10 @@ func (r *Run) Tasks() []flow.Task { return append([]flow.Task(nil), r.tasks...) 
 
 // Apply tells the run that ev happened and returns what must be saved. The
 // second result is false if nothing changed: the event was stale (about an
-// attempt that is no longer current), or came after the end.
+// attempt that is no longer current), came after the end, or is one that
+// [Run.Refuse] refuses.
 func (r *Run) Apply(ev Event) (Step, bool, error) {
-	if r.Final() {
+	if r.Refuse(ev) != nil || r.Final() && !reopens(ev.What) {
 		return Step{}, false, nil
 	}
 	before := r.row
@@ -156,6 +159,14 @@ func (r *Run) Apply(ev Event) (Step, bool, error) {
 	case Tick:
 	case Stop:
 		r.stop(flow.ByStop, ev.At)
+	case Clear:
+		r.clear(what, ev.At)
+	case Mark:
+		r.mark(ev.Task, what, ev.At)
+	case Hold:
+		r.row.Held = true
+	case Release:
+		r.row.Held = false
 	case Started:
 		r.started(ev.Task, what, ev.At)
 	case Marked:
@@ -173,7 +184,7 @@ func (r *Run) Apply(ev Event) (Step, bool, error) {
 		r.advance(ev.At)
 		r.conclude(ev.At)
 	}
-	if r.row.State == before.State && r.row.Cause == before.Cause && len(r.changed) == 0 {
+	if r.row.State == before.State && r.row.Cause == before.Cause && r.row.Held == before.Held && len(r.changed) == 0 {
 		return Step{}, false, nil
 	}
 	step, err := r.step(ev)
@@ -188,7 +199,8 @@ func (r *Run) step(ev Event) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
-	s := Step{Run: r.row, Past: r.past, Outputs: r.outputs, Entry: entry}
+	s := Step{Run: r.row, Reopens: r.reopened, Past: r.past, Outputs: r.outputs, Entry: entry}
+	r.reopened = false
 	s.Tasks = make([]flow.Task, 0, len(r.changed))
 	for _, i := range r.changed {
 		s.Tasks = append(s.Tasks, r.tasks[i])
@@ -256,6 +268,10 @@ func (r *Run) ended(id flow.TaskID, e Ended, now time.Time) {
 	t.Handle = ""
 	r.setDue(i, time.Time{})
 	verdict, reason := e.Verdict, e.Reason
+	if t.State == flow.Stopping && decided(t.Cause) {
+		r.settleDecided(i, now)
+		return
+	}
 	if t.State == flow.Stopping && verdict != flow.Success {
 		// The state that ends an attempt owns the reason: what the process
 		// says of its own death is not why it died.
@@ -290,7 +306,7 @@ func (r *Run) ended(id flow.TaskID, e Ended, now time.Time) {
 	for _, key := range slices.Sorted(maps.Keys(e.Outputs)) {
 		r.outputs = append(r.outputs, flow.Output{Task: id, Attempt: t.Attempt, Key: key, Value: e.Outputs[key]})
 	}
-	left := t.Attempt <= r.graph.Nodes[i].Retries && r.row.State != flow.Stopping
+	left := t.Attempt-t.Base <= r.graph.Nodes[i].Retries && r.row.State != flow.Stopping
 	switch verdict {
 	case flow.Success:
 		r.set(i, flow.Succeeded, now)
@@ -334,6 +350,9 @@ func (r *Run) stop(cause flow.Cause, now time.Time) {
 		switch s := t.State; {
 		case s.Final():
 			continue
+		case s == flow.Stopping && t.Cause == flow.ByClear: // nor done again
+			t.Cause, t.Reason = flow.ByStop, reason
+			r.touch(i, now)
 		case s == flow.Stopping: // whatever ended it, it will not be retried
 		case s.Live():
 			t.Cause, t.Reason = flow.ByStop, reason
@@ -364,11 +383,7 @@ func (r *Run) expire(now time.Time) {
 		t.Due = time.Time{}
 		switch t.State {
 		case flow.Retrying:
-			r.past = append(r.past, flow.Attempt{
-				Task: t.ID, N: t.Attempt, State: flow.Failed, Reason: t.Reason, Started: t.Started, Ended: t.Ended,
-			})
-			t.Started, t.Ended, t.Reason, t.Pokes = time.Time{}, time.Time{}, "", 0
-			t.Attempt++
+			r.pass(d.task, flow.Failed)
 			r.set(d.task, flow.Ready, now)
 		case flow.Resting:
 			r.set(d.task, flow.Ready, now)
@@ -380,9 +395,20 @@ func (r *Run) expire(now time.Time) {
 	}
 }
 
+// pass puts the current attempt of a task among the past ones and makes room
+// for the next.
+func (r *Run) pass(i int, as flow.State) {
+	t := &r.tasks[i]
+	r.past = append(r.past, flow.Attempt{
+		Task: t.ID, N: t.Attempt, State: as, Reason: t.Reason, Started: t.Started, Ended: t.Ended,
+	})
+	t.Started, t.Ended, t.Reason, t.Pokes, t.Mark, t.Cause = time.Time{}, time.Time{}, "", 0, nil, ""
+	t.Attempt++
+}
+
 // advance settles tasks whose upstreams changed, then fills free slots.
 func (r *Run) advance(now time.Time) {
-	if r.row.State != flow.Running {
+	if r.row.State != flow.Running || r.row.Held {
 		return
 	}
 	n := 0
@@ -395,6 +421,10 @@ func (r *Run) advance(now time.Time) {
 	r.settle = r.settle[n:]
 	taken := 0
 	for _, i := range r.ready {
+		if r.tasks[i].State != flow.Ready { // it was cleared or marked meanwhile
+			taken++
+			continue
+		}
 		if r.graph.MaxActive > 0 && len(r.live) >= r.graph.MaxActive {
 			break
 		}
@@ -409,7 +439,7 @@ func (r *Run) verdict(i int, now time.Time) {
 	node, t := &r.graph.Nodes[i], &r.tasks[i]
 	switch s := judge(node.When, r.tallies[i], int32(len(node.After))); s {
 	case flow.Ready:
-		t.Attempt = 1
+		t.Attempt = max(t.Attempt, 1) // a cleared task has its next number already
 		if node.Noop {
 			t.Started, t.Since, t.Ended = now, now, now
 			r.set(i, flow.Succeeded, now)
@@ -469,7 +499,7 @@ func (r *Run) set(i int, s flow.State, now time.Time) {
 		r.ready = append(r.ready, i)
 	}
 	if s.Final() {
-		r.count(i)
+		r.count(i, 1)
 		for _, d := range r.down[i] {
 			if r.tasks[d].State == flow.Waiting {
 				r.settle = append(r.settle, d)
@@ -478,19 +508,20 @@ func (r *Run) set(i int, s flow.State, now time.Time) {
 	}
 }
 
-// count enters the end of task i into the run's sums.
-func (r *Run) count(i int) {
-	r.open--
+// count enters the end of task i into the run's sums, or with n = -1 takes it
+// out again.
+func (r *Run) count(i, n int) {
+	r.open -= n
 	s := r.tasks[i].State
 	for _, d := range r.down[i] {
-		r.tallies[d].add(s)
+		r.tallies[d].add(s, int32(n))
 	}
 	if len(r.down[i]) > 0 && !r.opt.Strict {
 		return
 	}
 	switch s {
 	case flow.Failed, flow.TimedOut, flow.Blocked, flow.Canceled:
-		r.bad++
+		r.bad += n
 	}
 }
 

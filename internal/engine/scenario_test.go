@@ -51,6 +51,12 @@ func play(t *testing.T, file string) {
 				t.Errorf("%s:\n got %s\nwant %s", where, got, line)
 			}
 			line = got
+		case strings.HasPrefix(line, "?"): // ? task: why it waits; ? alone: why the run does
+			got := "? " + f[1] + " " + why(w.run, f[1])
+			if got != line && !*update {
+				t.Errorf("%s:\n got %s\nwant %s", where, got, line)
+			}
+			line = got
 		case len(f) == 0 || f[0] == "#":
 		case f[0] == "graph":
 			w = newWorld(t, parseGraph(t, f[1:]), Options{})
@@ -161,6 +167,25 @@ func parseEvent(t *testing.T, where string, r *Run, f []string, now time.Time) E
 		ev.What = Tick{}
 	case "stop":
 		ev.Task, ev.What = "", Stop{By: "someone"}
+	case "clear": // clear a b [+downstream], clear failed
+		c := Clear{By: "someone"}
+		for _, w := range f[1:] {
+			switch w {
+			case "failed":
+				c.Failed = true
+			case "+downstream":
+				c.Downstream = true
+			default:
+				c.Tasks = append(c.Tasks, flow.TaskID(w))
+			}
+		}
+		ev.Task, ev.What = "", c
+	case "decide":
+		ev.What = Mark{State: flow.State(f[2]), By: "someone"}
+	case "hold":
+		ev.Task, ev.What = "", Hold{By: "someone"}
+	case "release":
+		ev.Task, ev.What = "", Release{By: "someone"}
 	case "start":
 		ev.What = Started{Attempt: attempt, Handle: "h"}
 	case "mark":
@@ -226,11 +251,31 @@ func parseGraph(t *testing.T, specs []string) flow.Graph {
 	return g
 }
 
+// why says what a task, or the run itself, waits for.
+func why(r *Run, id string) string {
+	w, ok := r.Why(flow.TaskID(id))
+	if id == "run" {
+		w, ok = r.WhyRun()
+	}
+	if !ok {
+		return "-"
+	}
+	s := fmt.Sprintf("%s: %s", w.Gate, w.Text)
+	if !w.Until.IsZero() {
+		s += fmt.Sprintf(" | until %v", w.Until.Sub(epoch))
+	}
+	return s
+}
+
 // describe renders a run on one line: its state, the tasks', what is owed
 // and when it wants to be woken.
 func describe(r *Run) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s:", r.Row().State)
+	fmt.Fprintf(&b, "%s", r.Row().State)
+	if r.Row().Held {
+		b.WriteString(" held")
+	}
+	b.WriteString(":")
 	for _, t := range r.Tasks() {
 		fmt.Fprintf(&b, " %s=%s", t.ID, t.State)
 		if t.Attempt > 0 {

@@ -8,6 +8,8 @@ type Step struct {
 	// Run is the run's row after the event. Its Rev is one more than that of
 	// the row it replaces.
 	Run flow.Run
+	// Reopens says that the run had ended and goes on.
+	Reopens bool
 	// Tasks are the rows of the tasks that changed. The first step of a run
 	// has them all.
 	Tasks []flow.Task

@@ -107,6 +107,8 @@ type Run struct {
 	Graph    string
 	Reason   string // why the run failed; empty otherwise
 	Cause    Cause  // why a stopping run is being ended
+	// Held says that the run is paused: what runs goes on, and nothing begins.
+	Held     bool
 	Created  time.Time
 	Started  time.Time // zero until the first task may run
 	Ended    time.Time // zero until the run is final
@@ -122,6 +124,8 @@ type RunKind string
 const (
 	OnDemand  RunKind = "ondemand"
 	Scheduled RunKind = "scheduled"
+	// Backfill is a run for a slot of the past that a person asked for.
+	Backfill RunKind = "backfill"
 )
 
 // A Task is the present state of one node of a run. Earlier attempts are
@@ -135,6 +139,9 @@ type Task struct {
 	// Attempt is the number of the current attempt: 0 until the task may run
 	// for the first time, then 1, 2, …
 	Attempt int
+	// Base is how many attempts there were before the task was last cleared:
+	// retries are counted from there.
+	Base int
 	// Due is when a retrying or resting task is ready again, or when an
 	// attempt under way must have ended. Zero: no such moment.
 	Due time.Time
@@ -162,6 +169,43 @@ type Cause string
 const (
 	ByStop    Cause = "stop"    // a person stopped the run
 	ByTimeout Cause = "timeout" // the attempt ran past its time
+	ByClear   Cause = "clear"   // a person wants the task done again
+
+	// A person has decided how the task ended.
+	ByMarkSucceeded Cause = "mark-succeeded"
+	ByMarkFailed    Cause = "mark-failed"
+	ByMarkSkipped   Cause = "mark-skipped"
+)
+
+// A Wait says what an unfinished task or run waits for.
+type Wait struct {
+	Gate Gate
+	// Text says it for a person to read, with names and numbers.
+	Text string
+	// Until is when the gate opens by itself; zero if that is not known.
+	Until time.Time
+	// On are the tasks that are waited for, at most 20 of them, and More how
+	// many there are beside.
+	On   []TaskID
+	More int
+}
+
+// A Gate is a kind of thing that tasks and runs wait for.
+type Gate string
+
+// The gates.
+const (
+	GateNone     Gate = ""         // nothing holds it: it is under way
+	GateUpstream Gate = "upstream" // other tasks, by the trigger rule
+	GateSlot     Gate = "slot"     // max_active_tasks of the run
+	GateDriver   Gate = "driver"   // a free process on this machine
+	GateRetry    Gate = "retry"    // the delay after a failed attempt
+	GatePoke     Gate = "poke"     // a sensor's next look
+	GateStop     Gate = "stop"     // an attempt that is being ended
+	GatePaused   Gate = "paused"   // the workflow, or everything, is paused
+	GateLimit    Gate = "limit"    // how many runs may be under way
+	GateTasks    Gate = "tasks"    // of a run: nothing but its tasks
+	GateSchedule Gate = "schedule" // of a workflow: its next slot
 )
 
 // An Attempt is one past attempt of a task.

@@ -63,3 +63,11 @@ type Fire struct {
 	Version  VersionID
 	At       time.Time
 }
+
+// A Pause keeps a workflow, or everything if Workflow is empty, from
+// beginning anything new.
+type Pause struct {
+	Workflow WorkflowID
+	By       string
+	Since    time.Time
+}

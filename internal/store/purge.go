@@ -60,6 +60,7 @@ func purgeRest(t *tx, wf flow.WorkflowID) error {
 	}
 	for _, q := range []string{
 		`DELETE FROM schedule WHERE workflow = $1`,
+		`DELETE FROM pause WHERE workflow = $1`,
 		`DELETE FROM version WHERE workflow = $1`,
 		`DELETE FROM workflow WHERE id = $1`,
 	} {

@@ -12,8 +12,9 @@ import (
 
 // Save keeps steps of one run or of several, all or none. Each must follow
 // the one saved before it: its Run.Rev is one more than the row's, or it is
-// stale, a Conflict. Of the run's row it keeps what a step can change: State,
-// Reason, Cause, Started, Ended, Modified and Rev.
+// stale, a Conflict; so is one that reopens a run of a workflow that is being
+// deleted. Of the run's row it keeps what a step can change: State, Reason,
+// Cause, Held, Started, Ended, Modified and Rev.
 func (db *DB) Save(ctx context.Context, steps ...engine.Step) error {
 	return db.write(ctx, func(t *tx) error {
 		for i := range steps {
@@ -26,7 +27,7 @@ func (db *DB) Save(ctx context.Context, steps ...engine.Step) error {
 }
 
 func save(t *tx, s *engine.Step) error {
-	if err := saveRun(t, &s.Run); err != nil {
+	if err := saveRun(t, s); err != nil {
 		return err
 	}
 	if err := saveTasks(t, s.Run.ID, s.Tasks); err != nil {
@@ -56,16 +57,26 @@ func save(t *tx, s *engine.Step) error {
 	return err
 }
 
-func saveRun(t *tx, r *flow.Run) error {
-	// Only the last step touches the column that indexes depend on.
-	q := `UPDATE run SET state = $1, rev = $2, started = $3, ended = $4, modified = $5, reason = $6, cause = $7
-		WHERE id = $8 AND rev = $9`
-	if r.State.Final() {
-		q = `UPDATE run SET state = $1, rev = $2, started = $3, ended = $4, modified = $5, reason = $6, cause = $7, active = 0
-			WHERE id = $8 AND rev = $9`
+func saveRun(t *tx, s *engine.Step) error {
+	r := &s.Run
+	// Only the last step, and one that reopens, touch the column that indexes
+	// depend on.
+	const set = `UPDATE run SET state = $1, rev = $2, started = $3, ended = $4, modified = $5, reason = $6, cause = $7, held = $8`
+	const where = ` WHERE id = $9 AND rev = $10`
+	q := set + where
+	switch {
+	case r.State.Final():
+		q = set + `, active = 0` + where
+	case s.Reopens:
+		// A workflow that is being deleted counts its active runs: none may
+		// come back.
+		if _, err := standing(t, r.Workflow); err != nil {
+			return err
+		}
+		q = set + `, active = 1` + where
 	}
 	n, err := t.exec(q, string(r.State), r.Rev, micros(r.Started), micros(r.Ended), micros(r.Modified), text(r.Reason), string(r.Cause),
-		string(r.ID), r.Rev-1)
+		bit(r.Held), string(r.ID), r.Rev-1)
 	if err != nil || n == 1 {
 		return err
 	}
@@ -76,18 +87,21 @@ func saveRun(t *tx, r *flow.Run) error {
 	return flow.Errorf(flow.Conflict, "stale: the run is at revision %d", old.Rev).About("WorkflowRun", string(r.ID))
 }
 
-const taskColumns = `id, idx, kind, state, attempt, due, pokes, since, started, ended, modified, cause, handle, reason, mark`
+// taskParams is how many parameters the row of one task takes.
+const taskParams = 17
+
+const taskColumns = `id, idx, kind, state, attempt, due, pokes, since, started, ended, modified, cause, handle, reason, mark, base`
 
 func saveTasks(t *tx, run flow.RunID, tasks []flow.Task) error {
 	// Rows go in groups of a few sizes, so that few statements are prepared.
 	for _, size := range []int{64, 8, 1} {
 		for ; len(tasks) >= size; tasks = tasks[size:] {
-			args := make([]any, 0, 16*size)
+			args := make([]any, 0, taskParams*size)
 			for i := range tasks[:size] {
 				k := &tasks[i]
 				args = append(args, string(run), string(k.ID), k.Index, k.Kind, string(k.State), k.Attempt, micros(k.Due), k.Pokes,
 					micros(k.Since), micros(k.Started), micros(k.Ended), micros(k.Modified), string(k.Cause), text(k.Handle),
-					text(k.Reason), jsonText(k.Mark))
+					text(k.Reason), jsonText(k.Mark), k.Base)
 			}
 			if _, err := t.exec(upsertTasks(size), args...); err != nil {
 				return fmt.Errorf("task %q and up to %d after it: %w", tasks[0].ID, size-1, err)
@@ -104,11 +118,11 @@ func upsertTasks(n int) string {
 	}
 	var b strings.Builder
 	b.WriteString(upsertTaskHead)
-	for i := range 16 * n {
+	for i := range taskParams * n {
 		switch {
 		case i == 0:
 			b.WriteString("(")
-		case i%16 == 0:
+		case i%taskParams == 0:
 			b.WriteString("), (")
 		default:
 			b.WriteString(", ")
@@ -125,6 +139,6 @@ const (
 		ON CONFLICT (run, idx) DO UPDATE SET state = excluded.state, attempt = excluded.attempt, due = excluded.due,
 			pokes = excluded.pokes, since = excluded.since, started = excluded.started, ended = excluded.ended,
 			modified = excluded.modified, cause = excluded.cause, handle = excluded.handle, reason = excluded.reason,
-			mark = excluded.mark`
-	upsertTask = upsertTaskHead + `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)` + upsertTaskTail
+			mark = excluded.mark, base = excluded.base`
+	upsertTask = upsertTaskHead + `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)` + upsertTaskTail
 )

@@ -15,7 +15,7 @@ import (
 func scanTask(s scanner) (flow.Task, error) {
 	var k flow.Task
 	err := s.Scan(&k.ID, &k.Index, &k.Kind, &k.State, &k.Attempt, at{&k.Due}, &k.Pokes, at{&k.Since}, at{&k.Started},
-		at{&k.Ended}, at{&k.Modified}, &k.Cause, &k.Handle, &k.Reason, raw{&k.Mark})
+		at{&k.Ended}, at{&k.Modified}, &k.Cause, &k.Handle, &k.Reason, raw{&k.Mark}, &k.Base)
 	return k, err
 }
 

@@ -1,0 +1,83 @@
+package storetest
+
+import (
+	"fairlead/internal/flow"
+)
+
+func pauses(w world) {
+	wf, _ := w.workflow("w", 1)
+	w.ok("Pause", w.db.Pause(w.ctx, wf.ID, "ann", at(3)))
+	w.ok("Pause again", w.db.Pause(w.ctx, wf.ID, "bob", at(4)))
+	w.ok("Pause everything", w.db.Pause(w.ctx, "", "bob", at(5)))
+	w.kind("Pause of none", w.db.Pause(w.ctx, "none", "ann", at(3)), flow.NotFound)
+	got, err := w.db.Pauses(w.ctx)
+	w.ok("Pauses", err)
+	w.same("Pauses", got, []flow.Pause{{Workflow: "", By: "bob", Since: at(5)}, {Workflow: "w", By: "ann", Since: at(3)}})
+	w.ok("Unpause", w.db.Unpause(w.ctx, ""))
+	w.ok("Unpause again", w.db.Unpause(w.ctx, ""))
+	got, err = w.db.Pauses(w.ctx)
+	w.ok("Pauses", err)
+	w.same("Pauses after Unpause", len(got), 1)
+	_, err = w.db.MarkDeleting(w.ctx, wf.ID)
+	w.ok("MarkDeleting", err)
+	_, err = w.db.PurgeWorkflow(w.ctx, wf.ID, 100)
+	w.ok("PurgeWorkflow", err)
+	got, err = w.db.Pauses(w.ctx)
+	w.ok("Pauses", err)
+	w.same("Pauses of a workflow that is gone", len(got), 0)
+}
+
+// reopen saves what clearing a run that has ended makes of it.
+func reopen(w world) {
+	wf, _ := w.workflow("w", 1)
+	r := w.run(wf, "r", 2)
+	task := flow.Task{ID: "a", State: flow.Failed, Attempt: 3, Base: 2}
+	w.save(w.step(&r, flow.Running, task), w.step(&r, flow.Failed))
+	open, err := w.db.Unfinished(w.ctx)
+	w.ok("Unfinished", err)
+	w.same("unfinished before", len(open), 0)
+
+	s := w.step(&r, flow.Running)
+	s.Reopens, s.Run.Held = true, true
+	r = s.Run
+	w.save(s)
+	open, err = w.db.Unfinished(w.ctx)
+	w.ok("Unfinished", err)
+	w.same("unfinished after", open, []flow.Run{r})
+	tasks, err := w.db.Tasks(w.ctx, r.ID)
+	w.ok("Tasks", err)
+	w.same("Base", tasks[0].Base, 2)
+
+	w.save(w.step(&r, flow.Failed))
+	_, err = w.db.MarkDeleting(w.ctx, wf.ID)
+	w.ok("MarkDeleting", err)
+	s = w.step(&r, flow.Running)
+	s.Reopens = true
+	w.kind("reopen a run of a workflow that goes", w.db.Save(w.ctx, s), flow.Conflict)
+	if _, err := w.db.PurgeWorkflow(w.ctx, wf.ID, 100); err != nil {
+		w.Errorf("PurgeWorkflow after a refused reopening: %v", err)
+	}
+}
+
+func slots(w world) {
+	wf, _ := w.workflow("w", 1)
+	r := w.newRun(wf, "b1", 5)
+	r.Kind = flow.Backfill
+	for _, tt := range []struct {
+		id   flow.RunID
+		slot int
+		want bool
+	}{{"b1", 5, true}, {"b2", 5, false}, {"b3", 6, true}} {
+		r.ID, r.Logical = tt.id, at(tt.slot)
+		created, err := w.db.InsertSlot(w.ctx, r)
+		w.ok("InsertSlot", err)
+		w.same("InsertSlot of "+string(tt.id), created, tt.want)
+	}
+	w.run(wf, "on demand at a slot's time", 7)
+	r.ID, r.Logical = "b4", at(7)
+	created, err := w.db.InsertSlot(w.ctx, r)
+	w.ok("InsertSlot", err)
+	w.same("InsertSlot beside a run on demand", created, true)
+	_, err = w.db.RunByID(w.ctx, "b2")
+	w.kind("the run that was not wanted", err, flow.NotFound)
+}
