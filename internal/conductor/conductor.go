@@ -35,6 +35,7 @@ type Store interface {
 	Version(ctx context.Context, wf flow.WorkflowID, v flow.VersionID) (flow.Version, error)
 	Schedules
 	Purger
+	Pauser
 }
 
 // A Performer carries out attempts.
@@ -81,6 +82,9 @@ type Conductor struct {
 	gate   engine.Gate
 	graphs map[string]*flow.Graph   // of recent runs
 	going  map[flow.WorkflowID]bool // being removed
+	// pauses says by whom what is paused; the gate holds the same.
+	pauses      map[flow.WorkflowID]string
+	lastRelease string // who ended the last pause
 	wg     sync.WaitGroup
 	ctx    context.Context // of all loops; set by Resume
 }
@@ -92,6 +96,7 @@ func New(s Store, p Performer, set Settings, log *slog.Logger, onStep func(engin
 	c := &Conductor{
 		store: s, performer: p, set: set, log: log, onStep: onStep,
 		runs: map[flow.RunID]*run{}, graphs: map[string]*flow.Graph{}, going: map[flow.WorkflowID]bool{},
+		pauses: map[flow.WorkflowID]string{},
 		gate: engine.Gate{Limit: set.MaxRunning},
 	}
 	c.clock = newClock(c)
@@ -106,6 +111,9 @@ func (c *Conductor) Resume(ctx context.Context) error {
 	open, err := c.store.Unfinished(ctx)
 	if err != nil {
 		return fmt.Errorf("resume runs: %w", err)
+	}
+	if err := c.resumePauses(ctx); err != nil {
+		return err
 	}
 	// Those that have begun count at the gate before others ask.
 	slices.SortStableFunc(open, func(a, b flow.Run) int { return begun(b) - begun(a) })
@@ -152,7 +160,7 @@ func (c *Conductor) resume(ctx context.Context, row flow.Run) error {
 	if err != nil {
 		maxRuns = 1 // the version is gone; be careful
 	}
-	return c.launch(ctx, row, tasks, maxRuns)
+	return c.launch(ctx, row, tasks, maxRuns, nil)
 }
 
 // errUnfit is what a run is whose rows do not fit its graph.
@@ -198,7 +206,7 @@ func (c *Conductor) Start(ctx context.Context, req StartRequest) (flow.Run, erro
 		}
 		return row, err
 	}
-	if err := c.launch(c.ctx, row, nil, req.MaxRuns); err != nil {
+	if err := c.launch(c.ctx, row, nil, req.MaxRuns, nil); err != nil {
 		// The run is saved: whoever resumes will take it up.
 		c.log.ErrorContext(ctx, "launch", "run", row.ID, "err", err)
 	}
@@ -215,8 +223,9 @@ func (c *Conductor) has(id flow.RunID) bool {
 	return c.runs[id] != nil
 }
 
-// launch gives the run a goroutine. It is at the gate unless it has begun.
-func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task, maxRuns int) error {
+// launch gives the run a goroutine. It is at the gate unless it has begun. A
+// run that has ended is launched with a wish, which may let it go on.
+func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task, maxRuns int, wish *message) error {
 	g, err := c.graph(ctx, row.Graph)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", row.ID, err)
@@ -228,19 +237,31 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.runs[row.ID] != nil {
+		if wish != nil {
+			return errTaken
+		}
 		return nil
 	}
 	r := &run{c: c, id: row.ID, wf: row.Workflow, eng: er, graph: g, inbox: make(chan message, 64), inflight: map[flow.TaskID]*inflight{}}
 	c.runs[row.ID] = r
 	cand := engine.Candidate{Run: row.ID, Workflow: row.Workflow, Limit: maxRuns}
 	switch {
+	case wish != nil:
+		c.gate.Enter(cand)
+		r.first, r.opening = engine.Tick{}, []message{*wish}
 	case len(tasks) > 0 || row.State == flow.Stopping:
 		c.gate.Enter(cand)
 		r.first = engine.Tick{}
+		if c.gate.Held(row.Workflow) && !row.Held { // before the first task of this life begins
+			r.opening = []message{{ev: engine.Event{At: time.Now(), What: engine.Hold{By: c.holder(row.Workflow)}}}}
+		}
 	case c.gate.Ask(cand):
 		r.first = engine.Begin{}
 	default:
 		r.first = engine.Queue{}
+	}
+	if wish == nil {
+		r.opening = append(r.opening, message{ev: engine.Event{At: time.Now(), What: r.first}})
 	}
 	c.wg.Go(func() { r.loop(c.ctx) })
 	return nil
@@ -277,14 +298,25 @@ const maxGraphs = 256
 func (c *Conductor) leave(id flow.RunID) {
 	c.mu.Lock()
 	delete(c.runs, id)
-	var next []*run
-	for _, id := range c.gate.Leave(id) {
+	next := c.named(c.gate.Leave(id))
+	c.mu.Unlock()
+	c.begin(next)
+}
+
+// named returns the active runs of the given ids; c.mu is held.
+func (c *Conductor) named(ids []flow.RunID) []*run {
+	var runs []*run
+	for _, id := range ids {
 		if r := c.runs[id]; r != nil {
-			next = append(next, r)
+			runs = append(runs, r)
 		}
 	}
-	c.mu.Unlock()
-	for _, r := range next {
+	return runs
+}
+
+// begin tells runs that the gate has let in to begin.
+func (c *Conductor) begin(runs []*run) {
+	for _, r := range runs {
 		r.send(c.ctx, message{ev: engine.Event{At: time.Now(), What: engine.Begin{}}})
 	}
 }
@@ -313,6 +345,11 @@ func (c *Conductor) Stop(ctx context.Context, id flow.RunID, by string) (flow.Ru
 func (c *Conductor) Active(wf flow.WorkflowID) []flow.RunID {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.active(wf)
+}
+
+// active is Active for whoever holds c.mu.
+func (c *Conductor) active(wf flow.WorkflowID) []flow.RunID {
 	var ids []flow.RunID
 	for id, r := range c.runs {
 		if wf == "" || r.wf == wf {

@@ -21,15 +21,18 @@ type run struct {
 	wf       flow.WorkflowID
 	eng      *engine.Run
 	graph    *flow.Graph
-	first    engine.What
+	first    engine.What // to be said again if it could not be saved
+	opening  []message   // what the loop begins with
 	inbox    chan message
 	inflight map[flow.TaskID]*inflight
 }
 
 // A message is an event for a run; answer, if not nil, is called once the
-// event is saved or refused, and must not block.
+// event is saved or refused, and must not block. A message with look is a
+// question instead: look is called with the run as it is saved.
 type message struct {
 	ev     engine.Event
+	look   func(*engine.Run)
 	answer func(flow.Run, error)
 	// from is the attempt that sends its last word.
 	from *inflight
@@ -55,7 +58,7 @@ func (r *run) loop(ctx context.Context) {
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
-	batch := []message{{ev: engine.Event{At: time.Now(), What: r.first}}}
+	batch := r.opening
 	r.reconcileAll(ctx)
 	for {
 		if err := r.handle(ctx, batch); err != nil {
@@ -65,6 +68,10 @@ func (r *run) loop(ctx context.Context) {
 		}
 		if r.eng.Final() && len(r.inflight) == 0 {
 			return
+		}
+		if ev, ok := r.pause(); ok {
+			batch = []message{{ev: ev}}
+			continue
 		}
 		if wake := r.eng.Wake(); wake.IsZero() {
 			timer.Stop()
@@ -80,6 +87,23 @@ func (r *run) loop(ctx context.Context) {
 			batch = []message{{ev: engine.Event{At: time.Now(), What: engine.Tick{}}}}
 		}
 	}
+}
+
+// pause returns the event that makes the run heed what is paused.
+func (r *run) pause() (engine.Event, bool) {
+	row := r.eng.Row()
+	if row.State.Final() || row.Started.IsZero() { // the gate holds those that have not begun
+		return engine.Event{}, false
+	}
+	r.c.mu.Lock()
+	defer r.c.mu.Unlock()
+	switch held := r.c.gate.Held(r.wf); {
+	case held == row.Held:
+		return engine.Event{}, false
+	case held:
+		return engine.Event{At: time.Now(), What: engine.Hold{By: r.c.holder(r.wf)}}, true
+	}
+	return engine.Event{At: time.Now(), What: engine.Release{By: r.c.lastRelease}}, true
 }
 
 // drain takes what else has arrived, so that it is saved together.
@@ -100,9 +124,16 @@ func (r *run) drain(m message) []message {
 // transaction, answers them, and makes the attempts match what is owed.
 func (r *run) handle(ctx context.Context, batch []message) error {
 	var steps []engine.Step
+	refused := make([]error, len(batch))
 	for i := range batch {
+		if batch[i].look != nil {
+			continue
+		}
 		if _, ok := batch[i].ev.What.(engine.Begin); ok {
 			r.first = engine.Begin{} // to be said again if it cannot be saved
+		}
+		if refused[i] = r.eng.Refuse(batch[i].ev); refused[i] != nil {
+			continue
 		}
 		step, changed, err := r.eng.Apply(batch[i].ev)
 		if err != nil {
@@ -117,13 +148,16 @@ func (r *run) handle(ctx context.Context, batch []message) error {
 			return r.fail(batch, err)
 		}
 	}
-	for _, m := range batch {
+	for i, m := range batch {
 		if m.from != nil && r.inflight[m.ev.Task] == m.from {
 			delete(r.inflight, m.ev.Task)
 			r.reconcile(ctx, m.ev.Task)
 		}
+		if m.look != nil {
+			m.look(r.eng)
+		}
 		if m.answer != nil {
-			m.answer(r.eng.Row(), nil)
+			m.answer(r.eng.Row(), refused[i])
 		}
 	}
 	for i := range steps {
@@ -331,12 +365,18 @@ func (t teller) tell(what engine.What) error {
 
 // ask sends an event and waits until it is saved.
 func (r *run) ask(ctx context.Context, ev engine.Event) (flow.Run, error) {
+	return r.await(ctx, message{ev: ev})
+}
+
+// await sends a message and waits for its answer.
+func (r *run) await(ctx context.Context, m message) (flow.Run, error) {
 	type reply struct {
 		row flow.Run
 		err error
 	}
 	done := make(chan reply, 1)
-	if !r.send(ctx, message{ev: ev, answer: func(row flow.Run, err error) { done <- reply{row, err} }}) {
+	m.answer = func(row flow.Run, err error) { done <- reply{row, err} }
+	if !r.send(ctx, m) {
 		return flow.Run{}, fmt.Errorf("run %s: %w", r.id, context.Cause(ctx))
 	}
 	select {

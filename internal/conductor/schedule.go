@@ -121,13 +121,17 @@ func (k *clock) fire(ctx context.Context, f flow.Fire) error {
 	if err != nil || !fired || r == nil {
 		return err
 	}
-	return k.c.launch(k.c.ctx, *r, nil, v.MaxRuns)
+	return k.c.launch(k.c.ctx, *r, nil, v.MaxRuns, nil)
 }
 
 // run returns the run to begin for slot; nil if there shall be none.
 func (k *clock) run(ctx context.Context, v flow.Version, slot, now time.Time) *flow.Run {
 	if late := now.Sub(slot); late > k.c.set.Grace {
 		k.c.log.WarnContext(ctx, "a scheduled run was missed and is skipped", "workflow", v.Workflow, "slot", slot, "late", late)
+		return nil
+	}
+	if k.c.paused(v.Workflow) {
+		k.c.log.InfoContext(ctx, "a scheduled run is skipped: the workflow is paused", "workflow", v.Workflow, "slot", slot)
 		return nil
 	}
 	if n := len(k.c.Active(v.Workflow)); k.c.set.MaxWorkflow > 0 && n >= k.c.set.MaxWorkflow {

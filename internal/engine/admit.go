@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 
 	"fairlead/internal/flow"
@@ -13,6 +14,7 @@ import (
 type Gate struct {
 	// Limit bounds how many runs are inside at once; zero is no bound.
 	Limit   int
+	held    map[flow.WorkflowID]bool
 	inside  map[flow.RunID]flow.WorkflowID
 	count   map[flow.WorkflowID]int
 	waiting []Candidate
@@ -47,6 +49,45 @@ func (g *Gate) Ask(c Candidate) bool {
 	return false
 }
 
+// Hold lets no more runs of a workflow in, or of any if wf is empty.
+func (g *Gate) Hold(wf flow.WorkflowID) {
+	if g.held == nil {
+		g.held = map[flow.WorkflowID]bool{}
+	}
+	g.held[wf] = true
+}
+
+// Release ends a Hold and returns the runs that may begin.
+func (g *Gate) Release(wf flow.WorkflowID) []flow.RunID {
+	delete(g.held, wf)
+	return g.admit()
+}
+
+// Held reports whether runs of wf are held.
+func (g *Gate) Held(wf flow.WorkflowID) bool { return g.held[""] || g.held[wf] }
+
+// Why says what keeps a run that waits; false if it does not wait.
+func (g *Gate) Why(id flow.RunID) (flow.Wait, bool) {
+	i := slices.IndexFunc(g.waiting, func(c Candidate) bool { return c.Run == id })
+	if i < 0 {
+		return flow.Wait{}, false
+	}
+	c := g.waiting[i]
+	before := 0
+	for _, o := range g.waiting[:i] {
+		if o.Workflow == c.Workflow {
+			before++
+		}
+	}
+	switch {
+	case g.Held(c.Workflow):
+		return flow.Wait{Gate: flow.GatePaused, Text: "the workflow is paused, or everything is: the run begins when it is resumed"}, true
+	case c.Limit > 0 && g.count[c.Workflow] >= c.Limit:
+		return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%d runs of the workflow are under way, as many as may be (max_active_runs); %d of its runs wait before this one", g.count[c.Workflow], before)}, true
+	}
+	return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%d runs are under way, as many as this server may run at once; %d wait before this one", len(g.inside), i)}, true
+}
+
 // Leave takes a run out, whether it was inside or waiting, and returns the
 // runs that may begin in its place.
 func (g *Gate) Leave(id flow.RunID) []flow.RunID {
@@ -57,6 +98,11 @@ func (g *Gate) Leave(id flow.RunID) []flow.RunID {
 		}
 	}
 	g.waiting = slices.DeleteFunc(g.waiting, func(c Candidate) bool { return c.Run == id })
+	return g.admit()
+}
+
+// admit lets in who fits by now.
+func (g *Gate) admit() []flow.RunID {
 	var admitted []flow.RunID
 	g.waiting = slices.DeleteFunc(g.waiting, func(c Candidate) bool {
 		if !g.fits(c) {
@@ -70,5 +116,5 @@ func (g *Gate) Leave(id flow.RunID) []flow.RunID {
 }
 
 func (g *Gate) fits(c Candidate) bool {
-	return (g.Limit == 0 || len(g.inside) < g.Limit) && (c.Limit == 0 || g.count[c.Workflow] < c.Limit)
+	return !g.Held(c.Workflow) && (g.Limit == 0 || len(g.inside) < g.Limit) && (c.Limit == 0 || g.count[c.Workflow] < c.Limit)
 }

@@ -95,6 +95,12 @@ func (db *DB) FireSchedule(ctx context.Context, wf flow.WorkflowID, slot, next t
 			if _, err := standing(t, wf); err != nil {
 				return err
 			}
+			// A backfill may have been asked for this very moment.
+			n, err := number(t, `SELECT count(*) FROM run WHERE workflow = $1 AND logical = $2 AND kind <> 'ondemand'`,
+				string(wf), micros(r.Logical))
+			if err != nil || n > 0 {
+				return err
+			}
 			if err := insertRun(t, *r); err != nil {
 				return err
 			}

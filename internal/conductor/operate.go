@@ -1,0 +1,274 @@
+package conductor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+)
+
+// Pauser is what must be remembered of pauses. The empty workflow is
+// everything.
+type Pauser interface {
+	Pause(ctx context.Context, wf flow.WorkflowID, who string, at time.Time) error
+	Unpause(ctx context.Context, wf flow.WorkflowID) error
+	Pauses(ctx context.Context) ([]flow.Pause, error)
+	// InsertSlot saves a new run for a slot of a schedule unless the slot has
+	// one: then it answers false.
+	InsertSlot(ctx context.Context, r flow.Run) (bool, error)
+}
+
+// errTaken says that a run that was to be taken up is active already.
+var errTaken = errors.New("the run is active")
+
+// Clear has tasks of a run done again, as [engine.Clear] says, and returns
+// the run's row when that is saved. A run that has ended goes on. What cannot
+// be cleared now is a flow.Conflict.
+func (c *Conductor) Clear(ctx context.Context, id flow.RunID, what engine.Clear) (flow.Run, error) {
+	return c.wish(ctx, id, engine.Event{What: what})
+}
+
+// Mark decides how a task of a run has ended, as [engine.Mark] says.
+func (c *Conductor) Mark(ctx context.Context, id flow.RunID, task flow.TaskID, what engine.Mark) (flow.Run, error) {
+	return c.wish(ctx, id, engine.Event{Task: task, What: what})
+}
+
+// wish sends an event that may concern a run that has ended.
+func (c *Conductor) wish(ctx context.Context, id flow.RunID, ev engine.Event) (flow.Run, error) {
+	// A run may end, or be taken up by another caller, between two looks.
+	for range 100 {
+		ev.At = time.Now()
+		c.mu.Lock()
+		r := c.runs[id]
+		c.mu.Unlock()
+		var row flow.Run
+		var err error
+		if r != nil {
+			row, err = r.ask(ctx, ev)
+		} else {
+			row, err = c.revive(ctx, id, ev)
+		}
+		if !errors.Is(err, errGone) && !errors.Is(err, errTaken) {
+			return row, err
+		}
+	}
+	return flow.Run{}, flow.Errorf(flow.Busy, "run %s is ending just now: try again", id)
+}
+
+// revive takes up a run that has ended, for an event that may let it go on.
+func (c *Conductor) revive(ctx context.Context, id flow.RunID, ev engine.Event) (flow.Run, error) {
+	row, err := c.store.RunByID(ctx, id)
+	if err != nil {
+		return row, err
+	}
+	if !row.State.Final() {
+		return row, flow.Errorf(flow.Busy, "run %s is not active on this server", id)
+	}
+	tasks, err := c.store.Tasks(ctx, id)
+	if err != nil {
+		return row, err
+	}
+	if len(tasks) == 0 {
+		return row, flow.Errorf(flow.Conflict, "run %s has ended before any of its tasks had a state", id)
+	}
+	v, err := c.store.Version(ctx, row.Workflow, row.Version)
+	if flow.KindOf(err) == flow.NotFound && err != nil {
+		return row, flow.Errorf(flow.Conflict, "version %s of the workflow is gone, so run %s cannot go on", row.Version, id)
+	}
+	if err != nil {
+		return row, err
+	}
+	type reply struct {
+		row flow.Run
+		err error
+	}
+	done := make(chan reply, 1)
+	wish := message{ev: ev, answer: func(row flow.Run, err error) { done <- reply{row, err} }}
+	if err := c.launch(ctx, row, tasks, v.MaxRuns, &wish); err != nil {
+		return row, err
+	}
+	select {
+	case <-ctx.Done():
+		return row, fmt.Errorf("run %s: %w", id, context.Cause(ctx))
+	case <-c.ctx.Done():
+		return row, fmt.Errorf("run %s: %w", id, context.Cause(c.ctx))
+	case got := <-done:
+		return got.row, got.err
+	}
+}
+
+// Pause keeps a workflow, or everything if wf is empty, from beginning
+// anything: its runs queue, what runs goes on to its end, its schedule passes.
+// It returns when that is saved and every active run heeds it.
+func (c *Conductor) Pause(ctx context.Context, wf flow.WorkflowID, by string) error {
+	if err := c.store.Pause(ctx, wf, by, time.Now()); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	if _, ok := c.pauses[wf]; !ok {
+		c.pauses[wf] = by
+	}
+	c.gate.Hold(wf)
+	runs := c.named(c.active(wf))
+	c.mu.Unlock()
+	return c.nudge(ctx, runs)
+}
+
+// Unpause ends a pause.
+func (c *Conductor) Unpause(ctx context.Context, wf flow.WorkflowID, by string) error {
+	if err := c.store.Unpause(ctx, wf); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	delete(c.pauses, wf)
+	c.lastRelease = by
+	next := c.named(c.gate.Release(wf))
+	runs := c.named(c.active(wf))
+	c.mu.Unlock()
+	c.begin(next)
+	return c.nudge(ctx, runs)
+}
+
+// nudge has runs look at what is paused, and returns when they have.
+func (c *Conductor) nudge(ctx context.Context, runs []*run) error {
+	for _, r := range runs {
+		// Twice: the loop looks after the first, and answers the second when
+		// what it saw is saved.
+		for range 2 {
+			if _, err := r.ask(ctx, engine.Event{At: time.Now(), What: engine.Tick{}}); err != nil && !errors.Is(err, errGone) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// resumePauses takes up what was paused before this process began.
+func (c *Conductor) resumePauses(ctx context.Context) error {
+	all, err := c.store.Pauses(ctx)
+	if err != nil {
+		return fmt.Errorf("resume pauses: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range all {
+		c.pauses[p.Workflow] = p.By
+		c.gate.Hold(p.Workflow)
+	}
+	return nil
+}
+
+// holder says who has paused a workflow; c.mu is held.
+func (c *Conductor) holder(wf flow.WorkflowID) string {
+	if by, ok := c.pauses[wf]; ok {
+		return by
+	}
+	return c.pauses[""]
+}
+
+func (c *Conductor) paused(wf flow.WorkflowID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gate.Held(wf)
+}
+
+// Why says what an unfinished task waits for, or the run itself if task is
+// empty; false if it has ended or does not exist.
+func (c *Conductor) Why(ctx context.Context, id flow.RunID, task flow.TaskID) (w flow.Wait, ok bool, err error) {
+	c.mu.Lock()
+	r := c.runs[id]
+	if wait, queued := c.gate.Why(id); queued {
+		c.mu.Unlock()
+		return wait, true, nil // its tasks wait for the run
+	}
+	c.mu.Unlock()
+	if r == nil {
+		return flow.Wait{}, false, nil
+	}
+	_, err = r.await(ctx, message{look: func(e *engine.Run) {
+		if task == "" {
+			w, ok = e.WhyRun()
+		} else {
+			w, ok = e.Why(task)
+		}
+	}})
+	if errors.Is(err, errGone) {
+		return flow.Wait{}, false, nil
+	}
+	return w, ok && err == nil, err
+}
+
+// A Slot is one moment of a schedule that a backfill asks for.
+type Slot struct {
+	At  time.Time
+	Run flow.RunID // empty if there was a run for the slot already, or nothing was begun
+}
+
+// MaxBackfill bounds how many slots one backfill may have.
+const MaxBackfill = 1000
+
+// Backfill begins a run for each slot of the version's schedule from the
+// first moment to the last, both included, that has none. The runs count at
+// the gate like others, so that no more than max_active_runs are under way.
+// With dry, nothing is begun. After a crash in the middle the same request
+// completes it.
+func (c *Conductor) Backfill(ctx context.Context, v flow.Version, from, to time.Time, dry bool) ([]Slot, error) {
+	slots, err := Slots(v, from, to)
+	if err != nil {
+		return nil, err
+	}
+	if dry {
+		return slots, nil
+	}
+	if _, err := c.graph(ctx, v.Graph); err != nil {
+		return nil, err
+	}
+	for i := range slots {
+		now := time.Now()
+		r := c.set.NewRun(v, slots[i].At)
+		r.Kind, r.State, r.Logical, r.Created, r.Modified = flow.Backfill, flow.Starting, slots[i].At, now, now
+		r.Workflow, r.Version, r.Graph = v.Workflow, v.ID, v.Graph
+		created, err := c.store.InsertSlot(ctx, r)
+		if err != nil {
+			return slots[:i], err
+		}
+		if !created {
+			continue
+		}
+		slots[i].Run = r.ID
+		if err := c.launch(c.ctx, r, nil, v.MaxRuns, nil); err != nil {
+			// The run is saved: whoever resumes will take it up.
+			c.log.ErrorContext(ctx, "launch", "run", r.ID, "err", err)
+		}
+	}
+	return slots, nil
+}
+
+// Slots lists the moments at which a version fires between two moments, both
+// included.
+func Slots(v flow.Version, from, to time.Time) ([]Slot, error) {
+	if v.Schedule == nil {
+		return nil, flow.Errorf(flow.Invalid, "the workflow has no schedule, so there is nothing to backfill")
+	}
+	if to.Before(from) {
+		return nil, flow.Errorf(flow.Invalid, "the backfill ends at %s, before it begins at %s", to.Format(time.RFC3339), from.Format(time.RFC3339))
+	}
+	var slots []Slot
+	for at := from.Add(-time.Nanosecond); ; {
+		next, err := NextFire(v.Schedule, at)
+		if err != nil {
+			return nil, err
+		}
+		if next.IsZero() || next.After(to) {
+			return slots, nil
+		}
+		if len(slots) == MaxBackfill {
+			return nil, flow.Errorf(flow.Invalid, "the backfill has more than %d slots: ask for a shorter range", MaxBackfill)
+		}
+		slots = append(slots, Slot{At: next})
+		at = next
+	}
+}

@@ -1,0 +1,241 @@
+package conductor_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fairlead/internal/conductor"
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+)
+
+// A run that has ended is cleared and goes on to another end, whatever save
+// the server crashes at.
+func TestClearedRunGoesOnAcrossCrashes(t *testing.T) {
+	const ends = "succeeded: first=succeeded#1 flaky=succeeded#2 last=succeeded#1"
+	for _, after := range []bool{false, true} {
+		for at := 1; ; at++ {
+			crashed := false
+			synctest.Test(t, func(t *testing.T) {
+				d := deploy(t, graph("first ok 1s", "flaky fail-first 1s after=first", "last ok 1s after=flaky"), 0, conductor.Settings{})
+				defer func() { d.close() }()
+				d.start("r")
+				d.want(d.settle("r"), "failed: first=succeeded#1 flaky=failed#1 last=blocked#0")
+				d.crash()
+
+				s := &crashing{DB: d.db, left: at, after: after, crash: func() { crashed = true; d.stop(errDetach) }}
+				d.serve(s)
+				_, err := d.c.Clear(t.Context(), "r", engine.Clear{Failed: true, By: "ann"})
+				if err != nil && !crashed {
+					t.Fatal(err)
+				}
+				for range 20 {
+					if synctest.Wait(); crashed {
+						d.c.Wait()
+						d.serve(d.db)
+						break
+					}
+					time.Sleep(time.Second)
+				}
+				if synctest.Wait(); err != nil && strings.HasPrefix(d.describe("r"), "failed: first=succeeded#1 flaky=failed#1") {
+					// Not acknowledged, and not done: the person asks again.
+					if _, err := d.c.Clear(t.Context(), "r", engine.Clear{Failed: true, By: "ann"}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				d.want(d.settle("r"), ends)
+			})
+			if !crashed {
+				if at < 4 {
+					t.Errorf("only %d saves", at)
+				}
+				break
+			}
+		}
+	}
+}
+
+func TestClearOfALiveTaskEndsItFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("hangs hang", "next ok 1s after=hangs"), 0, conductor.Settings{})
+		defer d.close()
+		d.start("r")
+		time.Sleep(5 * time.Second)
+		if _, err := d.c.Clear(t.Context(), "r", engine.Clear{Tasks: []flow.TaskID{"hangs"}, By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		d.want(d.describe("r"), "running: hangs=running#2 next=waiting#0")
+		if _, err := d.c.Mark(t.Context(), "r", "hangs", engine.Mark{State: flow.Succeeded, By: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		d.want(d.settle("r"), "succeeded: hangs=succeeded#2 next=succeeded#1")
+		if got := len(d.world.ended); got != 2 {
+			t.Errorf("%d attempts were told to end, want 2", got)
+		}
+	})
+}
+
+func TestWishesThatCannotBeMet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{})
+		defer d.close()
+		d.start("r")
+		d.settle("r")
+		for _, tt := range []struct {
+			what engine.Clear
+			run  flow.RunID
+			want flow.Kind
+		}{
+			{engine.Clear{Failed: true}, "r", flow.Conflict},
+			{engine.Clear{Tasks: []flow.TaskID{"b"}}, "r", flow.NotFound},
+			{engine.Clear{}, "r", flow.Invalid},
+			{engine.Clear{Failed: true}, "none", flow.NotFound},
+		} {
+			if _, err := d.c.Clear(t.Context(), tt.run, tt.what); flow.KindOf(err) != tt.want {
+				t.Errorf("clear %+v of %s: %v, want an error of kind %d", tt.what, tt.run, err, tt.want)
+			}
+		}
+		d.want(d.describe("r"), "succeeded: a=succeeded#1")
+		if n := len(d.c.Active("")); n != 0 {
+			t.Errorf("%d runs are active after refused wishes", n)
+		}
+	})
+}
+
+// What is paused begins nothing, across a restart; what runs goes on.
+func TestPauseHoldsAcrossARestart(t *testing.T) {
+	for _, wf := range []flow.WorkflowID{"w-1", ""} {
+		synctest.Test(t, func(t *testing.T) {
+			d := deploy(t, graph("a ok 10s", "b ok 1s after=a"), 0, conductor.Settings{})
+			defer func() { d.close() }()
+			d.start("r")
+			time.Sleep(time.Second)
+			if err := d.c.Pause(t.Context(), wf, "ann"); err != nil {
+				t.Fatal(err)
+			}
+			d.start("later")
+			time.Sleep(time.Minute)
+			d.want(d.describe("r"), "running: a=succeeded#1 b=waiting#0")
+			d.want(d.describe("later"), "ready:")
+			d.crash()
+			d.serve(d.db)
+			time.Sleep(time.Minute)
+			d.want(d.describe("r"), "running: a=succeeded#1 b=waiting#0")
+			d.want(d.describe("later"), "ready:")
+			for id, want := range map[flow.RunID]flow.Gate{"r": flow.GatePaused, "later": flow.GatePaused} {
+				if w, ok, err := d.c.Why(t.Context(), id, ""); w.Gate != want || !ok || err != nil {
+					t.Errorf("why %s: %+v, %v, %v; want gate %s", id, w, ok, err, want)
+				}
+			}
+			if w, _, _ := d.c.Why(t.Context(), "r", "b"); w.Gate != flow.GatePaused {
+				t.Errorf("why r b: %+v", w)
+			}
+			if err := d.c.Unpause(t.Context(), wf, "bob"); err != nil {
+				t.Fatal(err)
+			}
+			d.want(d.settle("r"), "succeeded: a=succeeded#1 b=succeeded#1")
+			d.want(d.settle("later"), "succeeded: a=succeeded#1 b=succeeded#1")
+			journal, _, err := d.db.Journal(t.Context(), "r", flow.Page{Limit: 100})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var said []string
+			for _, e := range journal {
+				if e.What == "hold" || e.What == "release" {
+					said = append(said, e.What+string(e.Detail))
+				}
+			}
+			d.want(strings.Join(said, " "), `hold{"By":"ann"} release{"By":"bob"}`)
+		})
+	}
+}
+
+func TestPausedScheduleFiresNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{Grace: time.Minute})
+		defer d.close()
+		d.v.Schedule = &flow.Schedule{Expr: "@hourly"}
+		d.v.ID = "v2"
+		if _, err := d.db.AddVersion(t.Context(), d.v, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.c.WorkflowChanged(t.Context(), "w-1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.c.Pause(t.Context(), "w-1", "ann"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5*time.Hour + time.Minute)
+		count := func() int {
+			runs, _, err := d.db.Runs(t.Context(), "w-1", "", flow.Page{Limit: 100})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(runs)
+		}
+		if n := count(); n != 0 {
+			t.Errorf("%d runs were fired while the workflow was paused", n)
+		}
+		if err := d.c.Unpause(t.Context(), "w-1", "ann"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if n := count(); n != 1 {
+			t.Errorf("%d runs within an hour after the pause, want 1", n)
+		}
+	})
+}
+
+func TestBackfillBeginsEachSlotOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 1m"), 2, conductor.Settings{})
+		defer d.close()
+		v := d.v
+		v.Schedule, v.MaxRuns = &flow.Schedule{Expr: "0 6 * * 1-5"}, 2
+		from := time.Date(1999, 12, 1, 0, 0, 0, 0, time.UTC)
+		to := time.Date(1999, 12, 14, 6, 0, 0, 0, time.UTC)
+		slots, err := d.c.Backfill(t.Context(), v, from, to, true)
+		if err != nil || len(slots) != 10 {
+			t.Fatalf("dry: %d slots, %v; want 10", len(slots), err)
+		}
+		if n := len(d.c.Active("")); n != 0 {
+			t.Fatalf("a dry backfill began %d runs", n)
+		}
+		if _, err := d.c.Backfill(t.Context(), v, from, to.AddDate(0, 0, -7), false); err != nil {
+			t.Fatal(err)
+		}
+		slots, err = d.c.Backfill(t.Context(), v, from, to, false)
+		begun := 0
+		for _, s := range slots {
+			if s.Run != "" {
+				begun++
+			}
+		}
+		if err != nil || len(slots) != 10 || begun != 5 {
+			t.Fatalf("%d of %d slots begun the second time, %v; want 5 of 10", begun, len(slots), err)
+		}
+		under := 0
+		for _, id := range d.c.Active("") {
+			if r, _ := d.db.RunByID(t.Context(), id); r.State == flow.Running {
+				under++
+			}
+		}
+		if under > 2 {
+			t.Errorf("%d runs are under way, at most 2 may be", under)
+		}
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if n := len(d.c.Active("")); n != 0 {
+			t.Errorf("%d runs have not ended", n)
+		}
+		if _, err := d.c.Backfill(t.Context(), v, from, to.AddDate(10, 0, 0), false); flow.KindOf(err) != flow.Invalid {
+			t.Errorf("ten years: %v, want Invalid", err)
+		}
+		if _, err := d.c.Backfill(t.Context(), d.v, from, to, false); flow.KindOf(err) != flow.Invalid {
+			t.Errorf("without a schedule: %v, want Invalid", err)
+		}
+	})
+}
