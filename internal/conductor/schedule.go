@@ -146,10 +146,6 @@ func (k *clock) run(ctx context.Context, v flow.Version, slot, now time.Time) *f
 
 // NextFire returns the first fire of s after t; zero if there is none.
 func NextFire(s *flow.Schedule, t time.Time) (time.Time, error) {
-	sched, err := cron.Parse(s.Expr)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("schedule %q: %w", s.Expr, err)
-	}
 	zone := s.Zone
 	if zone == "" {
 		zone = "UTC"
@@ -158,14 +154,7 @@ func NextFire(s *flow.Schedule, t time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("schedule %q: %w", s.Expr, err)
 	}
-	if t.Before(s.Start) {
-		t = s.Start.Add(-time.Nanosecond) // a fire at the very start counts
-	}
-	next, ok := sched.Next(t, loc)
-	if !ok || !s.End.IsZero() && next.After(s.End) {
-		return time.Time{}, nil
-	}
-	return next, nil
+	return cron.NextFire(s, loc, t)
 }
 
 // WorkflowChanged takes note that a workflow has another latest version, or
