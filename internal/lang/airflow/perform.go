@@ -125,18 +125,27 @@ type work struct {
 }
 
 func (p *Performer) open(ctx context.Context, a lang.Attempt) (*work, error) {
-	w := &work{Performer: p, Attempt: a, began: time.Now()}
-	if err := json.Unmarshal(a.Node.Action, &w.action); err != nil {
-		return nil, fmt.Errorf("action of task %s: %w", a.Task.ID, err)
-	}
-	if err := json.Unmarshal(a.Graph.Meta, &w.meta); err != nil {
-		return nil, fmt.Errorf("meta of run %s: %w", a.Run.ID, err)
+	w, err := p.read(a)
+	if err != nil {
+		return nil, err
 	}
 	path, err := p.Place.Log(ctx, a.Run, a.Task.ID, a.Task.Attempt)
 	if err != nil {
 		return nil, fmt.Errorf("log of task %s: %w", a.Task.ID, err)
 	}
 	w.log = &taskLog{path: path}
+	return w, nil
+}
+
+// read returns an attempt whose log goes nowhere.
+func (p *Performer) read(a lang.Attempt) (*work, error) {
+	w := &work{Performer: p, Attempt: a, began: time.Now(), log: &taskLog{}}
+	if err := json.Unmarshal(a.Node.Action, &w.action); err != nil {
+		return nil, fmt.Errorf("action of task %s: %w", a.Task.ID, err)
+	}
+	if err := json.Unmarshal(a.Graph.Meta, &w.meta); err != nil {
+		return nil, fmt.Errorf("meta of run %s: %w", a.Run.ID, err)
+	}
 	return w, nil
 }
 
@@ -219,9 +228,13 @@ func (w *work) call(ctx context.Context) (operator.Call, error) {
 	if err != nil {
 		return operator.Call{}, err
 	}
-	c := operator.Call{
+	args, err := w.arguments(ctx, params)
+	if err != nil {
+		return operator.Call{}, err
+	}
+	return operator.Call{
 		Path: w.action.Operator,
-		Args: maps.Clone(w.action.Args),
+		Args: args,
 		Task: operator.TaskContext{
 			DagID: w.meta.DagID, RunID: string(w.Run.ID), TaskID: string(w.Task.ID),
 			Try: w.Task.Attempt, MaxTries: w.Node.Retries + 1,
@@ -230,28 +243,33 @@ func (w *work) call(ctx context.Context) (operator.Call, error) {
 		},
 		Env:  env,
 		Code: code,
-	}
+	}, nil
+}
+
+// arguments renders those arguments that are templates.
+func (w *work) arguments(ctx context.Context, params json.RawMessage) (map[string]json.RawMessage, error) {
+	args := maps.Clone(w.action.Args)
 	spec, ok := w.Table.Lookup(w.action.Operator)
 	if !ok {
-		return c, nil
+		return args, nil
 	}
 	var unread error
 	vars := w.variables(ctx, params, &unread)
 	for _, arg := range spec.Args {
-		raw, given := c.Args[arg.Name]
+		raw, given := args[arg.Name]
 		if !given || !arg.Template {
 			continue
 		}
 		rendered, err := vars.Render(raw)
 		if unread != nil {
-			return operator.Call{}, unread
+			return nil, unread
 		}
 		if err != nil {
-			return operator.Call{}, &renderError{arg: arg.Name, line: w.action.ArgLines[arg.Name], err: err}
+			return nil, &renderError{arg: arg.Name, line: w.action.ArgLines[arg.Name], err: err}
 		}
-		c.Args[arg.Name] = rendered
+		args[arg.Name] = rendered
 	}
-	return c, nil
+	return args, nil
 }
 
 // variables are what the templates of the attempt may know. An XCom that

@@ -14,13 +14,16 @@ import (
 )
 
 // A taskLog takes the server's own lines of an attempt's log, in the form of
-// the service: one JSON object a line.
+// the service: one JSON object a line. The zero taskLog keeps nothing.
 type taskLog struct{ path string }
 
 // write appends one line. A log that cannot be written must not fail the
 // task, so errors are dropped: the lines that matter come from the task
 // itself.
 func (l *taskLog) write(level, logger, event string, more map[string]any) {
+	if l.path == "" {
+		return
+	}
 	line := map[string]any{
 		"timestamp": time.Now().UTC().Format("2006-01-02T15:04:05.000000Z"),
 		"level":     level, "event": event, "logger": logger,

@@ -43,32 +43,22 @@ func (w *work) wait(ctx context.Context, p operator.Poker, tell lang.Tell) (flow
 		if ctx.Err() != nil {
 			return flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped"}, detached(ctx)
 		}
-		if err != nil {
-			if out, over := w.pokeFailed(s, err); over {
-				return out, nil
-			}
-		} else if found.Done {
+		if err == nil && found.Done {
 			w.say("info", "airflow.sdk.bases.sensor", "Success criteria met. Exiting.")
 			return flow.Outcome{Verdict: flow.Success, Outputs: found.Outputs}, nil
 		}
-		// Poke counts from the start of the attempt, reschedule from that of
-		// the first one (reference: 3.3, timing details).
-		from := began
-		if s.Mode == "reschedule" {
-			from = first
+		now := time.Now()
+		out, pause, over := w.notYet(s, n, err, now, began, first)
+		if over {
+			return out, nil
 		}
-		elapsed := time.Since(from)
-		if elapsed > seconds(s.Timeout) {
-			return w.sensorTimeout(s, elapsed), nil
-		}
-		pause := w.pause(s, n, elapsed, began)
 		changed := err == nil && string(found.Mark) != string(mark)
 		if changed {
 			mark = found.Mark
 		}
 		if s.Mode == "reschedule" {
 			w.say("info", "airflow.sdk.bases.sensor", fmt.Sprintf("Rescheduling task, marking task as UP_FOR_RESCHEDULE for %s", pause))
-			return flow.Outcome{Verdict: flow.Rest, Until: time.Now().Add(pause), Mark: mark}, nil
+			return flow.Outcome{Verdict: flow.Rest, Until: now.Add(pause), Mark: mark}, nil
 		}
 		if changed {
 			if err := tell.Mark(mark); err != nil {
@@ -81,6 +71,27 @@ func (w *work) wait(ctx context.Context, p operator.Poker, tell lang.Tell) (flow
 		case <-time.After(pause):
 		}
 	}
+}
+
+// notYet says what follows the n-th look, at now, when it did not find what
+// the sensor waits for, or failed: the end of the attempt, or a pause.
+func (w *work) notYet(s *Sensor, n int, failed error, now, began, first time.Time) (out flow.Outcome, pause time.Duration, over bool) {
+	if failed != nil {
+		if out, over := w.pokeFailed(s, failed); over {
+			return out, 0, true
+		}
+	}
+	// Poke counts from the start of the attempt, reschedule from that of
+	// the first one (reference: 3.3, timing details).
+	from := began
+	if s.Mode == "reschedule" {
+		from = first
+	}
+	elapsed := now.Sub(from)
+	if elapsed > seconds(s.Timeout) {
+		return w.sensorTimeout(s, elapsed), 0, true
+	}
+	return flow.Outcome{}, w.pause(s, n, elapsed, began), false
 }
 
 // detached returns an error if ctx is done because the server goes, and nil
