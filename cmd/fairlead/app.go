@@ -322,7 +322,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	tokens := page.New(tokenKey)
 	a.door = mwaa.New(mwaa.Config{
 		Account: opt.account, Region: opt.region, Limits: opt.limits.mwaa(), Lenient: opt.lenient, ShowSkipped: opt.skipped,
-		Workflows: workflows{a.db}, Runs: a.db, Conductor: doorConductor{a}, Compiler: definitions{compiler{opt.limits.bytes("definition-bytes")}},
+		Workflows: workflows{a.db}, Runs: a.db, Conductor: doorConductor{a}, Compiler: definitions{compiler{max: opt.limits.bytes("definition-bytes")}},
 		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens,
 		Check: a.admit(verify("airflow-serverless", sigv4.JSON)), Log: opt.log,
 	})

@@ -17,14 +17,21 @@ import (
 )
 
 // compiler compiles definitions of the dialect.
-type compiler struct{ max int }
+type compiler struct {
+	max int
+	now time.Time // that relative dates count from; zero is the present
+}
 
 // compile returns what a definition means and all that is to be said of it.
 func (c compiler) compile(src []byte, hasCode bool) (flow.Definition, []flow.Diagnostic) {
+	now := c.now
+	if now.IsZero() {
+		now = time.Now()
+	}
 	return airflow.Compile(src, airflow.Options{
 		Operators: operator.Default(),
 		HasCode:   hasCode,
-		Now:       time.Now(),
+		Now:       now,
 		MaxBytes:  c.max,
 		CheckSchedule: func(expr string) error {
 			_, err := cron.Parse(expr)

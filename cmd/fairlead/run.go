@@ -78,7 +78,7 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 	if err != nil {
 		return err
 	}
-	def, found := compiler{opt.limits.bytes("definition-bytes")}.compile(src, codePath != "")
+	def, found := compiler{max: opt.limits.bytes("definition-bytes")}.compile(src, codePath != "")
 	errOut := cmd.ErrOrStderr()
 	if len(found) > 0 {
 		if err := printDiagnostics(errOut, "text", []airflow.FileDiagnostics{{File: name, Source: src, Found: found}}); err != nil {

@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/flow":            {},
 	"internal/engine":          {"internal/flow"},
 	"internal/engine/cron":     {"internal/flow"},
+	"internal/rehearsal":       {"internal/flow", "internal/engine", "internal/engine/cron", "internal/lang", "internal/lang/airflow", "internal/operator"},
 	"internal/conductor":       {"internal/flow", "internal/engine", "internal/engine/cron", "internal/lang"},
 	"internal/lang":            {"internal/flow", "internal/exec", "internal/blob", "internal/logs"},
 	"internal/lang/jinja":      {},

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fairlead/internal/flow"
+	"fairlead/internal/lang/airflow"
+	"fairlead/internal/operator"
+	"fairlead/internal/rehearsal"
+)
+
+func testCommand() *cobra.Command {
+	opt := testOptions{limits: defaultLimits()}
+	cmd := &cobra.Command{
+		Use:   "test FILE...",
+		Short: "Test workflows under a virtual clock",
+		Long: `Plays the tests in each file: it runs a definition under a virtual clock, with
+operators that answer as the file says, and compares the runs with what the
+file expects. Nothing is started, written or asked of a network; a month of a
+schedule passes in a second.
+
+  workflow: etl.yaml
+  tests:
+    a failed load is retried:
+      tasks:
+        load: [{fails: connection refused}, succeeds]
+      expect:
+        run: SUCCESS
+        tasks: {load: {attempts: 2}}
+
+docs/testing.md describes the files. Exits with 0 when every test passes, 1
+when one fails or cannot be played, 2 on wrong usage.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			return opt.test(cmd.OutOrStdout(), cmd.ErrOrStderr(), files)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&opt.run, "run", "", "play only the tests whose name matches this regular expression")
+	f.BoolVarP(&opt.verbose, "verbose", "v", false, "print the timeline of every test")
+	f.BoolVar(&opt.json, "json", false, "print a JSON object a test")
+	f.StringVar(&opt.junit, "junit", "", "write JUnit XML to this file as well")
+	f.BoolVar(&opt.extras, "template-extras", false, "as in serve: offer run_id, logical_date and dag_run to templates")
+	f.BoolVar(&opt.strict, "strict-verdict", false, "as in serve: fail a run when any of its tasks fails")
+	f.Var(opt.limits, "limit", "as in serve: name=number,…; definition-bytes, workflow-runs and run-seconds count")
+	return cmd
+}
+
+type testOptions struct {
+	run, junit                    string
+	verbose, json, extras, strict bool
+	limits                        limits
+}
+
+func (o testOptions) test(out, errOut io.Writer, files []string) error {
+	only, err := regexp.Compile(o.run)
+	if err != nil {
+		return usagef("--run: %v", err)
+	}
+	began := time.Now()
+	var all []rehearsal.Played
+	played, failed, broken := 0, 0, 0
+	for _, name := range files {
+		rep, err := o.play(errOut, name, only)
+		if err != nil {
+			return err
+		}
+		if len(rep.Faults)+len(rep.Refused) > 0 {
+			broken++
+		}
+		for _, r := range rep.Results {
+			played++
+			if !r.OK() {
+				failed++
+			}
+		}
+		all = append(all, rehearsal.Played{File: name, Report: rep})
+	}
+	if o.json {
+		err = rehearsal.PrintJSON(out, all)
+	} else {
+		err = rehearsal.PrintText(out, all, o.verbose)
+	}
+	if err != nil {
+		return err
+	}
+	if o.junit != "" {
+		if err := writeJUnit(o.junit, all); err != nil {
+			return err
+		}
+	}
+	if !o.json {
+		refused := ""
+		if broken > 0 {
+			refused = fmt.Sprintf(", %d of %d files could not be played", broken, len(files))
+		}
+		fmt.Fprintf(out, "%d passed, %d failed%s, in %s\n", played-failed, failed, refused, time.Since(began).Round(time.Millisecond))
+	}
+	switch {
+	case failed > 0 || broken > 0:
+		return exitError(1)
+	case played == 0:
+		return usagef("--run %q: no test has such a name", o.run)
+	}
+	return nil
+}
+
+// play plays one file. What is wrong with it or with its definition is
+// printed.
+func (o testOptions) play(errOut io.Writer, name string, only *regexp.Regexp) (rehearsal.Report, error) {
+	src, err := readDefinition(name)
+	if err != nil {
+		return rehearsal.Report{}, err
+	}
+	say := func(file string, src []byte, found []flow.Diagnostic) error {
+		if len(found) == 0 {
+			return nil
+		}
+		return printDiagnostics(errOut, "text", []airflow.FileDiagnostics{{File: file, Source: src, Found: found}})
+	}
+	f, faults := rehearsal.Parse(src)
+	if f == nil {
+		return rehearsal.Report{Faults: faults}, say(name, src, faults)
+	}
+	// A definition from standard input has no place of its own.
+	beside := func(path string) string {
+		if filepath.IsAbs(path) || name == "-" {
+			return path
+		}
+		return filepath.Join(filepath.Dir(name), path)
+	}
+	if f.Code != "" {
+		if _, err := os.Stat(beside(f.Code)); err != nil {
+			faults := []flow.Diagnostic{f.CodeAt(err.Error())}
+			return rehearsal.Report{Faults: faults}, say(name, src, faults)
+		}
+	}
+	definition, err := readDefinition(beside(f.Workflow))
+	if errors.Is(err, os.ErrNotExist) {
+		faults := []flow.Diagnostic{f.WorkflowAt(err.Error())}
+		return rehearsal.Report{Faults: faults}, say(name, src, faults)
+	}
+	if err != nil {
+		return rehearsal.Report{}, err
+	}
+	rep := o.stage().Play(f, definition, only)
+	return rep, errors.Join(say(name, src, rep.Faults), say(beside(f.Workflow), definition, rep.Refused))
+}
+
+func (o testOptions) stage() rehearsal.Stage {
+	return rehearsal.Stage{
+		Compile: func(src []byte, hasCode bool, now time.Time) (flow.Definition, []flow.Diagnostic) {
+			return compiler{max: o.limits.bytes("definition-bytes"), now: now}.compile(src, hasCode)
+		},
+		Table: operator.Default(), Extras: o.extras, Strict: o.strict,
+		MaxDuration: time.Duration(o.limits["run-seconds"]) * time.Second, MaxWorkflow: o.limits["workflow-runs"],
+	}
+}
+
+func writeJUnit(name string, all []rehearsal.Played) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(rehearsal.PrintJUnit(f, all), f.Close())
+}

@@ -1,0 +1,183 @@
+package rehearsal
+
+import (
+	"bufio"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// A Played is a file of tests and what came of it.
+type Played struct {
+	File string
+	Report
+}
+
+// PrintText prints what came of the tests: a line for each, and below one
+// that failed each expectation that was not met, with its place, and the
+// timeline. verbose prints every timeline.
+func PrintText(w io.Writer, all []Played, verbose bool) error {
+	b := bufio.NewWriter(w)
+	for _, f := range all {
+		for _, r := range f.Results {
+			word := "ok"
+			if !r.OK() {
+				word = "FAIL"
+			}
+			runs := ""
+			if r.Runs != 1 {
+				runs = fmt.Sprintf(" (%d runs)", r.Runs)
+			}
+			fmt.Fprintf(b, "%-4s  %s: %s%s\n", word, f.File, visible(r.Name), runs)
+			for _, x := range r.Failures {
+				b.WriteString(x.text(f.File, "      "))
+			}
+			if verbose || !r.OK() {
+				b.WriteString(r.timeline("      "))
+			}
+		}
+	}
+	return b.Flush()
+}
+
+// text prints a failure on three lines.
+func (x Failure) text(file, indent string) string {
+	run := ""
+	if x.Run != "" {
+		run = ", in the run of " + x.Run
+	}
+	if x.More > 0 {
+		run += fmt.Sprintf(" and %d more", x.More)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s%s:%d:%d: %s%s\n", indent, file, x.Line, x.Column, visible(x.Path), run)
+	fmt.Fprintf(&b, "%s    got   %s\n", indent, visible(x.Got))
+	fmt.Fprintf(&b, "%s    want  %s\n", indent, visible(x.Want))
+	return b.String()
+}
+
+func (r Result) timeline(indent string) string {
+	if len(r.Timeline) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%stimeline, from %s\n", indent, r.Start.Format(time.RFC3339))
+	for _, line := range r.Timeline {
+		fmt.Fprintf(&b, "%s    %s\n", indent, visible(line))
+	}
+	return b.String()
+}
+
+// visible keeps what a text quotes from steering a terminal.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7F && r < 0xA0 {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+// PrintJSON prints one object a test: file, name, line, ok, runs, start,
+// failures (line, column, path, run, more, got, want) and timeline.
+func PrintJSON(w io.Writer, all []Played) error {
+	type failure struct {
+		Line   int    `json:"line"`
+		Column int    `json:"column"`
+		Path   string `json:"path"`
+		Run    string `json:"run,omitempty"`
+		More   int    `json:"more,omitempty"`
+		Got    string `json:"got"`
+		Want   string `json:"want"`
+	}
+	type result struct {
+		File     string    `json:"file"`
+		Name     string    `json:"name"`
+		Line     int       `json:"line"`
+		OK       bool      `json:"ok"`
+		Runs     int       `json:"runs"`
+		Start    time.Time `json:"start"`
+		Failures []failure `json:"failures"`
+		Timeline []string  `json:"timeline"`
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	for _, f := range all {
+		for _, r := range f.Results {
+			out := result{f.File, r.Name, r.Line, r.OK(), r.Runs, r.Start, []failure{}, r.Timeline}
+			for _, x := range r.Failures {
+				out.Failures = append(out.Failures, failure(x))
+			}
+			if err := e.Encode(out); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// PrintJUnit prints the results in the XML that CI systems read.
+func PrintJUnit(w io.Writer, all []Played) error {
+	type failure struct {
+		Message string `xml:"message,attr"`
+		Text    string `xml:",chardata"`
+	}
+	type testcase struct {
+		Name    string    `xml:"name,attr"`
+		Class   string    `xml:"classname,attr"`
+		File    string    `xml:"file,attr"`
+		Line    int       `xml:"line,attr"`
+		Failure []failure `xml:"failure"`
+		Error   []failure `xml:"error"`
+	}
+	type suite struct {
+		Name     string     `xml:"name,attr"`
+		Tests    int        `xml:"tests,attr"`
+		Failures int        `xml:"failures,attr"`
+		Errors   int        `xml:"errors,attr"`
+		Cases    []testcase `xml:"testcase"`
+	}
+	type suites struct {
+		XMLName xml.Name `xml:"testsuites"`
+		Suites  []suite  `xml:"testsuite"`
+	}
+	var out suites
+	for _, f := range all {
+		s := suite{Name: f.File}
+		for _, r := range f.Results {
+			c := testcase{Name: visible(r.Name), Class: f.File, File: f.File, Line: r.Line}
+			if !r.OK() {
+				s.Failures++
+				first := r.Failures[0]
+				text := ""
+				for _, x := range r.Failures {
+					text += x.text(f.File, "")
+				}
+				c.Failure = []failure{{visible(fmt.Sprintf("%s: got %s, want %s", first.Path, first.Got, first.Want)), text + r.timeline("")}}
+			}
+			s.Cases = append(s.Cases, c)
+		}
+		for _, d := range append(f.Faults, f.Refused...) {
+			s.Errors++
+			s.Cases = append(s.Cases, testcase{
+				Name: "the file can be played", Class: f.File, File: f.File, Line: d.Line,
+				Error: []failure{{visible(d.Message), visible(d.String())}},
+			})
+		}
+		s.Tests = len(s.Cases)
+		out.Suites = append(out.Suites, s)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", "  ")
+	if err := e.Encode(out); err != nil {
+		return fmt.Errorf("write JUnit XML: %w", err)
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
