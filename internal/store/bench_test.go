@@ -113,3 +113,26 @@ func nextStep(r *flow.Run) engine.Step {
 		Entry: flow.Entry{Run: r.ID, Seq: r.Rev, At: at, Task: "extract", What: "exited", Detail: json.RawMessage(`{"Kind":"exited","Code":0}`)},
 	}
 }
+
+// BenchmarkSaveBegin saves the first step of a run of ten thousand tasks. One
+// op is one task.
+func BenchmarkSaveBegin(b *testing.B) {
+	db := storetest.Open(b)
+	const n = 10_000
+	tasks := make([]flow.Task, n)
+	at := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+	for i := range tasks {
+		tasks[i] = flow.Task{ID: flow.TaskID(fmt.Sprintf("t%d", i)), Index: i, Kind: "EmptyOperator", State: flow.Waiting, Modified: at}
+	}
+	runs := newRuns(b, db, b.N/n+1)
+	b.ResetTimer()
+	for i := range runs {
+		r := runs[i]
+		r.Rev, r.State, r.Started = 1, flow.Running, at
+		if err := db.Save(b.Context(), engine.Step{
+			Run: r, Tasks: tasks[:min(n, b.N-i*n)], Entry: flow.Entry{Run: r.ID, Seq: 1, At: at, What: "begin", Detail: json.RawMessage(`{}`)},
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -84,7 +84,11 @@ func saveRun(t *tx, s *engine.Step) error {
 	if err != nil {
 		return err
 	}
-	return flow.Errorf(flow.Conflict, "stale: the run is at revision %d", old.Rev).About("WorkflowRun", string(r.ID))
+	return stale(old)
+}
+
+func stale(r flow.Run) error {
+	return flow.Errorf(flow.Conflict, "stale: the run is at revision %d", r.Rev).About("WorkflowRun", string(r.ID))
 }
 
 // taskParams is how many parameters the row of one task takes.
@@ -95,15 +99,20 @@ const taskColumns = `id, idx, kind, state, attempt, due, pokes, since, started, 
 func saveTasks(t *tx, run flow.RunID, tasks []flow.Task) error {
 	// Rows go in groups of a few sizes, so that few statements are prepared.
 	for _, size := range []int{64, 8, 1} {
+		if len(tasks) < size {
+			continue
+		}
+		upsert := upsertTasks(size, t.pg == nil)
+		args := make([]any, 0, taskParams*size)
 		for ; len(tasks) >= size; tasks = tasks[size:] {
-			args := make([]any, 0, taskParams*size)
+			args = args[:0]
 			for i := range tasks[:size] {
 				k := &tasks[i]
 				args = append(args, string(run), string(k.ID), k.Index, k.Kind, string(k.State), k.Attempt, micros(k.Due), k.Pokes,
 					micros(k.Since), micros(k.Started), micros(k.Ended), micros(k.Modified), string(k.Cause), text(k.Handle),
 					text(k.Reason), jsonText(k.Mark), k.Base)
 			}
-			if _, err := t.exec(upsertTasks(size), args...); err != nil {
+			if _, err := t.exec(upsert, args...); err != nil {
 				return fmt.Errorf("task %q and up to %d after it: %w", tasks[0].ID, size-1, err)
 			}
 		}
@@ -111,11 +120,11 @@ func saveTasks(t *tx, run flow.RunID, tasks []flow.Task) error {
 	return nil
 }
 
-// upsertTasks is the statement for n rows.
-func upsertTasks(n int) string {
-	if n == 1 {
-		return upsertTask
-	}
+// upsertTasks is the statement for n rows. To SQLite, $1 is a name, which it
+// looks for among all names whenever one is bound: with a thousand of them
+// that takes most of the time. A question mark has no name; PostgreSQL has no
+// question marks.
+func upsertTasks(n int, nameless bool) string {
 	var b strings.Builder
 	b.WriteString(upsertTaskHead)
 	for i := range taskParams * n {
@@ -127,7 +136,11 @@ func upsertTasks(n int) string {
 		default:
 			b.WriteString(", ")
 		}
-		b.WriteString("$" + strconv.Itoa(i+1))
+		if nameless {
+			b.WriteString("?")
+		} else {
+			b.WriteString("$" + strconv.Itoa(i+1))
+		}
 	}
 	b.WriteString(")" + upsertTaskTail)
 	return b.String()
@@ -140,5 +153,4 @@ const (
 			pokes = excluded.pokes, since = excluded.since, started = excluded.started, ended = excluded.ended,
 			modified = excluded.modified, cause = excluded.cause, handle = excluded.handle, reason = excluded.reason,
 			mark = excluded.mark, base = excluded.base`
-	upsertTask = upsertTaskHead + `($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)` + upsertTaskTail
 )
