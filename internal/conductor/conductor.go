@@ -249,7 +249,7 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 	case wish != nil:
 		c.gate.Enter(cand)
 		r.first, r.opening = engine.Tick{}, []message{*wish}
-	case len(tasks) > 0 || row.State == flow.Stopping:
+	case er.Begun() || row.State == flow.Stopping:
 		c.gate.Enter(cand)
 		r.first = engine.Tick{}
 		if c.gate.Held(row.Workflow) && !row.Held { // before the first task of this life begins

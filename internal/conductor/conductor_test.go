@@ -658,3 +658,58 @@ func TestAStoreThatCannotBeReadFailsNoRun(t *testing.T) {
 		d.want(d.settle("r"), "succeeded: a=succeeded#1")
 	})
 }
+
+// A store that breaks off while it saves the first step of a run: most of the
+// tasks have rows then, and the run has not begun.
+type halfBegin struct {
+	*store.DB
+	crash func() // nil: only the first save breaks off
+	done  atomic.Bool
+}
+
+func (h *halfBegin) Save(ctx context.Context, steps ...engine.Step) error {
+	if steps[0].First && !h.done.Swap(true) {
+		steps[0].Past = []flow.Attempt{{Task: "none", N: 1}} // refused, in the last of its writes
+		err := h.DB.Save(ctx, steps...)
+		if h.crash != nil {
+			h.crash()
+		}
+		return err
+	}
+	return h.DB.Save(ctx, steps...)
+}
+
+func TestABeginThatIsHalfSavedIsSaidAgain(t *testing.T) {
+	g := graph("a ok 1s")
+	for i := range 2500 {
+		g.Nodes = append(g.Nodes, flow.Node{ID: flow.TaskID(fmt.Sprint("n", i)), After: []flow.TaskID{"a"}, Noop: true})
+	}
+	for _, crash := range []bool{false, true} {
+		t.Run(fmt.Sprintf("crash=%t", crash), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := deploy(t, g, 1, conductor.Settings{})
+				defer d.close()
+				d.crash()
+				h := &halfBegin{DB: d.db}
+				if crash {
+					h.crash = func() { d.stop(errDetach) }
+				}
+				d.serve(h)
+				d.start("r")
+				synctest.Wait()
+				if crash {
+					tasks, err := d.db.Tasks(t.Context(), "r")
+					if err != nil || len(tasks) == 0 || len(tasks) == len(g.Nodes) {
+						t.Fatalf("after the crash: %d of %d tasks have rows, %v; want some", len(tasks), len(g.Nodes), err)
+					}
+					d.c.Wait()
+					d.serve(d.db)
+				}
+				got := d.settle("r")
+				if head := "succeeded: a=succeeded#1 n0=succeeded#1"; !strings.HasPrefix(got, head) || strings.Count(got, "=succeeded#1") != len(g.Nodes) {
+					t.Errorf("got %.200s, want %s and so on", got, head)
+				}
+			})
+		})
+	}
+}

@@ -218,7 +218,7 @@ func (r *run) reload(ctx context.Context, cause error) bool {
 			return false
 		}
 		r.eng = eng
-		if len(tasks) == 0 && !row.State.Final() {
+		if !eng.Begun() && !row.State.Final() {
 			// The first event was lost with the failed save.
 			r.c.wg.Go(func() {
 				r.send(ctx, message{ev: engine.Event{At: time.Now(), What: r.first}})

@@ -35,6 +35,7 @@ type Run struct {
 	index map[flow.TaskID]int
 	down  [][]int // per task, the tasks that wait for it
 	begun bool    // the tasks have rows
+	first bool    // the present event has made them
 
 	tasks   []flow.Task
 	tallies []tally
@@ -72,17 +73,18 @@ func New(row flow.Run, g *flow.Graph, opt Options) *Run {
 	return r
 }
 
-// Restore returns the run that row and the rows of its tasks describe. tasks
-// is empty when the run has not begun.
+// Restore returns the run that row and the rows of its tasks describe. When
+// the run has not begun there are none that count: see [Step.First].
 func Restore(row flow.Run, g *flow.Graph, tasks []flow.Task, opt Options) (*Run, error) {
 	r := New(row, g, opt)
-	if len(tasks) == 0 {
+	if len(tasks) == 0 || row.State == flow.Starting || row.State == flow.Ready {
 		return r, nil
 	}
 	if len(tasks) != len(g.Nodes) {
 		return nil, fmt.Errorf("engine: run %s has %d task rows for %d nodes", row.ID, len(tasks), len(g.Nodes))
 	}
 	r.grow()
+	r.first = false
 	for i := range tasks {
 		t := tasks[i]
 		if t.ID != g.Nodes[i].ID {
@@ -111,7 +113,7 @@ func Restore(row flow.Run, g *flow.Graph, tasks []flow.Task, opt Options) (*Run,
 // grow makes a waiting task of every node.
 func (r *Run) grow() {
 	n := len(r.graph.Nodes)
-	r.begun = true
+	r.begun, r.first = true, true
 	r.tasks = make([]flow.Task, n)
 	r.tallies = make([]tally, n)
 	r.isDirty = make([]bool, n)
@@ -124,6 +126,9 @@ func (r *Run) grow() {
 
 // Row returns the run's row as it is now.
 func (r *Run) Row() flow.Run { return r.row }
+
+// Begun reports whether the run's tasks have rows.
+func (r *Run) Begun() bool { return r.begun }
 
 // Final reports whether the run has ended.
 func (r *Run) Final() bool { return r.row.State.Final() }
@@ -199,14 +204,14 @@ func (r *Run) step(ev Event) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
-	s := Step{Run: r.row, Reopens: r.reopened, Past: r.past, Outputs: r.outputs, Entry: entry}
+	s := Step{Run: r.row, Reopens: r.reopened, Past: r.past, Outputs: r.outputs, Entry: entry, First: r.first}
 	r.reopened = false
 	s.Tasks = make([]flow.Task, 0, len(r.changed))
 	for _, i := range r.changed {
 		s.Tasks = append(s.Tasks, r.tasks[i])
 		r.isDirty[i] = false
 	}
-	r.changed, r.past, r.outputs = r.changed[:0], nil, nil
+	r.changed, r.past, r.outputs, r.first = r.changed[:0], nil, nil, false
 	return s, nil
 }
 

@@ -13,6 +13,10 @@ type Step struct {
 	// Tasks are the rows of the tasks that changed. The first step of a run
 	// has them all.
 	Tasks []flow.Task
+	// First says that no task had a row before. Rows of a run that has not
+	// begun do not count, so those of such a step may be written before the
+	// rest of it, a few at a time.
+	First bool
 	// Past are attempts that are over and have been followed by another.
 	Past []flow.Attempt
 	// Outputs are what attempts published.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,15 @@ import (
 // stale, a Conflict; so is one that reopens a run of a workflow that is being
 // deleted. Of the run's row it keeps what a step can change: State, Reason,
 // Cause, Held, Started, Ended, Modified and Rev.
+//
+// Of a run's first step most tasks are written before the rest, if there are
+// many, so that nobody waits long for the store: if that breaks off, the run
+// has not begun and its tasks do not count.
 func (db *DB) Save(ctx context.Context, steps ...engine.Step) error {
+	steps, err := db.writeAhead(ctx, steps)
+	if err != nil {
+		return err
+	}
 	return db.write(ctx, func(t *tx) error {
 		for i := range steps {
 			if err := save(t, &steps[i]); err != nil {
@@ -24,6 +33,39 @@ func (db *DB) Save(ctx context.Context, steps ...engine.Step) error {
 		}
 		return nil
 	})
+}
+
+// ahead is how many rows of tasks one write of a first step has.
+const ahead = 1000
+
+// writeAhead writes tasks of first steps and returns what is left to save.
+func (db *DB) writeAhead(ctx context.Context, steps []engine.Step) ([]engine.Step, error) {
+	copied := false
+	for i := range steps {
+		if !steps[i].First || len(steps[i].Tasks) <= ahead {
+			continue
+		}
+		if !copied { // the caller goes on to use them
+			steps, copied = slices.Clone(steps), true
+		}
+		s := &steps[i]
+		before := steps[slices.IndexFunc(steps, func(o engine.Step) bool { return o.Run.ID == s.Run.ID })].Run.Rev - 1
+		for len(s.Tasks) > ahead {
+			if err := db.write(ctx, func(t *tx) error {
+				switch r, err := runByID(t, s.Run.ID); {
+				case err != nil:
+					return err
+				case r.Rev != before:
+					return stale(r)
+				}
+				return saveTasks(t, s.Run.ID, s.Tasks[:ahead])
+			}); err != nil {
+				return nil, fmt.Errorf("save tasks of run %s ahead of revision %d: %w", s.Run.ID, s.Run.Rev, err)
+			}
+			s.Tasks = s.Tasks[ahead:]
+		}
+	}
+	return steps, nil
 }
 
 func save(t *tx, s *engine.Step) error {

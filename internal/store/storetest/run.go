@@ -158,6 +158,43 @@ func steps(w world) {
 	w.same("Tasks(none)", []any{len(none), err}, []any{0, nil})
 }
 
+// firstStep saves more tasks than one write has. When the last write fails,
+// the run has not begun, and its next first step puts things right.
+func firstStep(w world) {
+	wf, _ := w.workflow("w", 1)
+	r := w.run(wf, "r", 1)
+	var all []flow.Task
+	for i := range 2500 {
+		all = append(all, task(fmt.Sprintf("t%04d", i), i, flow.Canceled, 7))
+	}
+	queue := w.step(&r, flow.Ready)
+	s := w.step(&r, flow.Running, all...)
+	s.First = true
+	stale := s
+	stale.Run.Rev = 9
+	w.kind("Save of a stale first step", w.db.Save(w.ctx, stale), flow.Conflict)
+	none, err := w.db.Tasks(w.ctx, r.ID)
+	w.same("Tasks after a stale first step", []any{len(none), err}, []any{0, nil})
+
+	bad := s
+	bad.Past = []flow.Attempt{{Task: "no such task", N: 1}}
+	if err := w.db.Save(w.ctx, queue, bad); err == nil {
+		w.Errorf("Save of an attempt of no task = nil")
+	}
+	got, err := w.db.RunByID(w.ctx, r.ID)
+	w.ok("RunByID", err)
+	w.same("state and revision after a first step that broke off", []any{got.State, got.Rev}, []any{flow.Starting, int64(0)})
+
+	for i := range all {
+		all[i] = flow.Task{ID: all[i].ID, Index: i, Kind: all[i].Kind, State: flow.Waiting}
+	}
+	w.save(queue, s)
+	w.same("the caller's tasks after Save", len(s.Tasks), len(all))
+	tasks, err := w.db.Tasks(w.ctx, r.ID)
+	w.ok("Tasks", err)
+	w.same("Tasks after the first step", tasks, all)
+}
+
 func staleStep(w world) {
 	wf, _ := w.workflow("w", 1)
 	r := w.run(wf, "r", 1)

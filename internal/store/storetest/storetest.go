@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"runs", runs},
 		{"quota of runs holds among many callers", runQuota},
 		{"steps", steps},
+		{"first steps of many tasks", firstStep},
 		{"a stale step changes nothing", staleStep},
 		{"of many writers one wins", race},
 		{"any text is kept", dirtyText},

@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"fairlead/internal/flow"
+)
+
+// TestCostOfAnEvent counts what an event allocates and how many rows its step
+// has: as much in a graph of a hundred thousand tasks as in one of a hundred.
+func TestCostOfAnEvent(t *testing.T) {
+	type cost struct {
+		allocs float64
+		rows   int
+	}
+	measure := func(n int) cost {
+		g := &flow.Graph{MaxActive: 16}
+		for i := range n {
+			node := flow.Node{ID: flow.TaskID(fmt.Sprint("t", i))}
+			if i >= n/2 { // a wide front, and a task behind each
+				node.After = []flow.TaskID{flow.TaskID(fmt.Sprint("t", i-n/2))}
+			}
+			g.Nodes = append(g.Nodes, node)
+		}
+		r := New(flow.Run{ID: "r", State: flow.Starting}, g, Options{})
+		now := epoch
+		apply := func(ev Event) Step {
+			now = now.Add(time.Second)
+			ev.At = now
+			s, _, err := r.Apply(ev)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		apply(Event{What: Begin{}})
+		for !r.Wake().IsZero() {
+			apply(Event{What: Tick{}})
+		}
+		rows, i := 0, 0
+		allocs := testing.AllocsPerRun(20, func() {
+			id := flow.TaskID(fmt.Sprint("t", i))
+			i++
+			rows = max(rows, len(apply(Event{Task: id, What: Started{Attempt: 1}}).Tasks))
+			rows = max(rows, len(apply(Event{Task: id, What: Ended{Attempt: 1, Outcome: flow.Outcome{Verdict: flow.Success}}}).Tasks))
+		})
+		return cost{allocs, rows}
+	}
+	few, many := measure(100), measure(100_000)
+	if many.allocs > few.allocs+2 || many.rows > few.rows {
+		t.Errorf("starting and ending a task: %v allocations and at most %d rows among 100,000 tasks, %v and %d among 100: want no more",
+			many.allocs, many.rows, few.allocs, few.rows)
+	}
+}
+
+// TestStepsAreBounded counts the rows of each step of a chain of many tasks
+// with nothing to do: but for the first, no step grows with the graph.
+func TestStepsAreBounded(t *testing.T) {
+	const n = 5 * batch
+	g := &flow.Graph{}
+	for i := range n {
+		node := flow.Node{ID: flow.TaskID(fmt.Sprint("t", i)), Noop: true}
+		if i > 0 {
+			node.After = []flow.TaskID{g.Nodes[i-1].ID}
+		}
+		g.Nodes = append(g.Nodes, node)
+	}
+	r := New(flow.Run{ID: "r", State: flow.Starting}, g, Options{})
+	s, _, err := r.Apply(Event{At: epoch, What: Begin{}})
+	if err != nil || !s.First || len(s.Tasks) != n {
+		t.Fatalf("the first step: first=%t with %d tasks, %v; want all %d", s.First, len(s.Tasks), err, n)
+	}
+	for steps := 1; !r.Final(); steps++ {
+		s, _, err := r.Apply(Event{At: epoch, What: Tick{}})
+		if err != nil || s.First || len(s.Tasks) > batch || steps > n/batch+1 {
+			t.Fatalf("step %d: first=%t with %d tasks, %v; want at most %d", steps, s.First, len(s.Tasks), err, batch)
+		}
+	}
+}
