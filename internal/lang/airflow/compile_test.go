@@ -414,6 +414,33 @@ func manyTasks() []byte {
 	return []byte(b.String())
 }
 
+// TestCompileIsLinear compiles a text far beyond the service's quota, and
+// counts what a task costs there and in a small one.
+func TestCompileIsLinear(t *testing.T) {
+	opts := Options{Operators: operator.Default(), MaxBytes: 64 << 20}
+	perTask := func(n int) float64 {
+		var b strings.Builder
+		b.WriteString("big:\n  tasks:\n")
+		for i := range n {
+			fmt.Fprintf(&b, "    t%06d: {operator: airflow.operators.bash.BashOperator, bash_command: echo, dependencies: [", i)
+			if i > 0 {
+				fmt.Fprintf(&b, "t%06d", i-1)
+			}
+			b.WriteString("]}\n")
+		}
+		src := []byte(b.String())
+		return testing.AllocsPerRun(1, func() {
+			if def, ds := Compile(src, opts); len(ds) > 0 || len(def.Graph.Nodes) != n {
+				t.Fatalf("%d tasks give %d nodes and findings: %s", n, len(def.Graph.Nodes), lines(ds[:min(len(ds), 3)]))
+			}
+		}) / float64(n)
+	}
+	few, many := perTask(100), perTask(30_000)
+	if many > 1.1*few {
+		t.Errorf("a task costs %.1f allocations among 30,000 and %.1f among 100, want no more", many, few)
+	}
+}
+
 func BenchmarkCompile(b *testing.B) {
 	src := manyTasks()
 	opts := Options{Operators: operator.Default(), MaxBytes: 1 << 20}

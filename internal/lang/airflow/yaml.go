@@ -12,8 +12,9 @@ import (
 	"fairlead/internal/flow"
 )
 
-// Bounds on what a text may unfold to, whatever its size in bytes. Aliases
-// are copied, so a few lines could otherwise stand for gigabytes.
+// Bounds on what a text may unfold to. Aliases are copied, so a few lines
+// could otherwise stand for gigabytes. A text without aliases has no more
+// values than bytes, so one that may be long may also hold that much.
 const (
 	maxDepth = 64
 	maxNodes = 100_000
@@ -36,7 +37,10 @@ func read(src []byte) (*value, []flow.Diagnostic) {
 	if doc.Kind == 0 || doc.Kind == yaml.DocumentNode && len(doc.Content) == 0 {
 		return nil, nil
 	}
-	r := reader{open: map[*yaml.Node]bool{}, anchors: map[string]*yaml.Node{}}
+	r := reader{
+		maxNodes: max(maxNodes, len(src)), maxText: max(maxText, len(src)),
+		open: map[*yaml.Node]bool{}, anchors: map[string]*yaml.Node{},
+	}
 	n := &doc
 	if n.Kind == yaml.DocumentNode {
 		n = n.Content[0]
@@ -107,11 +111,12 @@ func secondDocument(src []byte) int {
 
 // A reader turns nodes into values.
 type reader struct {
-	diags []flow.Diagnostic
-	nodes int
-	text  int
-	full  bool                // a bound was passed; nothing more is read
-	open  map[*yaml.Node]bool // collections that we are inside of
+	diags             []flow.Diagnostic
+	nodes             int
+	text              int
+	full              bool // a bound was passed; nothing more is read
+	maxNodes, maxText int
+	open              map[*yaml.Node]bool // collections that we are inside of
 	// anchors are the first nodes of each name: PyYAML refuses a second one.
 	anchors map[string]*yaml.Node
 }
@@ -164,8 +169,8 @@ func (r *reader) value(n *yaml.Node, depth int) *value {
 	}
 	r.nodes++
 	r.text += len(n.Value)
-	if r.nodes > maxNodes || r.text > maxText {
-		r.stop(n, "the aliases of this text unfold to more than %d values or %d bytes", maxNodes, maxText)
+	if r.nodes > r.maxNodes || r.text > r.maxText {
+		r.stop(n, "the aliases of this text unfold to more than %d values or %d bytes", r.maxNodes, r.maxText)
 		return v
 	}
 	bad := len(r.diags)
