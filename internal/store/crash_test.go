@@ -95,21 +95,29 @@ func killAfter(t *testing.T, path string, n int) map[flow.RunID]int64 {
 
 // checkWhole checks that all rows of a run are of its last step.
 func checkWhole(t *testing.T, db *store.DB, r flow.Run) {
-	ctx := t.Context()
+	t.Helper()
+	if err := whole(t.Context(), db, r, t.Errorf); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// whole tells bad if not all rows of a run are of its last step. The error is
+// that of a read that failed.
+func whole(ctx context.Context, db *store.DB, r flow.Run, bad func(string, ...any)) error {
 	tasks, err := db.Tasks(ctx, r.ID)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	for _, k := range tasks {
 		if int64(k.Attempt) != r.Rev {
-			t.Errorf("run %s is at %d, its task %s at %d", r.ID, r.Rev, k.ID, k.Attempt)
+			bad("run %s is at %d, its task %s at %d", r.ID, r.Rev, k.ID, k.Attempt)
 		}
 	}
 	entries := 0
 	for page := (flow.Page{Limit: 1000}); ; {
 		list, next, err := db.Journal(ctx, r.ID, page)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		entries += len(list)
 		if page.After = next; next == "" {
@@ -118,11 +126,12 @@ func checkWhole(t *testing.T, db *store.DB, r flow.Run) {
 	}
 	outputs, err := db.Outputs(ctx, r.ID, "b", int(r.Rev))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if r.Rev > 0 && (len(tasks) != 3 || int64(entries) != r.Rev || len(outputs) != 1) {
-		t.Errorf("run %s is at %d: %d tasks, %d entries, %d outputs; want 3, %d, 1", r.ID, r.Rev, len(tasks), entries, len(outputs), r.Rev)
+		bad("run %s is at %d: %d tasks, %d entries, %d outputs; want 3, %d, 1", r.ID, r.Rev, len(tasks), entries, len(outputs), r.Rev)
 	}
+	return nil
 }
 
 // TestSaveUntilKilled is the process that TestKilledStoreKeepsItsWord kills.

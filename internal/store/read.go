@@ -12,6 +12,8 @@ import (
 // A querier asks: a tx, or what [DB.read] and [DB.snapshot] give.
 type querier interface {
 	query(text string, args ...any) (*sql.Rows, error)
+	// explain is for the errors of reading the rows.
+	explain(err error) error
 }
 
 // read returns a querier for single questions. Each sees all that was
@@ -26,7 +28,7 @@ func (db *DB) snapshot(ctx context.Context, fn func(querier) error) error {
 	}
 	t, err := db.reads.BeginTx(ctx, opts)
 	if err != nil {
-		return closedOr(err)
+		return db.explain(closedOr(err))
 	}
 	defer t.Rollback() //nolint:errcheck // nothing was written
 	return fn(reader{ctx, db, t})
@@ -38,12 +40,14 @@ type reader struct {
 	tx  *sql.Tx // nil: each question by itself
 }
 
+func (r reader) explain(err error) error { return r.db.explain(err) }
+
 func (r reader) query(text string, args ...any) (*sql.Rows, error) {
 	s, ok := r.db.stmts.Load(text)
 	if !ok {
 		fresh, err := r.db.reads.PrepareContext(r.ctx, text)
 		if err != nil {
-			return nil, closedOr(err)
+			return nil, r.explain(closedOr(err))
 		}
 		if s, ok = r.db.stmts.LoadOrStore(text, fresh); ok {
 			fresh.Close()
@@ -54,7 +58,7 @@ func (r reader) query(text string, args ...any) (*sql.Rows, error) {
 		stmt = r.tx.StmtContext(r.ctx, stmt)
 	}
 	rows, err := stmt.QueryContext(r.ctx, args...)
-	return rows, closedOr(err)
+	return rows, r.explain(closedOr(err))
 }
 
 // list asks and reads every row of the answer with scan.
@@ -72,7 +76,7 @@ func list[T any](q querier, scan func(scanner) (T, error), text string, args ...
 		}
 		all = append(all, v)
 	}
-	return all, rows.Err()
+	return all, q.explain(rows.Err())
 }
 
 // one asks and reads the first row of the answer; sql.ErrNoRows if it has
@@ -85,13 +89,17 @@ func one[T any](q querier, scan func(scanner) (T, error), text string, args ...a
 	}
 	defer rows.Close()
 	if !rows.Next() {
-		return none, errors.Join(rows.Err(), sql.ErrNoRows)
+		// That no row could be read does not mean that there is none.
+		if err := rows.Err(); err != nil {
+			return none, q.explain(err)
+		}
+		return none, sql.ErrNoRows
 	}
 	v, err := scan(rows)
 	if err != nil {
 		return none, err
 	}
-	return v, rows.Err()
+	return v, q.explain(rows.Err())
 }
 
 // number asks for one integer; 0 if there is no row.

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -53,7 +52,11 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if path == "" || strings.Contains(path, ":memory:") || strings.Contains(path, "://") {
 		return nil, fmt.Errorf("open store %q: expected the path of a file or a postgres:// URL", url)
 	}
-	db, err := openSQLite(ctx, path)
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	db, err := openSQLite(ctx, path, fileSystem)
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
@@ -63,22 +66,15 @@ func Open(ctx context.Context, url string) (*DB, error) {
 // readers is how many connections serve reads of SQLite at once.
 const readers = 8
 
-func openSQLite(ctx context.Context, path string) (*DB, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	// Definitions and outputs can hold secrets: nobody else may read the file.
-	// SQLite gives the WAL beside it the same mode.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Close(); err != nil {
+func openSQLite(ctx context.Context, path string, on medium) (*DB, error) {
+	if err := on.create(path); err != nil {
 		return nil, err
 	}
 	source := func(pragmas ...string) string {
 		q := url.Values{"_pragma": append([]string{"busy_timeout(10000)"}, pragmas...)}
+		if on.vfs != "" {
+			q.Set("vfs", on.vfs)
+		}
 		return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 	}
 	writes, err := sql.Open("sqlite", source("journal_mode(WAL)", "synchronous(FULL)",
@@ -86,10 +82,10 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := startWriter(ctx, writes)
+	w, err := startWriter(ctx, writes, path, on)
 	if err != nil {
 		writes.Close()
-		return nil, err
+		return nil, file(path).explain(err)
 	}
 	reads, err := sql.Open("sqlite", source("query_only(1)", "temp_store(MEMORY)", "cache_size(-8000)"))
 	if err != nil {
@@ -119,6 +115,32 @@ func openPostgres(ctx context.Context, url string) (*DB, error) {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
 	return &DB{reads: pool}, nil
+}
+
+// Broken is closed when the store takes no more writes; [DB.Err] says why.
+func (db *DB) Broken() <-chan struct{} {
+	if db.writer == nil {
+		return nil
+	}
+	return db.writer.broken
+}
+
+// Err returns why the store takes no more writes; nil while it does. The
+// error holds [ErrUnsynced] or [ErrDamaged].
+func (db *DB) Err() error {
+	if db.writer == nil {
+		return nil
+	}
+	return db.writer.err()
+}
+
+// explain gives the disk's faults their words. A database that is found to
+// be damaged is written no more.
+func (db *DB) explain(err error) error {
+	if err == nil || db.writer == nil {
+		return err
+	}
+	return db.writer.explain(err)
 }
 
 // Close waits for the writes under way and closes the database. Writes that

@@ -18,9 +18,16 @@ import (
 // A tx is an open transaction that may write. It is valid within the function
 // that it was given to.
 type tx struct {
-	ctx  context.Context
-	stmt func(text string) (*sql.Stmt, error) // SQLite: prepared once
-	pg   *sql.Tx                              // PostgreSQL, which prepares by itself
+	ctx context.Context
+	w   *writer // SQLite, whose statements are prepared once
+	pg  *sql.Tx // PostgreSQL, which prepares by itself
+}
+
+func (t *tx) explain(err error) error {
+	if err == nil || t.pg != nil {
+		return err
+	}
+	return t.w.explain(err)
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -31,12 +38,12 @@ func (t *tx) exec(text string, args ...any) (int64, error) {
 		res, err = t.pg.ExecContext(t.ctx, text, args...)
 	} else {
 		var s *sql.Stmt
-		if s, err = t.stmt(text); err == nil {
+		if s, err = t.w.stmt(text); err == nil {
 			res, err = s.ExecContext(t.ctx, args...)
 		}
 	}
 	if err != nil {
-		return 0, err
+		return 0, t.explain(err)
 	}
 	return res.RowsAffected()
 }
@@ -45,11 +52,12 @@ func (t *tx) query(text string, args ...any) (*sql.Rows, error) {
 	if t.pg != nil {
 		return t.pg.QueryContext(t.ctx, text, args...)
 	}
-	s, err := t.stmt(text)
+	s, err := t.w.stmt(text)
 	if err != nil {
-		return nil, err
+		return nil, t.explain(err)
 	}
-	return s.QueryContext(t.ctx, args...)
+	rows, err := s.QueryContext(t.ctx, args...)
+	return rows, t.explain(err)
 }
 
 // write runs fn in a transaction and returns when that is on disk. If fn
@@ -121,6 +129,7 @@ func closedOr(err error) error {
 
 // A writer is the one goroutine that writes to an SQLite file.
 type writer struct {
+	file  file
 	pool  *sql.DB
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt // owned by loop
@@ -128,9 +137,10 @@ type writer struct {
 	quit  chan struct{}
 	once  sync.Once
 	done  chan struct{}
-	// broken is why no write is taken any more: after a failed commit nobody
-	// knows what is on disk.
-	broken atomic.Pointer[error]
+	// broken is closed when no write is taken any more, and why says why: after
+	// a failed sync nobody knows what is on disk.
+	broken chan struct{}
+	why    atomic.Pointer[error]
 }
 
 // A job is one caller's write.
@@ -151,18 +161,25 @@ const (
 const batch = 256
 
 // startWriter readies the database of pool for writing and takes pool over.
-func startWriter(ctx context.Context, pool *sql.DB) (*writer, error) {
+func startWriter(ctx context.Context, pool *sql.DB, path string, on medium) (*writer, error) {
 	pool.SetMaxOpenConns(1)
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, conn, sqlite); err != nil {
+	err = mend(ctx, conn, path, on)
+	if err == nil {
+		err = inspect(ctx, conn, path)
+	}
+	if err == nil {
+		err = migrate(ctx, conn, sqlite)
+	}
+	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	w := &writer{
-		pool: pool, conn: conn, stmts: map[string]*sql.Stmt{},
+		file: file(path), pool: pool, conn: conn, stmts: map[string]*sql.Stmt{}, broken: make(chan struct{}),
 		jobs: make(chan *job, batch), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.loop()
@@ -258,12 +275,12 @@ func (w *writer) commit(jobs []*job) {
 // run fills errs with what each job's function answers, and returns why none
 // of them is saved, or nil when all those without an error are.
 func (w *writer) run(jobs []*job, errs []error) error {
-	if p := w.broken.Load(); p != nil {
-		return *p
+	if err := w.err(); err != nil {
+		return err
 	}
-	t := &tx{ctx: context.Background(), stmt: w.stmt}
-	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
-		return flow.Errorf(flow.Busy, "begin to write: %w", err)
+	t := &tx{ctx: context.Background(), w: w}
+	if err := w.begin(t); err != nil {
+		return err
 	}
 	saved := 0
 	for i, j := range jobs {
@@ -278,16 +295,33 @@ func (w *writer) run(jobs []*job, errs []error) error {
 		}
 	}
 	if saved == 0 {
-		if _, err := t.exec("ROLLBACK"); err != nil {
-			return w.fail("roll back", err)
-		}
+		_, _ = t.exec("ROLLBACK") // as above
 		return nil
 	}
 	if _, err := t.exec("COMMIT"); err != nil {
 		_, _ = t.exec("ROLLBACK") // lets go of the file, if it can
-		return w.fail("commit", err)
+		if unwritten(err) {
+			// What was written of it, if anything, is written over by the next
+			// commit; a crash before that may bring it back.
+			return fmt.Errorf("commit: %w", err)
+		}
+		return w.fail(fmt.Errorf("commit: %w", err))
 	}
 	return nil
+}
+
+// begin begins a transaction.
+func (w *writer) begin(t *tx) error {
+	_, err := t.exec("BEGIN IMMEDIATE")
+	if err != nil {
+		// The disk may have kept the last one from being rolled back.
+		_, _ = t.exec("ROLLBACK")
+		_, err = t.exec("BEGIN IMMEDIATE")
+	}
+	if err != nil && flow.KindOf(err) == flow.Internal {
+		return flow.Errorf(flow.Busy, "begin to write: %w", err)
+	}
+	return err
 }
 
 // step runs one job and leaves its answer in answer. It returns an error when
@@ -314,9 +348,30 @@ func (w *writer) step(t *tx, j *job, shared bool, answer *error) error {
 }
 
 // fail refuses all writes from now on and returns why.
-func (w *writer) fail(what string, err error) error {
-	err = fmt.Errorf("%s: %w; what is on disk is unknown, so the store takes no more writes until it is opened again", what, err)
-	w.broken.Store(&err)
+func (w *writer) fail(err error) error {
+	if !errors.Is(err, ErrUnsynced) && !errors.Is(err, ErrDamaged) {
+		err = flow.Errorf(flow.Busy, "write the database %s: %v: %w", w.file, err, ErrUnsynced)
+	}
+	if w.why.CompareAndSwap(nil, &err) {
+		close(w.broken)
+	}
+	return err
+}
+
+// err is why no write is taken any more; nil while they are.
+func (w *writer) err() error {
+	if p := w.why.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// explain gives the disk's faults their words. It may be called from any
+// goroutine.
+func (w *writer) explain(err error) error {
+	if err = w.file.explain(err); errors.Is(err, ErrDamaged) {
+		return w.fail(err)
+	}
 	return err
 }
 

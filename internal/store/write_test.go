@@ -193,7 +193,7 @@ func TestFailedCommitStopsWrites(t *testing.T) {
 	}
 	ran := false
 	err = db.write(t.Context(), func(*tx) error { ran = true; return nil })
-	if err == nil || ran || !strings.Contains(err.Error(), "opened again") {
+	if err == nil || ran || !strings.Contains(err.Error(), "started again") {
 		t.Errorf("the next write = %v, run %v; want it refused", err, ran)
 	}
 	if db.has(t, "k") {
