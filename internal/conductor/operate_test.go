@@ -2,6 +2,7 @@ package conductor_test
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,7 @@ func TestClearedRunGoesOnAcrossCrashes(t *testing.T) {
 	const ends = "succeeded: first=succeeded#1 flaky=succeeded#2 last=succeeded#1"
 	for _, after := range []bool{false, true} {
 		for at := 1; ; at++ {
-			crashed := false
+			var crashed atomic.Bool
 			synctest.Test(t, func(t *testing.T) {
 				d := deploy(t, graph("first ok 1s", "flaky fail-first 1s after=first", "last ok 1s after=flaky"), 0, conductor.Settings{})
 				defer func() { d.close() }()
@@ -25,14 +26,14 @@ func TestClearedRunGoesOnAcrossCrashes(t *testing.T) {
 				d.want(d.settle("r"), "failed: first=succeeded#1 flaky=failed#1 last=blocked#0")
 				d.crash()
 
-				s := &crashing{DB: d.db, left: at, after: after, crash: func() { crashed = true; d.stop(errDetach) }}
+				s := &crashing{DB: d.db, left: at, after: after, crash: func() { crashed.Store(true); d.stop(errDetach) }}
 				d.serve(s)
 				_, err := d.c.Clear(t.Context(), "r", engine.Clear{Failed: true, By: "ann"})
-				if err != nil && !crashed {
+				if err != nil && !crashed.Load() {
 					t.Fatal(err)
 				}
 				for range 20 {
-					if synctest.Wait(); crashed {
+					if synctest.Wait(); crashed.Load() {
 						d.c.Wait()
 						d.serve(d.db)
 						break
@@ -47,7 +48,7 @@ func TestClearedRunGoesOnAcrossCrashes(t *testing.T) {
 				}
 				d.want(d.settle("r"), ends)
 			})
-			if !crashed {
+			if !crashed.Load() {
 				if at < 4 {
 					t.Errorf("only %d saves", at)
 				}
