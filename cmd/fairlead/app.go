@@ -35,6 +35,7 @@ import (
 	"fairlead/internal/logs"
 	"fairlead/internal/mwaa"
 	"fairlead/internal/operator"
+	"fairlead/internal/ops"
 	"fairlead/internal/s3door"
 	"fairlead/internal/store"
 	"fairlead/internal/sts"
@@ -64,6 +65,7 @@ type options struct {
 	lenient   bool
 	skipped   bool
 	extras    bool
+	running   int           // runs under way at once; the others queue; 0: any number
 	retention time.Duration // how long ended runs are kept; 0: for ever
 	verdict   bool          // any failed task fails its run
 	limits    limits
@@ -98,6 +100,8 @@ func (o options) validate() error {
 		return usagef("--network %q: expected host or none", o.network)
 	case o.tasks < 1:
 		return usagef("--tasks %d: at least 1 is needed for anything to run", o.tasks)
+	case o.running < 0:
+		return usagef("--running %d: expected a number of runs; 0 is no bound", o.running)
 	case o.memory != 0 && o.memory < leastMemory:
 		return usagef("--task-memory %d: at least %d bytes (4MiB) are needed; 0 is no bound", o.memory, leastMemory)
 	case o.retention < 0:
@@ -308,7 +312,8 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	a.conductor = conductor.New(a.db, performer, conductor.Settings{
-		MaxRuns: opt.limits["runs"], MaxWorkflow: opt.limits["workflow-runs"],
+		MaxRunning: opt.running,
+		MaxRuns:    opt.limits["runs"], MaxWorkflow: opt.limits["workflow-runs"],
 		MaxRunDuration: time.Duration(opt.limits["run-seconds"]) * time.Second,
 		Strict:         opt.verdict,
 		Grace:          10 * time.Minute, NewRun: func(v flow.Version, slot time.Time) flow.Run { return newRun(v, flow.Scheduled, slot, time.Now()) },
@@ -323,7 +328,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	a.door = mwaa.New(mwaa.Config{
 		Account: opt.account, Region: opt.region, Limits: opt.limits.mwaa(), Lenient: opt.lenient, ShowSkipped: opt.skipped,
 		Workflows: workflows{a.db}, Runs: a.db, Conductor: doorConductor{a}, Compiler: definitions{compiler{max: opt.limits.bytes("definition-bytes")}},
-		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens,
+		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens, Why: a.why,
 		Check: a.admit(verify("airflow-serverless", sigv4.JSON)), Log: opt.log,
 	})
 	return doors{
@@ -331,6 +336,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		logs:    cwlogs.New(cwlogs.Config{Logs: a.logs, Account: opt.account, Region: opt.region, Check: a.admit(verify("logs", sigv4.JSON)), Log: opt.log}),
 		s3:      builtin,
 		sts:     sts.New(stsconf),
+		ops:     a.operations(verify(ops.Service, sigv4.REST)),
 		console: a.console(tokens),
 		open:    opt.anonymous,
 	}, nil

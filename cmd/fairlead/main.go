@@ -97,6 +97,11 @@ FAIRLEAD_TASK_MEMORY.`,
 		testCommand(),
 		schemaCommand(),
 		explainCommand(),
+		whyCommand(), clearCommand(), retryCommand(), markCommand(), rerunCommand(), backfillCommand(),
+		pauseCommand("pause", "Begin nothing new of a workflow, or of all", `Keeps a workflow, or everything, from beginning anything: what runs goes on to
+its end, its runs and tasks wait, and slots of its schedule pass.`),
+		pauseCommand("resume", "End a pause", `Ends a pause: what waits begins. Slots that passed meanwhile stay passed; see
+fairlead backfill.`),
 	)
 	return root
 }

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 // A client talks to a server as the Go SDK does.
 type client struct {
 	t    *testing.T
+	data string // directory of the server, where it is known
 	info serverInfo
 	key  credential
 	api  *mwaaserverless.Client
@@ -72,6 +73,7 @@ func serve(t *testing.T, change func(*options)) *client {
 		}
 	})
 	c := newClient(t, a.info, a.key)
+	c.data = string(opt.data)
 	c.bucket("workflows")
 	return c
 }

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"fairlead/internal/aws/sigv4"
+	"fairlead/internal/ops"
 )
 
 // Doors are what listens behind the one port.
 type doors struct {
-	mwaa, logs, s3, sts, console http.Handler
+	mwaa, logs, s3, sts, ops, console http.Handler
 	// open says that signatures are not checked: then only requests that can't
 	// come from a web page elsewhere are let in.
 	open bool
@@ -84,10 +85,14 @@ func (d doors) door(r *http.Request) (http.Handler, time.Duration) {
 			return d.sts, bodyTime
 		case "airflow-serverless":
 			return d.mwaa, bodyTime
+		case ops.Service:
+			return d.ops, bodyTime
 		}
 		return unserved(service), bodyTime
 	}
 	switch {
+	case strings.HasPrefix(r.URL.Path, ops.Prefix):
+		return d.ops, bodyTime
 	case r.URL.Path == "/healthz":
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }), bodyTime
 	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json"):

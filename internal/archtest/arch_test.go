@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"internal/aws/arn":         {"internal/flow"},
 	"internal/aws/page":        {"internal/flow"},
 	"internal/mwaa":            {"internal/flow", "internal/aws/..."},
+	"internal/ops":             {"internal/flow", "internal/aws/..."},
 	"internal/omics":           {"internal/flow", "internal/aws/..."},
 	"internal/cwlogs":          {"internal/flow", "internal/aws/..."},
 	"internal/s3door":          {"internal/flow", "internal/aws/..."},

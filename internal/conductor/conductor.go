@@ -85,8 +85,8 @@ type Conductor struct {
 	// pauses says by whom what is paused; the gate holds the same.
 	pauses      map[flow.WorkflowID]string
 	lastRelease string // who ended the last pause
-	wg     sync.WaitGroup
-	ctx    context.Context // of all loops; set by Resume
+	wg          sync.WaitGroup
+	ctx         context.Context // of all loops; set by Resume
 }
 
 // New returns a conductor that is asleep until [Conductor.Resume]. onStep,
@@ -97,7 +97,7 @@ func New(s Store, p Performer, set Settings, log *slog.Logger, onStep func(engin
 		store: s, performer: p, set: set, log: log, onStep: onStep,
 		runs: map[flow.RunID]*run{}, graphs: map[string]*flow.Graph{}, going: map[flow.WorkflowID]bool{},
 		pauses: map[flow.WorkflowID]string{},
-		gate: engine.Gate{Limit: set.MaxRunning},
+		gate:   engine.Gate{Limit: set.MaxRunning},
 	}
 	c.clock = newClock(c)
 	return c

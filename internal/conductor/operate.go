@@ -201,6 +201,52 @@ func (c *Conductor) Why(ctx context.Context, id flow.RunID, task flow.TaskID) (w
 	return w, ok && err == nil, err
 }
 
+// A TaskWait is an unfinished task and what it waits for.
+type TaskWait struct {
+	Task flow.Task
+	Wait flow.Wait
+}
+
+// Waits says what an unfinished run waits for, and the same of up to limit of
+// its unfinished tasks: first those that wait for something else than other
+// tasks. more is how many there are beside. Both are empty of a run that is
+// not active.
+func (c *Conductor) Waits(ctx context.Context, id flow.RunID, limit int) (w flow.Wait, tasks []TaskWait, more int, err error) {
+	w, ok, err := c.Why(ctx, id, "")
+	if err != nil || !ok || w.Gate == flow.GateLimit {
+		return w, nil, 0, err
+	}
+	c.mu.Lock()
+	r := c.runs[id]
+	c.mu.Unlock()
+	if r == nil {
+		return w, nil, 0, nil
+	}
+	_, err = r.await(ctx, message{look: func(e *engine.Run) { tasks, more = waits(e, limit) }})
+	if errors.Is(err, errGone) {
+		err = nil
+	}
+	return w, tasks, more, err
+}
+
+func waits(e *engine.Run, limit int) (list []TaskWait, more int) {
+	for _, upstream := range []bool{false, true} {
+		for t := range e.Open() {
+			if (t.State == flow.Waiting) != upstream {
+				continue
+			}
+			if len(list) == limit {
+				more++
+				continue
+			}
+			if w, ok := e.Why(t.ID); ok {
+				list = append(list, TaskWait{t, w})
+			}
+		}
+	}
+	return list, more
+}
+
 // A Slot is one moment of a schedule that a backfill asks for.
 type Slot struct {
 	At  time.Time

@@ -3,6 +3,7 @@ package engine
 import (
 	"container/heap"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -144,6 +145,17 @@ func (r *Run) Task(id flow.TaskID) (flow.Task, bool) {
 // Tasks returns the rows of all tasks in graph order; none before the run
 // has begun.
 func (r *Run) Tasks() []flow.Task { return append([]flow.Task(nil), r.tasks...) }
+
+// Open returns the rows of the tasks that have not ended, in graph order.
+func (r *Run) Open() iter.Seq[flow.Task] {
+	return func(yield func(flow.Task) bool) {
+		for i := range r.tasks {
+			if !r.tasks[i].State.Final() && !yield(r.tasks[i]) {
+				return
+			}
+		}
+	}
+}
 
 // Apply tells the run that ev happened and returns what must be saved. The
 // second result is false if nothing changed: the event was stale (about an

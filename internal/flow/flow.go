@@ -104,9 +104,9 @@ type Run struct {
 	// or the start of an on-demand run.
 	Logical time.Time
 	// Graph is the key under which the run's graph is saved.
-	Graph    string
-	Reason   string // why the run failed; empty otherwise
-	Cause    Cause  // why a stopping run is being ended
+	Graph  string
+	Reason string // why the run failed; empty otherwise
+	Cause  Cause  // why a stopping run is being ended
 	// Held says that the run is paused: what runs goes on, and nothing begins.
 	Held     bool
 	Created  time.Time

@@ -21,8 +21,8 @@ import (
 // service in ARNs.
 const Service = "airflow-serverless"
 
-// Config is what a door is made of. All but Check, Log, Lenient and
-// ShowSkipped must be set.
+// Config is what a door is made of. All but Why, Check, Log, Lenient
+// and ShowSkipped must be set.
 type Config struct {
 	// Account and Region stand in every ARN that the door gives out, and a
 	// request for an ARN with others finds nothing.
@@ -42,6 +42,11 @@ type Config struct {
 	Code      Code
 	Logs      Logs
 	Tokens    *page.Tokens
+
+	// Why says what an unfinished task waits for, or with an empty task what
+	// a run does; false if nothing is known. It is shown as a member that the
+	// model does not have, which clients pass over. May be nil.
+	Why func(ctx context.Context, run flow.RunID, task flow.TaskID) (flow.Wait, bool)
 
 	// Check admits a request; see [awsjson.Config].
 	Check func(r *http.Request, body []byte) (context.Context, error)

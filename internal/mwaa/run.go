@@ -125,6 +125,9 @@ func (d *Door) getWorkflowRun(ctx context.Context, in *getWorkflowRunRequest) (*
 			detail.ErrorMessage = "Workflow execution failed"
 		}
 	}
+	if !r.State.Final() {
+		detail.FairleadWaiting = d.waiting(ctx, r.ID, "")
+	}
 	for _, t := range tasks {
 		detail.TaskInstances = append(detail.TaskInstances, instanceID(r, t))
 	}

@@ -245,6 +245,17 @@ type workflowRunDetail struct {
 	ErrorMessage    string       `json:"ErrorMessage,omitzero" aws:"GenericString"`
 	TaskInstances   []string     `json:"TaskInstances" aws:"TaskInstanceIds"`
 	RunState        string       `json:"RunState,omitzero" aws:"WorkflowRunStatus"`
+
+	FairleadWaiting *waiting `json:"FairleadWaiting,omitzero"`
+}
+
+// waiting is our addition to the API: what an unfinished run or task waits
+// for.
+type waiting struct {
+	Gate   string       `json:"Gate,omitzero"`
+	Reason string       `json:"Reason"`
+	Until  awsjson.Time `json:"Until,omitzero"`
+	On     []string     `json:"On,omitzero"`
 }
 
 type listWorkflowRunsRequest struct {
@@ -324,6 +335,8 @@ type getTaskInstanceResponse struct {
 	TaskId            string            `json:"TaskId,omitzero" aws:"IdString"`
 	LogStream         string            `json:"LogStream,omitzero" aws:"IdString"`
 	Xcom              map[string]string `json:"Xcom,omitzero" aws:"GenericMap"`
+
+	FairleadWaiting *waiting `json:"FairleadWaiting,omitzero"`
 }
 
 type tagResourceRequest struct {

@@ -2,9 +2,16 @@ package mwaa
 
 import "fairlead/internal/flow"
 
-// taskStatus returns the TaskInstanceStatus of a state. The API has no word
-// for a skipped task.
-func (d *Door) taskStatus(s flow.State) string {
+// taskStatus returns the TaskInstanceStatus of a task. The API has no word
+// for a skipped one.
+func (d *Door) taskStatus(t flow.Task) string {
+	if t.State == flow.Stopping && t.Cause == flow.ByClear {
+		return "RESTARTING"
+	}
+	return d.stateStatus(t.State)
+}
+
+func (d *Door) stateStatus(s flow.State) string {
 	switch s {
 	case flow.Waiting:
 		return "NONE"
@@ -66,7 +73,8 @@ func runStatus(s flow.State) string {
 }
 
 func runType(k flow.RunKind) string {
-	if k == flow.Scheduled {
+	switch k {
+	case flow.Scheduled, flow.Backfill: // which stands for a slot, too
 		return "SCHEDULED"
 	}
 	return "ON_DEMAND"

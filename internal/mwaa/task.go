@@ -24,7 +24,7 @@ func (d *Door) listTaskInstances(ctx context.Context, in *listTaskInstancesReque
 	for _, t := range tasks {
 		out.TaskInstances = append(out.TaskInstances, taskInstanceSummary{
 			WorkflowArn: d.ARN(w.ID), WorkflowVersion: string(r.Version), RunId: string(r.ID),
-			TaskInstanceId: instanceID(r, t), Status: d.taskStatus(t.State), OperatorName: t.Kind,
+			TaskInstanceId: instanceID(r, t), Status: d.taskStatus(t), OperatorName: t.Kind,
 			DurationInSeconds: seconds(t.Started, t.Ended),
 			TaskId:            string(t.ID), AttemptNumber: t.Attempt, StartedAt: at(t.Started), EndedAt: at(t.Ended),
 		})
@@ -48,7 +48,7 @@ func (d *Door) getTaskInstance(ctx context.Context, in *getTaskInstanceRequest) 
 		WorkflowArn: d.ARN(w.ID), RunId: string(r.ID), WorkflowVersion: string(r.Version),
 		// The id that was asked for, even where the task has moved on.
 		TaskInstanceId: in.TaskInstanceId,
-		TaskId:         string(t.ID), Status: d.taskStatus(t.State), OperatorName: t.Kind, AttemptNumber: t.Attempt,
+		TaskId:         string(t.ID), Status: d.taskStatus(t), OperatorName: t.Kind, AttemptNumber: t.Attempt,
 		StartedAt: at(t.Started), EndedAt: at(t.Ended), ModifiedAt: at(t.Modified), DurationInSeconds: seconds(t.Started, t.Ended),
 	}
 	switch t.State {
@@ -57,6 +57,9 @@ func (d *Door) getTaskInstance(ctx context.Context, in *getTaskInstanceRequest) 
 	}
 	if !t.Started.IsZero() && t.Kind != "EmptyOperator" { // which has nothing to log
 		out.LogStream = LogStream(w.ID, r.ID, t.ID, t.Attempt)
+	}
+	if !t.State.Final() {
+		out.FairleadWaiting = d.waiting(ctx, r.ID, t.ID)
 	}
 	outputs, err := d.Runs.Outputs(ctx, r.ID, t.ID, t.Attempt)
 	if err != nil {
@@ -69,6 +72,22 @@ func (d *Door) getTaskInstance(ctx context.Context, in *getTaskInstanceRequest) 
 		out.Xcom[key] = string(value)
 	}
 	return out, nil
+}
+
+// waiting says what a run, or a task of it, waits for.
+func (d *Door) waiting(ctx context.Context, run flow.RunID, task flow.TaskID) *waiting {
+	if d.Why == nil {
+		return nil
+	}
+	w, ok := d.Why(ctx, run, task)
+	if !ok {
+		return nil
+	}
+	out := &waiting{Gate: string(w.Gate), Reason: w.Text, Until: at(w.Until)}
+	for _, id := range w.On {
+		out.On = append(out.On, string(id))
+	}
+	return out
 }
 
 // instance returns the task that an instance's id names, as it is or was.

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"fairlead/internal/aws/arn"
+	"fairlead/internal/aws/sigv4"
+	"fairlead/internal/conductor"
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+	"fairlead/internal/ops"
+)
+
+// operations is the door for what AWS has no operation for.
+func (a *app) operations(verifier *sigv4.Verifier) *ops.Door {
+	return ops.New(ops.Config{
+		Conductor: opsConductor{a}, Runs: a.db, Workflows: opsWorkflows{a}, Log: a.opt.log,
+		Check: func(r *http.Request, body []byte) (string, error) {
+			if a.opt.anonymous {
+				return "anonymous", nil
+			}
+			id, err := verifier.Verify(r, body)
+			if err == nil && id.AccessKey != a.key.AccessKey {
+				err = errors.New("the keys of tasks may not change runs")
+			}
+			return id.AccessKey, err
+		},
+	})
+}
+
+// opsConductor is the conductor as the door sees it.
+type opsConductor struct{ a *app }
+
+func (o opsConductor) Clear(ctx context.Context, run flow.RunID, c ops.Clear, by string) (flow.Run, error) {
+	return o.a.conductor.Clear(ctx, run, engine.Clear{Tasks: c.Tasks, Failed: c.Failed, Downstream: c.Downstream, By: by})
+}
+
+func (o opsConductor) Mark(ctx context.Context, run flow.RunID, task flow.TaskID, s flow.State, by string) (flow.Run, error) {
+	return o.a.conductor.Mark(ctx, run, task, engine.Mark{State: s, By: by})
+}
+
+func (o opsConductor) Rerun(ctx context.Context, like flow.Run, params json.RawMessage, latest bool, token string) (flow.Run, error) {
+	version := like.Version
+	if latest {
+		version = ""
+	}
+	v, err := o.a.db.Version(ctx, like.Workflow, version)
+	if flow.KindOf(err) == flow.NotFound && err != nil {
+		return flow.Run{}, flow.Errorf(flow.Conflict, "version %s of the workflow is gone: rerun with the latest one", like.Version)
+	}
+	if err != nil {
+		return flow.Run{}, err
+	}
+	now := time.Now()
+	r := newRun(v, flow.OnDemand, now, now)
+	r.Params = params
+	req := conductor.StartRequest{Run: r, MaxRuns: v.MaxRuns}
+	if token != "" {
+		req.Token = flow.Token{
+			Key: "Rerun\x00" + string(like.ID) + "\x00" + token, Fingerprint: string(v.ID) + "\x00" + string(params), Expires: now.Add(24 * time.Hour),
+		}
+	}
+	return o.a.conductor.Start(ctx, req)
+}
+
+func (o opsConductor) Pause(ctx context.Context, wf flow.WorkflowID, by string) error {
+	return o.a.conductor.Pause(ctx, wf, by)
+}
+
+func (o opsConductor) Unpause(ctx context.Context, wf flow.WorkflowID, by string) error {
+	return o.a.conductor.Unpause(ctx, wf, by)
+}
+
+func (o opsConductor) Backfill(ctx context.Context, wf flow.WorkflowID, from, to time.Time, dry bool) ([]ops.Slot, error) {
+	v, err := o.a.db.Version(ctx, wf, "")
+	if err != nil {
+		return nil, err
+	}
+	slots, err := o.a.conductor.Backfill(ctx, v, from, to, dry)
+	out := make([]ops.Slot, len(slots))
+	for i, s := range slots {
+		out[i] = ops.Slot(s)
+	}
+	return out, err
+}
+
+func (o opsConductor) Waits(ctx context.Context, run flow.RunID, limit int) (flow.Wait, []ops.TaskWait, int, error) {
+	w, tasks, more, err := o.a.conductor.Waits(ctx, run, limit)
+	out := make([]ops.TaskWait, len(tasks))
+	for i, t := range tasks {
+		out[i] = ops.TaskWait{Task: t.Task.ID, State: t.Task.State, Attempt: t.Task.Attempt, Wait: t.Wait}
+	}
+	return w, out, more, err
+}
+
+func (o opsConductor) Why(ctx context.Context, run flow.RunID, task flow.TaskID) (flow.Wait, bool, error) {
+	return o.a.conductor.Why(ctx, run, task)
+}
+
+func (o opsConductor) Next(ctx context.Context, wf flow.WorkflowID) (time.Time, error) {
+	v, err := o.a.db.Version(ctx, wf, "")
+	if err != nil || v.Schedule == nil {
+		return time.Time{}, err
+	}
+	return conductor.NextFire(v.Schedule, time.Now())
+}
+
+// whyPatience is how long a read waits for what is no part of AWS's answer.
+const whyPatience = 100 * time.Millisecond
+
+// why is what the front door shows beside AWS's own members.
+func (a *app) why(ctx context.Context, run flow.RunID, task flow.TaskID) (flow.Wait, bool) {
+	ctx, cancel := context.WithTimeout(ctx, whyPatience)
+	defer cancel()
+	w, ok, err := a.conductor.Why(ctx, run, task)
+	return w, ok && err == nil
+}
+
+// opsWorkflows finds workflows by whatever people call them.
+type opsWorkflows struct{ a *app }
+
+func (o opsWorkflows) Find(ctx context.Context, name string) (flow.Workflow, error) {
+	if strings.HasPrefix(name, "arn:") {
+		parsed, err := arn.Parse(name)
+		if err != nil {
+			return flow.Workflow{}, flow.Errorf(flow.Invalid, "%s is no ARN of a workflow", name)
+		}
+		id, _ := parsed.ID("workflow")
+		return o.a.db.Workflow(ctx, flow.WorkflowID(id))
+	}
+	w, err := o.a.db.WorkflowByName(ctx, name)
+	if flow.KindOf(err) != flow.NotFound || err == nil {
+		return w, err
+	}
+	w, err = o.a.db.Workflow(ctx, flow.WorkflowID(name))
+	if flow.KindOf(err) == flow.NotFound && err != nil {
+		return w, flow.Errorf(flow.NotFound, "there is no workflow %s", name)
+	}
+	return w, err
+}

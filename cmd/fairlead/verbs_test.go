@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless"
+	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/types"
+)
+
+// say runs one command line against the server of c and returns what it
+// printed and its status.
+func (c *client) say(args ...string) (string, error) {
+	c.t.Helper()
+	root := rootCommand()
+	var out bytes.Buffer
+	root.SetOut(&out)
+	root.SetErr(&out)
+	root.SetArgs(append(args, "--data", c.data))
+	err := root.ExecuteContext(c.t.Context())
+	return out.String(), err
+}
+
+// mustSay is say for what must work and print want.
+func (c *client) mustSay(want string, args ...string) string {
+	c.t.Helper()
+	out, err := c.say(args...)
+	if err != nil || !strings.Contains(out, want) {
+		c.t.Errorf("fairlead %s: %v\n%swant %q in it", strings.Join(args, " "), err, out, want)
+	}
+	return out
+}
+
+// TestRetryFromFailure goes on with a run that failed, by each way there is.
+func TestRetryFromFailure(t *testing.T) {
+	c := serve(t, nil)
+	arn := c.workflow("etl", `
+etl:
+  tasks:
+    extract: {operator: airflow.operators.bash.BashOperator, bash_command: 'echo 1'}
+    load:
+      operator: airflow.operators.bash.BashOperator
+      bash_command: 'test "{{ params.day }}" = monday'
+      retries: 0
+      dependencies: [extract]
+    report: {operator: airflow.operators.empty.EmptyOperator, dependencies: [load]}
+  params: {day: sunday}
+`)
+	id := c.start(arn, nil)
+	c.until(arn, id, func(r *types.WorkflowRunDetail) bool { return r.RunState == types.WorkflowRunStatusFailed })
+	c.mustSay("is running", "retry", id)
+	c.until(arn, id, func(r *types.WorkflowRunDetail) bool { return r.RunState == types.WorkflowRunStatusFailed })
+	if got := c.statuses(arn, id)["extract"]; got != types.TaskInstanceStatusSuccess {
+		t.Errorf("extract is %s after the retry", got)
+	}
+	tries := 0
+	for _, i := range c.instances(arn, id) {
+		if *i.TaskId == "load" {
+			tries++
+		}
+	}
+	if tries != 2 {
+		t.Errorf("load has %d attempts after a retry, want 2", tries)
+	}
+	c.mustSay("is succeeded", "mark", id, "load", "success") // report has nothing to do
+	c.until(arn, id, func(r *types.WorkflowRunDetail) bool { return r.RunState == types.WorkflowRunStatusSuccess })
+
+	out := c.mustSay("is starting", "rerun", id, "--params", `{"day": "monday"}`)
+	again := strings.Fields(out)[1]
+	c.until(arn, again, func(r *types.WorkflowRunDetail) bool { return r.RunState == types.WorkflowRunStatusSuccess })
+	c.mustSay("is running", "clear", again, "load", "--downstream")
+	c.until(arn, again, func(r *types.WorkflowRunDetail) bool { return r.RunState == types.WorkflowRunStatusSuccess })
+
+	for _, tt := range []struct{ want, args string }{
+		{"no task that failed", "retry " + again},
+		{`no task "lode"`, "clear " + again + " lode"},
+		{"does not exist", "retry 0123456789abcdef"},
+		{"expected success, failed or skipped", "mark " + again + " load done"},
+		{"needs the names of tasks", "clear " + again},
+		{"no schedule", "backfill etl --from 2026-03-01 --to 2026-03-02"},
+		{"there is no workflow elt", "pause elt"},
+	} {
+		if out, err := c.say(strings.Fields(tt.args)...); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("fairlead %s: %v, %s; want an error with %q", tt.args, err, out, tt.want)
+		}
+	}
+	journal := c.mustSay("run", "why", id, "--json")
+	if !strings.Contains(journal, `"state":"succeeded"`) {
+		t.Errorf("why of a run that has ended: %s", journal)
+	}
+}
+
+// TestPauseAndWhy pauses a workflow and asks everywhere why nothing begins.
+func TestPauseAndWhy(t *testing.T) {
+	c := serve(t, nil)
+	arn := c.workflow("slow", `
+slow:
+  max_active_runs: 1
+  schedule: '0 6 * * *'
+  tasks:
+    hold: {operator: airflow.operators.bash.BashOperator, bash_command: 'sleep 600'}
+    next: {operator: airflow.operators.bash.BashOperator, bash_command: 'true', dependencies: [hold]}
+`)
+	first := c.start(arn, nil)
+	c.until(arn, first, func(*types.WorkflowRunDetail) bool {
+		return c.statuses(arn, first)["hold"] == types.TaskInstanceStatusRunning
+	})
+	second := c.start(arn, nil)
+	c.until(arn, second, func(r *types.WorkflowRunDetail) bool { return r.RunState == types.WorkflowRunStatusQueued })
+	c.mustSay("upstream: waits for hold", "why", first, "next")
+	c.mustSay("limit: 1 runs of the workflow are under way", "why", second)
+	c.mustSay("schedule: it runs by itself at its next slot", "why", "slow")
+	var got struct {
+		TaskInstanceId  string
+		FairleadWaiting struct {
+			Gate string
+			On   []string
+		}
+	}
+	for _, i := range c.instances(arn, first) {
+		if *i.TaskId == "next" {
+			c.call("GetTaskInstance", map[string]any{"WorkflowArn": arn, "RunId": first, "TaskInstanceId": i.TaskInstanceId}, &got)
+		}
+	}
+	if got.FairleadWaiting.Gate != "upstream" || len(got.FairleadWaiting.On) != 1 || got.FairleadWaiting.On[0] != "hold" {
+		t.Errorf("GetTaskInstance says %+v of what the task waits for, want upstream, hold", got)
+	}
+
+	c.mustSay("slow", "pause", arn)
+	c.mustSay("everything is paused", "pause", "--all")
+	c.mustSay("paused", "why", second)
+	c.mustSay("paused", "why", "slow")
+	c.mustSay("is running", "mark", first, "hold", "success")
+	c.until(arn, first, func(*types.WorkflowRunDetail) bool {
+		return c.statuses(arn, first)["hold"] == types.TaskInstanceStatusSuccess
+	})
+	c.mustSay("paused", "why", first, "next")
+	c.mustSay("everything is paused", "resume", "slow")
+	c.mustSay("nothing is paused", "resume", "--all")
+	c.until(arn, first, func(r *types.WorkflowRunDetail) bool { return r.RunState == types.WorkflowRunStatusSuccess })
+	if _, err := c.api.StopWorkflowRun(t.Context(), &mwaaserverless.StopWorkflowRunInput{WorkflowArn: &arn, RunId: &second}); err != nil {
+		t.Fatal(err)
+	}
+
+	c.mustSay("2 slots; nothing was started", "backfill", "slow", "--from", "2026-03-01", "--to", "2026-03-02", "--dry-run")
+	out := c.mustSay("2 runs started for 2 slots", "backfill", "slow", "--from", "2026-03-01", "--to", "2026-03-02")
+	for line := range strings.Lines(out) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] < "2026-12" && strings.HasPrefix(f[0], "2026-") {
+			if r := c.run(arn, f[1]); r.RunType != types.RunTypeScheduled {
+				t.Errorf("a backfilled run is %s", r.RunType)
+			}
+			if _, err := c.api.StopWorkflowRun(t.Context(), &mwaaserverless.StopWorkflowRunInput{WorkflowArn: &arn, RunId: &f[1]}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	c.mustSay("0 runs started for 2 slots", "backfill", "slow", "--from", "2026-03-01", "--to", "2026-03-02")
+}
+
+// TestOperationsAreForTheAdmin tries the door without a key, and with a
+// task's.
+func TestOperationsAreForTheAdmin(t *testing.T) {
+	c := serve(t, nil)
+	resp, err := http.Post(c.info.Endpoint+"/fairlead/v1/pause", "application/json", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("an unsigned pause answers %s", resp.Status)
+	}
+	env := keys{c.key, "000000000000"}.task(time.Now())
+	body, err := json.Marshal(credential{AccessKey: env["AWS_ACCESS_KEY_ID"], SecretKey: env["AWS_SECRET_ACCESS_KEY"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	info, err := json.Marshal(c.info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"credentials.json": body, "server.json": info} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	task := *c
+	task.data = dir
+	if out, err := task.say("pause", "--all"); err == nil {
+		t.Errorf("a task's key paused everything: %s", out)
+	}
+	c.mustSay("nothing is paused", "resume", "--all")
+}

@@ -1,0 +1,111 @@
+package ops
+
+import (
+	"time"
+
+	"fairlead/internal/flow"
+)
+
+// workflow returns the workflow that the path names; the zero one if it names
+// none, which is everything.
+func (d *Door) workflow(r *request) (flow.Workflow, error) {
+	name := r.PathValue("workflow")
+	if name == "" {
+		return flow.Workflow{}, nil
+	}
+	return d.Workflows.Find(r.Context(), name)
+}
+
+// A pauseView is what is paused; an empty workflow is everything.
+type pauseView struct {
+	Workflow flow.WorkflowID `json:"workflow"`
+	By       string          `json:"by,omitempty"`
+	Since    time.Time       `json:"since,omitzero"`
+}
+
+func (d *Door) pauses(r *request) (any, error) {
+	all, err := d.Runs.Pauses(r.Context())
+	out := make([]pauseView, len(all))
+	for i, p := range all {
+		out[i] = pauseView(p)
+	}
+	return map[string]any{"pauses": out}, err
+}
+
+func (d *Door) pause(r *request) (any, error) {
+	wf, err := d.workflow(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Conductor.Pause(r.Context(), wf.ID, r.by()); err != nil {
+		return nil, err
+	}
+	return d.pauses(r)
+}
+
+func (d *Door) resume(r *request) (any, error) {
+	wf, err := d.workflow(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Conductor.Unpause(r.Context(), wf.ID, r.by()); err != nil {
+		return nil, err
+	}
+	return d.pauses(r)
+}
+
+// whyWorkflow says what the next run by itself waits for.
+func (d *Door) whyWorkflow(r *request) (any, error) {
+	wf, err := d.workflow(r)
+	if err != nil {
+		return nil, err
+	}
+	all, err := d.Runs.Pauses(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	w := waitView{Gate: flow.GateSchedule}
+	if w.Until, err = d.Conductor.Next(r.Context(), wf.ID); err != nil {
+		return nil, err
+	}
+	w.Reason = "it runs by itself at its next slot"
+	if w.Until.IsZero() {
+		w.Reason = "it has no schedule, or none that fires again: it runs when it is started"
+	}
+	for _, p := range all {
+		if p.Workflow == "" || p.Workflow == wf.ID {
+			w.Gate = flow.GatePaused
+			w.Reason = "paused by " + p.By + " since " + p.Since.UTC().Format(time.RFC3339) + "; slots pass until it is resumed"
+		}
+	}
+	return map[string]any{"workflow": wf.ID, "name": wf.Name, "wait": w}, nil
+}
+
+func (d *Door) backfill(r *request) (any, error) {
+	var in struct {
+		From time.Time `json:"from"`
+		To   time.Time `json:"to"`
+		Dry  bool      `json:"dry"`
+	}
+	if err := r.decode(&in); err != nil {
+		return nil, err
+	}
+	if in.From.IsZero() || in.To.IsZero() {
+		return nil, flow.Errorf(flow.Invalid, "from and to are needed: the first and the last moment, such as 2026-03-01T00:00:00Z")
+	}
+	wf, err := d.workflow(r)
+	if err != nil {
+		return nil, err
+	}
+	slots, err := d.Conductor.Backfill(r.Context(), wf.ID, in.From, in.To, in.Dry)
+	if err != nil {
+		return nil, err
+	}
+	begun := 0
+	for _, s := range slots {
+		if s.Run != "" {
+			begun++
+		}
+	}
+	return map[string]any{"slots": slots, "begun": begun}, nil
+}
