@@ -65,6 +65,7 @@ type Test struct {
 	runs   []check[*ended]  // of every run
 	whole  []check[*season] // of the whole
 	names  []name
+	except []Test // runs of the range that go another way; start is the slot
 }
 
 // A name is a place that names a task.
@@ -155,7 +156,7 @@ func (r *reader) file(root *airflow.Value) *File {
 func (r *reader) test(key, v *airflow.Value) Test {
 	t := Test{Name: key.Text, Line: key.Line, Column: key.Column, path: join("tests", key.Text), stop: -1}
 	t.start = moment{t: defaultStart(), naive: true}
-	if !r.keys(v, t.path, "at", "from", "to", "params", "tasks", "stop", "expect") {
+	if !r.keys(v, t.path, "at", "from", "to", "params", "tasks", "stop", "except", "expect") {
 		return t
 	}
 	r.times(&t, v)
@@ -185,6 +186,9 @@ func (r *reader) test(key, v *airflow.Value) Test {
 	if tasks := v.Find("tasks"); tasks != nil {
 		r.tasks(&t, tasks, join(t.path, "tasks"))
 	}
+	if x := v.Find("except"); x != nil {
+		r.except(&t, x, join(t.path, "except"))
+	}
 	expect := v.Find("expect")
 	if expect == nil {
 		r.fault(at(key, t.path), "add expect: {run: SUCCESS}", "the test expects nothing")
@@ -209,6 +213,33 @@ func (r *reader) times(t *Test, v *airflow.Value) {
 		r.fault(at(from, join(t.path, "from")), "add to: and the last day", "from needs a to")
 	case to != nil:
 		r.fault(at(to, join(t.path, "to")), "add from: and the first day", "to needs a from")
+	}
+}
+
+// except reads which runs of the range go another way.
+func (r *reader) except(t *Test, v *airflow.Value, path string) {
+	if !t.ranged {
+		r.fault(at(v, path), "give the test from: and to:", "except is about runs of a range of the schedule, and this test is about one run")
+		return
+	}
+	if v.Kind != airflow.Mapping {
+		r.fault(at(v, path), "write except: {2026-03-02T06:00: {tasks: …, expect: …}}", "expected a mapping from fire time, not %s", v.Kind)
+		return
+	}
+	for _, p := range v.Pairs {
+		path := join(path, p.Key.Text)
+		x := Test{Line: p.Key.Line, Column: p.Key.Column, path: path, start: r.moment(p.Key, path)}
+		if !r.keys(p.Value, path, "tasks", "expect") {
+			continue
+		}
+		if tasks := p.Value.Find("tasks"); tasks != nil {
+			r.tasks(&x, tasks, join(path, "tasks"))
+		}
+		if expect := p.Value.Find("expect"); expect != nil {
+			r.expect(&x, expect, join(path, "expect"))
+		}
+		t.names = append(t.names, x.names...)
+		t.except = append(t.except, x)
 	}
 }
 

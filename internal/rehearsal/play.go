@@ -127,6 +127,7 @@ type run struct {
 	parts  map[flow.TaskID]*part
 	lines  []string
 	unsaid int
+	except *Test // how it goes, where that is not as the others do
 }
 
 // A part is what the stage keeps of one task of a run.
@@ -140,7 +141,7 @@ type part struct {
 func (s Stage) world(t *Test, def flow.Definition) (*world, error) {
 	w := &world{
 		stage: s, test: t, def: def, loc: time.UTC,
-		scripts: map[flow.TaskID]*script{}, sensors: map[flow.TaskID]bool{}, active: map[flow.RunID]*run{},
+		sensors: map[flow.TaskID]bool{}, active: map[flow.RunID]*run{},
 	}
 	w.perf = &airflow.Performer{Table: s.Table, Extras: s.Extras, XComs: published{w}}
 	if def.Schedule != nil && def.Schedule.Zone != "" {
@@ -150,9 +151,7 @@ func (s Stage) world(t *Test, def flow.Definition) (*world, error) {
 		}
 		w.loc = loc
 	}
-	for i := range t.tasks {
-		w.scripts[t.tasks[i].task] = &t.tasks[i]
-	}
+	w.scripts = scriptsOf(t)
 	for i := range def.Graph.Nodes {
 		n := &def.Graph.Nodes[i]
 		var a airflow.Action
@@ -162,6 +161,26 @@ func (s Stage) world(t *Test, def flow.Definition) (*world, error) {
 		w.sensors[n.ID] = a.Sensor != nil
 	}
 	return w, nil
+}
+
+func scriptsOf(t *Test) map[flow.TaskID]*script {
+	scripts := map[flow.TaskID]*script{}
+	for i := range t.tasks {
+		scripts[t.tasks[i].task] = &t.tasks[i]
+	}
+	return scripts
+}
+
+// reply returns how an attempt of a task goes.
+func (w *world) reply(r *run, t flow.Task) reply {
+	if r.except != nil {
+		for i := range r.except.tasks {
+			if s := &r.except.tasks[i]; s.task == t.ID {
+				return s.reply(t.Attempt)
+			}
+		}
+	}
+	return w.scripts[t.ID].reply(t.Attempt)
 }
 
 // bind says what the test asks of tasks that the workflow does not have or
@@ -180,7 +199,11 @@ func (w *world) bind() []flow.Diagnostic {
 			r.fault(n.place, meant(n.task, ids), "the workflow has no task %s", quoted(n.task))
 		}
 	}
-	for _, s := range w.test.tasks {
+	scripts := slices.Clone(w.test.tasks)
+	for _, x := range w.test.except {
+		scripts = append(scripts, x.tasks...)
+	}
+	for _, s := range scripts {
 		n := nodes[string(s.task)]
 		if n == nil {
 			continue
@@ -278,6 +301,11 @@ func (w *world) arrange() error {
 		w.put(arrival, slot, func() error { return w.launch(flow.Scheduled, slot) })
 		next, err = cron.NextFire(w.def.Schedule, w.loc, slot)
 	}
+	for _, x := range w.test.except {
+		if at := x.start.in(w.loc); !slices.ContainsFunc(w.season.fires, at.Equal) {
+			w.fail(place{x.Line, x.Column, x.path}, "", "the schedule does not fire then", "a fire at "+at.Format(time.RFC3339))
+		}
+	}
 	return err
 }
 
@@ -295,6 +323,11 @@ func (w *world) launch(kind flow.RunKind, slot time.Time) error {
 	r := &run{
 		eng:  engine.New(row, &w.def.Graph, engine.Options{MaxDuration: w.stage.MaxDuration, Strict: w.stage.Strict}),
 		slot: slot, parts: map[flow.TaskID]*part{},
+	}
+	for i := range w.test.except {
+		if x := &w.test.except[i]; kind == flow.Scheduled && x.start.in(w.loc).Equal(slot) {
+			r.except = x
+		}
 	}
 	w.active[row.ID] = r
 	if w.gate.Ask(engine.Candidate{Run: row.ID, Workflow: row.Workflow, Limit: w.def.MaxRuns}) {
@@ -376,7 +409,7 @@ func (w *world) see(r *run, id flow.TaskID) error {
 	if err := w.apply(r, id, engine.Started{Attempt: d.Task.Attempt, Handle: "rehearsal"}); err != nil {
 		return err
 	}
-	rep := w.scripts[id].reply(d.Task.Attempt)
+	rep := w.reply(r, d.Task)
 	if rep.verdict != flow.Timeout { // else it is the engine that ends it
 		w.end(r, p, d.Task, rep.takes, flow.Outcome{Verdict: rep.verdict, Reason: rep.reason, Outputs: rep.xcom})
 	}
@@ -420,7 +453,7 @@ func (w *world) watch(r *run, p *part, d engine.Duty) error {
 
 // look lets a sensor look for the n-th time.
 func (w *world) look(r *run, p *part, d engine.Duty, n int) error {
-	rep := w.scripts[d.Task.ID].reply(d.Task.Attempt)
+	rep := w.reply(r, d.Task)
 	var failed error
 	if n >= rep.pokes && w.now.Sub(d.Task.Started) >= rep.takes {
 		switch rep.verdict {
@@ -476,8 +509,11 @@ func (w *world) conclude(r *run) error {
 	if r.unsaid > 0 {
 		lines = append(lines, fmt.Sprintf("… and %d more", r.unsaid))
 	}
-	ok := true
-	for _, c := range w.test.runs {
+	ok, checks := true, w.test.runs
+	if r.except != nil && len(r.except.runs) > 0 {
+		checks = r.except.runs
+	}
+	for _, c := range checks {
 		if got, held := c.holds(e); !held {
 			ok = false
 			w.fail(c.place, slot, got, c.want)
