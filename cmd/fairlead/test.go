@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,7 @@ docs/testing.md describes the files. Exits with 0 when every test passes, 1
 when one fails or cannot be played, 2 on wrong usage.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			return opt.test(cmd.OutOrStdout(), cmd.ErrOrStderr(), files)
+			return opt.test(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), files)
 		},
 	}
 	f := cmd.Flags()
@@ -60,7 +61,7 @@ type testOptions struct {
 	limits                        limits
 }
 
-func (o testOptions) test(out, errOut io.Writer, files []string) error {
+func (o testOptions) test(ctx context.Context, out, errOut io.Writer, files []string) error {
 	only, err := regexp.Compile(o.run)
 	if err != nil {
 		return usagef("--run: %v", err)
@@ -69,9 +70,12 @@ func (o testOptions) test(out, errOut io.Writer, files []string) error {
 	var all []rehearsal.Played
 	played, failed, broken := 0, 0, 0
 	for _, name := range files {
-		rep, err := o.play(errOut, name, only)
+		rep, err := o.play(ctx, errOut, name, only)
 		if err != nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("test %s: %w", name, ctx.Err())
 		}
 		if len(rep.Faults)+len(rep.Refused) > 0 {
 			broken++
@@ -115,7 +119,7 @@ func (o testOptions) test(out, errOut io.Writer, files []string) error {
 
 // play plays one file. What is wrong with it or with its definition is
 // printed.
-func (o testOptions) play(errOut io.Writer, name string, only *regexp.Regexp) (rehearsal.Report, error) {
+func (o testOptions) play(ctx context.Context, errOut io.Writer, name string, only *regexp.Regexp) (rehearsal.Report, error) {
 	src, err := readDefinition(name)
 	if err != nil {
 		return rehearsal.Report{}, err
@@ -151,7 +155,7 @@ func (o testOptions) play(errOut io.Writer, name string, only *regexp.Regexp) (r
 	if err != nil {
 		return rehearsal.Report{}, err
 	}
-	rep := o.stage().Play(f, definition, only)
+	rep := o.stage().Play(ctx, f, definition, only)
 	return rep, errors.Join(say(name, src, rep.Faults), say(beside(f.Workflow), definition, rep.Refused))
 }
 

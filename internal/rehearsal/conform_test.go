@@ -53,7 +53,7 @@ func TestAsTheProductDoes(t *testing.T) {
 			played = describe(e.row, tasks)
 			return "", true
 		}})
-		rep := stage().Play(f, []byte(workflow), nil)
+		rep := stage().Play(t.Context(), f, []byte(workflow), nil)
 		if len(rep.Results) != 1 || !rep.Results[0].OK() {
 			t.Fatalf("seed %d:\n%s\n%s\n%s", seed, workflow, tests, show(t, []byte(tests), []byte(workflow)))
 		}

@@ -73,8 +73,9 @@ type Failure struct {
 }
 
 // Play plays the tests of f whose name only matches (nil: all) with the
-// definition src. It depends on its arguments alone.
-func (s Stage) Play(f *File, src []byte, only *regexp.Regexp) Report {
+// definition src. It depends on its arguments alone; when ctx is done, the
+// test under way fails and the others are left out.
+func (s Stage) Play(ctx context.Context, f *File, src []byte, only *regexp.Regexp) Report {
 	var rep Report
 	for i := range f.Tests {
 		t := &f.Tests[i]
@@ -90,7 +91,10 @@ func (s Stage) Play(f *File, src []byte, only *regexp.Regexp) Report {
 		if len(rep.Faults) > 0 || only != nil && !only.MatchString(t.Name) {
 			continue // all tests are bound, so that a slip shows early
 		}
-		rep.Results = append(rep.Results, w.play())
+		rep.Results = append(rep.Results, w.play(ctx))
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	if len(rep.Faults) > 0 {
 		rep.Results = nil
@@ -229,13 +233,17 @@ func (w *world) bind() []flow.Diagnostic {
 }
 
 // play plays the test to its end.
-func (w *world) play() Result {
+func (w *world) play(ctx context.Context) Result {
 	w.result = Result{Name: w.test.Name, Line: w.test.Line, Column: w.test.Column, Start: w.test.start.in(w.loc)}
 	w.now = w.result.Start
 	err := w.arrange()
 	for err == nil && len(w.queue) > 0 {
 		if w.steps++; w.steps > maxSteps {
 			err = fmt.Errorf("the test takes more than %d virtual steps; shorten its range, or let sensors look less often", maxSteps)
+			break
+		}
+		if w.steps%1000 == 0 && ctx.Err() != nil {
+			err = fmt.Errorf("interrupted: %w", ctx.Err())
 			break
 		}
 		a := heap.Pop(&w.queue).(act)

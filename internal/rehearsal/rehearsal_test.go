@@ -48,7 +48,7 @@ func show(t *testing.T, tests, workflow []byte) string {
 		diagnose("test.yaml", faults)
 		return out.String()
 	}
-	rep := stage().Play(f, workflow, nil)
+	rep := stage().Play(t.Context(), f, workflow, nil)
 	diagnose("test.yaml", rep.Faults)
 	diagnose(f.Workflow, rep.Refused)
 	if err := PrintText(&out, []Played{{"test.yaml", rep}}, true); err != nil {
@@ -137,7 +137,7 @@ func mustPass(t *testing.T, file string, tests, workflow []byte) {
 		t.Errorf("%s: %v", file, faults)
 		return
 	}
-	rep := stage().Play(f, workflow, nil)
+	rep := stage().Play(t.Context(), f, workflow, nil)
 	ok := len(rep.Faults)+len(rep.Refused) == 0 && len(rep.Results) == len(f.Tests)
 	for _, r := range rep.Results {
 		ok = ok && r.OK()
@@ -177,7 +177,7 @@ func TestDocumentation(t *testing.T) {
 		}
 		played++
 		if strings.HasPrefix(name, "failing_") {
-			rep := stage().Play(f, texts[f.Workflow], nil)
+			rep := stage().Play(t.Context(), f, texts[f.Workflow], nil)
 			var out bytes.Buffer
 			if err := PrintText(&out, []Played{{name, rep}}, false); err != nil {
 				t.Fatal(err)
@@ -281,7 +281,7 @@ func FuzzParse(f *testing.F) {
 				return // slow, and no different
 			}
 		}
-		rep := st.Play(file, nil, nil)
+		rep := st.Play(t.Context(), file, nil, nil)
 		for _, r := range rep.Results {
 			if len(r.Timeline) > maxLines+2 || len(r.Failures) > maxFailures {
 				t.Errorf("result %+v", r)
@@ -313,7 +313,7 @@ func BenchmarkMonth(b *testing.B) {
 		b.Fatal(faults)
 	}
 	for b.Loop() {
-		rep := stage().Play(f, []byte(w.String()), nil)
+		rep := stage().Play(b.Context(), f, []byte(w.String()), nil)
 		if len(rep.Results) != 1 || !rep.Results[0].OK() {
 			b.Fatal(rep)
 		}
