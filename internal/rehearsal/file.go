@@ -155,7 +155,7 @@ func (r *reader) file(root *airflow.Value) *File {
 
 func (r *reader) test(key, v *airflow.Value) Test {
 	t := Test{Name: key.Text, Line: key.Line, Column: key.Column, path: join("tests", key.Text), stop: -1}
-	t.start = moment{t: defaultStart(), naive: true}
+	t.start = moment{t: defaultStart()}
 	if !r.keys(v, t.path, "at", "from", "to", "params", "tasks", "stop", "except", "expect") {
 		return t
 	}

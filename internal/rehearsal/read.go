@@ -219,7 +219,7 @@ func (r *reader) moment(v *airflow.Value, path string) moment {
 		}
 	}
 	r.fault(at(v, path), "write it as 2026-03-01, 2026-03-01T06:00 or 2026-03-01T06:00+01:00", "expected a time, not %s", shown(v))
-	return moment{t: defaultStart(), naive: true}
+	return moment{t: defaultStart()}
 }
 
 // calendar refuses years that calendars and JSON do not agree on.
