@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless"
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/types"
+
+	"fairlead/internal/exec/cage"
 )
 
 // A ledger is told by every attempt that it began: the one witness that no
@@ -231,17 +234,21 @@ func freePort(t *testing.T) string {
 }
 
 // leftBehind returns the processes that still have something of a data
-// directory open or as a supervisor's argument, other than its server.
+// directory open, other than its server and the keeper of its attempts, which
+// lingers.
 func leftBehind(data string) []string {
 	var found []string
+	var keeper cage.Keeper
+	if text, err := os.ReadFile(filepath.Join(data, "attempts", cage.KeeperFile)); err == nil {
+		_ = json.Unmarshal(text, &keeper) // else the keeper is found, and shown
+	}
 	procs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, p := range procs {
-		cmdline, _ := os.ReadFile(filepath.Join(p, "cmdline"))
-		text := strings.ReplaceAll(string(cmdline), "\x00", " ")
-		if strings.HasPrefix(text, "fairlead-cage") && strings.Contains(text, data) {
-			found = append(found, text)
+		if filepath.Base(p) == strconv.Itoa(keeper.PID) {
 			continue
 		}
+		cmdline, _ := os.ReadFile(filepath.Join(p, "cmdline"))
+		text := strings.ReplaceAll(string(cmdline), "\x00", " ")
 		fds, _ := filepath.Glob(filepath.Join(p, "fd", "*"))
 		for _, fd := range fds {
 			target, _ := os.Readlink(fd)

@@ -1,33 +1,44 @@
-// Package cage is the part of the sandbox that runs inside: a small
-// supervisor that builds the cage, runs one command in it and reports how the
-// command ended. The server starts it by executing its own binary under the
-// name [Name]; it does not return from there.
+// Package cage is the part of the sandbox that keeps attempts: one process,
+// the keeper, that builds cages, runs a command in each and writes down how it
+// ended. A server starts it by executing its own binary under the name [Name];
+// it does not return from there, and outlives that server.
 //
 // The package knows nothing of workflows, and imports as little as it can:
-// what it imports is initialised in every attempt before the cage is built.
+// what it imports is initialised before the keeper begins.
 package cage
 
 import "time"
 
-// Name is argv[0] of a supervisor.
+// Name is argv[0] of a keeper.
 const Name = "fairlead-cage"
+
+// Protocol is the version of what server and keeper say to each other. A
+// server that speaks another starts a keeper of its own beside; all of them must
+// understand a Request to follow or to stop an attempt.
+const Protocol = 1
+
+// Files of the directory of attempts.
+const (
+	KeeperFile  = "keeper.json" // a [Keeper]: the latest one
+	JournalFile = "~journal"    // which attempts were claimed, and how they ended
+	SocketFile  = "~keeper"     // and a suffix: where a keeper listens
+	PoolDir     = "~pool"       // directories of forgotten attempts, cleaned
+)
 
 // Files of an attempt's directory.
 const (
-	ClaimFile   = "claim"     // a [Claim]; whoever links it first runs the command
-	ExitFile    = "exit.json" // an [Exit]; there once the attempt is over
-	ControlFile = "control"   // a named pipe that takes "stop <milliseconds>\n"
-	WorkDir     = "work"      // the command's working directory
-	TempDir     = "tmp"       // the command's /tmp
+	ClaimFile = "claim"     // a [Claim], where there is no keeper
+	ExitFile  = "exit.json" // an [Exit], where there is no keeper
+	WorkDir   = "work"      // the command's working directory
+	TempDir   = "tmp"       // the command's /tmp
 )
 
 // Home is the working directory and HOME of a command in its cage.
 const Home = "/home/task"
 
-// Descriptors of a supervisor when it starts. Its standard input becomes the
-// command's.
+// Descriptors of a keeper when it starts.
 const (
-	ConfigFD = 3 // a [Config] as JSON
+	SetupFD  = 3 // a [Setup] as JSON
 	StatusFD = 4 // takes one [Status] as JSON
 )
 
@@ -37,8 +48,73 @@ const (
 	ResultVar = "FAIRLEAD_RESULT_FD"
 )
 
-// A Config tells a supervisor what to run and how. Paths are those of the
-// machine outside.
+// A Setup tells a keeper where it is.
+type Setup struct {
+	Root   string // the directory of attempts
+	Socket string // a name in it
+	Plain  bool   // no namespaces: no views of the file system
+	User   bool   // in a user namespace
+	// Probe asks to try what attempts will need, and to end. The fields of
+	// Config that describe the view are read.
+	Probe *Config `json:",omitempty"`
+}
+
+// A Status is what became of the start of a keeper.
+type Status struct {
+	Ready   bool
+	Taken   bool   // another keeper listens there
+	Failure string // the machine does not permit it
+}
+
+// A Keeper says which process keeps the attempts.
+type Keeper struct {
+	PID      int
+	Start    uint64 // in clock ticks since boot
+	Boot     string // the kernel's boot id
+	Protocol int
+	Socket   string
+}
+
+// Ops of a [Request].
+const (
+	OpRun    = "run"    // start or follow an attempt; later requests may be OpStop
+	OpStop   = "stop"   // end the attempt that this connection follows
+	OpForget = "forget" // of an attempt that has ended
+	OpKill   = "kill"   // end an attempt at once, and wait
+	OpList   = "list"   // the attempts that are known
+)
+
+// A Request is what a server says: four bytes of length, big-endian, and this
+// as JSON.
+type Request struct {
+	Op, ID string
+	Config *Config `json:",omitempty"` // OpRun: what to start
+	// Known says that the attempt has begun before: it is not started.
+	Known bool `json:",omitempty"`
+	// Stopped says that the attempt, if it has not begun, never shall.
+	Stopped bool          `json:",omitempty"`
+	Grace   time.Duration `json:",omitempty"`
+}
+
+// An Answer is what a keeper says, in the same form. OpRun has one when the
+// command exists and one when it has ended.
+type Answer struct {
+	Running bool   `json:",omitempty"`
+	Lost    bool   `json:",omitempty"` // it ran, and nobody knows how it ended
+	Exit    *Exit  `json:",omitempty"`
+	Failure string `json:",omitempty"` // nothing ran, or we failed
+	// Busy says that an attempt cannot be forgotten since it runs.
+	Busy bool `json:",omitempty"`
+	// Elsewhere names the socket of the keeper that has the attempt.
+	Elsewhere string   `json:",omitempty"`
+	IDs       []string `json:",omitempty"`
+}
+
+// MaxMessage bounds a message in either direction.
+const MaxMessage = 64 << 20
+
+// A Config tells a keeper what to run and how. Paths are those of the machine
+// outside.
 type Config struct {
 	Dir   string // the attempt's directory, with WorkDir and TempDir in it
 	Plain bool   // no namespaces: build no view of the file system
@@ -47,6 +123,7 @@ type Config struct {
 	Network bool
 
 	Argv, Env []string
+	Stdin     []byte
 	Chdir     string // inside; empty means Home
 	Log       string
 	Logger    string
@@ -59,8 +136,6 @@ type Config struct {
 	Output    int64
 	Wall      time.Duration
 	Grace     time.Duration
-	// Probe asks to build the cage and to run nothing.
-	Probe bool
 }
 
 // A Mount shows Source inside as Target.
@@ -75,7 +150,6 @@ type Group struct {
 	Name   string
 	V2     bool
 	Set    []Setting // before the command enters
-	Late   []Setting // when the command is in
 	// Events is the file in which a line "oom_kill n" counts kills; Peak,
 	// the one that has the most bytes ever used. Either may be empty.
 	Events, Peak string
@@ -94,21 +168,14 @@ type Rlimit struct {
 	Max      uint64
 }
 
-// A Claim names the supervisor of an attempt.
+// A Claim names process 1 of an attempt and its keeper.
 type Claim struct {
 	PID   int    // as the machine outside counts
 	Start uint64 // in clock ticks since boot
 	Boot  string // the kernel's boot id
 	// Groups are the control groups that the attempt may have made.
 	Groups []string `json:",omitempty"`
-}
-
-// A Status is what became of the start. Exactly one of its fields is set.
-type Status struct {
-	Running bool   // the command exists, or has a reported end
-	Taken   bool   // another supervisor has the attempt
-	Ready   bool   // the answer to a probe
-	Failure string // the cage could not be built; nothing was claimed
+	Keeper *Keeper  `json:",omitempty"`
 }
 
 // An Exit is how the command ended.
@@ -132,4 +199,5 @@ const (
 	stopped     = "stopped"
 	outOfTime   = "out of time"
 	outOfMemory = "out of memory"
+	lost        = "lost"
 )

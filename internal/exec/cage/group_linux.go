@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// groups are the control groups of one attempt, by descriptors, since their
-// files cannot be reached by name from inside the cage.
+// groups are the control groups of one attempt, by descriptors.
 type groups struct {
 	specs   []Group
 	parents []int
 	dirs    []int
 }
 
-// openGroups opens the parents. It is called before the view is built.
+// openGroups opens the parents.
 func openGroups(specs []Group) (*groups, error) {
 	g := &groups{specs: specs}
 	for _, s := range specs {
 		fd, err := syscall.Open(s.Parent, oPath|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 		if err != nil {
+			g.remove()
 			return nil, &os.PathError{Op: "open", Path: s.Parent, Err: err}
 		}
 		g.parents = append(g.parents, fd)
@@ -48,29 +48,28 @@ func (g *groups) make() error {
 	return nil
 }
 
-// enter puts the calling thread in the groups of version 1, so that what it
-// forks is born there, and returns the descriptor of the group of version 2
-// to fork into, or -1. A thread moves much faster than a process: the kernel
-// need not hold up every fork and exit of the machine.
-func (g *groups) enter() (v2 int, err error) {
-	v2 = -1
-	for i, s := range g.specs {
-		if s.V2 {
-			v2 = g.dirs[i]
+// enter has the command enter the groups, by descriptors that it returns. The
+// command enters those of version 1 as its first act: a thread moves much faster
+// than a process, for which the kernel holds up every fork and exit of the
+// machine. In that of version 2 it is born.
+func (g *groups) enter(s *script) (fds []int, err error) {
+	for i, spec := range g.specs {
+		at := len(s.files)
+		if spec.V2 {
+			s.group = at
+			s.spawn[0], s.spawn[4], s.spawn[10] = cloneIntoCgroup, uint64(syscall.SIGCHLD), uint64(at)
+			s.files = append(s.files, g.dirs[i])
 			continue
 		}
-		if err := writeAt(g.dirs[i], "tasks", "0"); err != nil {
-			return -1, fmt.Errorf("enter control group %s in %s: %w", s.Name, s.Parent, err)
+		fd, err := syscall.Openat(g.dirs[i], "tasks", syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			return fds, fmt.Errorf("open control group %s in %s: %w", spec.Name, spec.Parent, err)
 		}
+		fds = append(fds, fd)
+		s.files = append(s.files, fd)
+		s.addTo(&s.command, "enter control group "+spec.Name+" in "+spec.Parent, syscall.SYS_WRITE, uintptr(at), s.text("0"), 1)
 	}
-	return v2, nil
-}
-
-// settle applies what waits until the command is in.
-func (g *groups) settle() {
-	for i, s := range g.specs {
-		_ = apply(g.dirs[i], s.Late) // Set holds the limit already, one too wide
-	}
+	return fds, nil
 }
 
 // use returns how often the kernel killed for want of memory, and the most
@@ -96,6 +95,11 @@ func (g *groups) use() (kills, peak int64) {
 
 // remove removes the groups; nothing may be left in them.
 func (g *groups) remove() {
+	defer func() {
+		for _, fd := range append(g.parents, g.dirs...) {
+			syscall.Close(fd)
+		}
+	}()
 	for i := range g.dirs {
 		// A dead process counts until the processor it died on has turned to
 		// another. What stays for longer is removed with the attempt.

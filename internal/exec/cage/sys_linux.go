@@ -1,6 +1,7 @@
 package cage
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"syscall"
@@ -11,6 +12,9 @@ import (
 // package behind most others in the order of initialisation; see init.
 
 const (
+	sysOpenTree     = 428
+	sysMoveMount    = 429
+	sysClone3       = 435
 	sysCloseRange   = 436
 	sysMountSetattr = 442
 
@@ -24,6 +28,12 @@ const (
 	atRecursive  = 0x8000
 	oPath        = 0x200000
 	pollIn       = 0x1
+	sigSetMask   = 2
+
+	rlimitProcesses = 6
+
+	openTreeClone   = 0x1
+	cloneIntoCgroup = 0x200000000
 )
 
 func prctl(op, arg uintptr) error {
@@ -64,23 +74,6 @@ func setReadOnly(path string, recursive bool) error {
 // constant to uintptr would not compile.
 const atFDCWD = -100
 
-func linkat(dir int, from, to string) error {
-	f, err := syscall.BytePtrFromString(from)
-	if err != nil {
-		return err
-	}
-	t, err := syscall.BytePtrFromString(to)
-	if err != nil {
-		return err
-	}
-	_, _, e := syscall.Syscall6(syscall.SYS_LINKAT, uintptr(dir), uintptr(unsafe.Pointer(f)),
-		uintptr(dir), uintptr(unsafe.Pointer(t)), 0, 0)
-	if e != 0 {
-		return &os.LinkError{Op: "link", Old: from, New: to, Err: e}
-	}
-	return nil
-}
-
 func rmdirat(dir int, name string) error {
 	p, err := syscall.BytePtrFromString(name)
 	if err != nil {
@@ -99,47 +92,91 @@ type pollFD struct {
 	revents int16
 }
 
-// poll waits until one of fds is ready or ms milliseconds have passed; a
-// negative ms waits for ever. Entries with a negative fd are passed over.
-func poll(fds []pollFD, ms int) error {
-	var ts *syscall.Timespec
-	if ms >= 0 {
-		t := syscall.NsecToTimespec(int64(ms) * 1e6)
-		ts = &t
+// dupAbove copies a descriptor to a number of at least low.
+func dupAbove(fd, low int) (int, error) {
+	r, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, uintptr(low))
+	if e != 0 {
+		return -1, fmt.Errorf("copy a descriptor: %w", e)
 	}
-	_, _, e := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)),
-		uintptr(unsafe.Pointer(ts)), 0, 0, 0)
-	runtime.KeepAlive(ts)
-	if e != 0 && e != syscall.EINTR {
-		return e
-	}
-	return nil
+	return int(r), nil
 }
 
-func prlimit(pid, resource int, limit *syscall.Rlimit) error {
-	_, _, e := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), uintptr(resource),
-		uintptr(unsafe.Pointer(limit)), 0, 0, 0)
+// memFile returns an unnamed file in memory, to be read from its start: it is
+// not on disk, since input may be a secret.
+func memFile(content []byte) (fd int, err error) {
+	var create uintptr
+	switch runtime.GOARCH {
+	case "amd64":
+		create = 319
+	case "386":
+		create = 356
+	case "arm":
+		create = 385
+	default: // the table that all later architectures share
+		create = 279
+	}
+	name, err := syscall.BytePtrFromString("stdin")
+	if err != nil {
+		return -1, err
+	}
+	const closeOnExec = 1
+	r, _, e := syscall.Syscall(create, uintptr(unsafe.Pointer(name)), closeOnExec, 0)
+	if e != 0 {
+		return -1, fmt.Errorf("make a file in memory: %w", e)
+	}
+	fd = int(r)
+	for at := 0; at < len(content); {
+		n, err := syscall.Pwrite(fd, content[at:], int64(at))
+		if err != nil && err != syscall.EINTR {
+			syscall.Close(fd)
+			return -1, fmt.Errorf("write a file in memory: %w", err)
+		}
+		at += max(n, 0)
+	}
+	return fd, nil
+}
+
+// cloneTree copies the mount at a path, and with recursive those below it.
+func cloneTree(path string, recursive bool) (fd int, err error) {
+	p, err := syscall.BytePtrFromString(path)
+	if err != nil {
+		return -1, err
+	}
+	flags := uintptr(openTreeClone | syscall.O_CLOEXEC)
+	if recursive {
+		flags |= atRecursive
+	}
+	dir := atFDCWD
+	r, _, e := syscall.Syscall(sysOpenTree, uintptr(dir), uintptr(unsafe.Pointer(p)), flags)
+	if e != 0 {
+		return -1, e
+	}
+	return int(r), nil
+}
+
+// setTree changes the flags of a tree that is mounted nowhere.
+func setTree(fd int, attr *mountAttr) error {
+	const emptyPath = 0x1000
+	var none byte
+	_, _, e := syscall.Syscall6(sysMountSetattr, uintptr(fd), uintptr(unsafe.Pointer(&none)), emptyPath|atRecursive,
+		uintptr(unsafe.Pointer(attr)), unsafe.Sizeof(*attr), 0)
 	if e != 0 {
 		return e
 	}
 	return nil
 }
 
-// resetSignal gives a signal its default action, whatever the Go runtime
-// wants.
-func resetSignal(sig syscall.Signal) {
-	var action [4]uint64 // struct sigaction of the kernel: SIG_DFL, no flags, empty mask
-	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+type capHeader struct {
+	version uint32
+	pid     int32
 }
 
-// dropPrivileges takes every capability from the calling thread and from
-// what it forks, for good. Threads that exist already keep theirs.
-func dropPrivileges() error {
-	if err := prctl(prSetNoNewPrivs, 1); err != nil {
-		return err
-	}
-	const ambientClearAll = 4
-	_ = prctl(prCapAmbient, ambientClearAll)
+// capSet holds no capability: effective, permitted and inheritable ones.
+type capSet [3]uint32
+
+// dropBounds takes every capability from what the calling thread forks and
+// executes, for good. What it has itself it keeps.
+func dropBounds() error {
 	for c := uintptr(0); c < 64; c++ {
 		err := prctl(prCapbsetDrop, c)
 		if err == syscall.EINVAL { // beyond the last capability
@@ -148,14 +185,41 @@ func dropPrivileges() error {
 		if err == syscall.EPERM { // we have none to drop
 			break
 		}
-	}
-	header := struct {
-		version uint32
-		pid     int32
-	}{version: 0x20080522}
-	var none [2]struct{ effective, permitted, inheritable uint32 }
-	if _, _, e := syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none)), 0); e != 0 {
-		return e
+		if err != nil {
+			return fmt.Errorf("drop capability %d: %w", c, err)
+		}
 	}
 	return nil
+}
+
+// text returns the address of a string as the kernel wants it.
+func (s *script) text(t string) uintptr {
+	b := append([]byte(t), 0)
+	s.keep = append(s.keep, &b[0])
+	return uintptr(unsafe.Pointer(&b[0]))
+}
+
+// list returns the address of a list of strings.
+func (s *script) list(texts []string) uintptr {
+	l := make([]uintptr, 0, len(texts)+1)
+	for _, t := range texts {
+		l = append(l, s.text(t))
+	}
+	l = append(l, 0)
+	s.keep = append(s.keep, &l[0])
+	return uintptr(unsafe.Pointer(&l[0]))
+}
+
+// loopback brings up the one device of a new network namespace.
+func (s *script) loopback() {
+	request := &struct {
+		name  [16]byte
+		flags uint16
+		_     [22]byte
+	}{flags: syscall.IFF_UP}
+	copy(request.name[:], "lo")
+	s.keep = append(s.keep, request)
+	s.add("bring up the loopback device", syscall.SYS_SOCKET, syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	up := s.add("bring up the loopback device", syscall.SYS_IOCTL, 0, syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(request)))
+	up.chained = true // the descriptor is closed with all others
 }

@@ -21,10 +21,11 @@ type view struct {
 	rooms []string // directories that open replaced; writable while we build
 }
 
-// buildView gives the process a root of its own: the shown parts of the
-// system, read-only; a private /proc, /dev, /tmp and work directory; and the
-// mounts of the command. The machine's root is gone from it afterwards.
-func buildView(c *Config) error {
+// view gives the calling thread a root of its own: the shown parts of the
+// system, read-only, and places for what is an attempt's own: /proc, /dev/pts,
+// /dev/shm, and unless it is full /tmp, the work directory and the mounts. The
+// machine's root is gone from it afterwards.
+func (t *template) view(c *Config, user bool) error {
 	if err := mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return err
 	}
@@ -37,8 +38,11 @@ func buildView(c *Config) error {
 			return err
 		}
 	}
-	for _, step := range []func() error{v.system, func() error { return v.private(c) }} {
-		if err := step(); err != nil {
+	if err := v.system(user); err != nil {
+		return err
+	}
+	if t.full {
+		if err := v.private(c); err != nil {
 			return err
 		}
 	}
@@ -48,7 +52,7 @@ func buildView(c *Config) error {
 		}
 	}
 	for _, m := range c.Mounts {
-		if err := v.mount(m); err != nil {
+		if err := t.mount(v, m); err != nil {
 			return fmt.Errorf("mount %s at %s: %w", m.Source, m.Target, err)
 		}
 	}
@@ -58,6 +62,23 @@ func buildView(c *Config) error {
 		}
 	}
 	return v.enter()
+}
+
+// mount mounts m in a full view, and else makes a place for it.
+func (t *template) mount(v *view, m Mount) error {
+	if t.full {
+		return v.mount(m)
+	}
+	fi, err := os.Stat(m.Source)
+	if err != nil {
+		return err
+	}
+	at, err := v.place(m.Target, fi.IsDir())
+	if err != nil {
+		return err
+	}
+	t.places[m.Target] = strings.TrimPrefix(at, v.root)
+	return nil
 }
 
 // show makes a file, directory or link of the machine visible at its own
@@ -89,18 +110,19 @@ func (v *view) show(name string) error {
 	return bindReadOnly(name, at)
 }
 
-// system makes /proc and /dev.
-func (v *view) system() error {
+// system makes /dev, and the places for what is each attempt's own.
+func (v *view) system(user bool) error {
 	for _, dir := range []string{"/proc", "/dev/pts", "/dev/shm", "/run", "/var", "/tmp", Home} {
 		if err := os.MkdirAll(v.root+dir, 0o755); err != nil {
 			return err
 		}
 	}
-	// Read-only, because root without any capability may still write to most
-	// of /proc/sys.
-	const safe = syscall.MS_NOSUID | syscall.MS_NOEXEC
-	if err := mount("proc", v.root+"/proc", "proc", safe|syscall.MS_NODEV|syscall.MS_RDONLY, ""); err != nil {
-		return err
+	if user {
+		// The kernel lets a user namespace mount a /proc only where one can be
+		// seen already. The attempt's own will cover it.
+		if err := mount("/proc", v.root+"/proc", "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
+			return err
+		}
 	}
 	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
 		at := v.root + "/dev/" + name
@@ -110,12 +132,6 @@ func (v *view) system() error {
 		if err := mount("/dev/"+name, at, "", syscall.MS_BIND, ""); err != nil && name != "tty" {
 			return err
 		}
-	}
-	if err := mount("devpts", v.root+"/dev/pts", "devpts", safe, "newinstance,ptmxmode=0666,mode=0620"); err != nil {
-		return err
-	}
-	if err := mount("shm", v.root+"/dev/shm", "tmpfs", safe|syscall.MS_NODEV, "mode=1777"); err != nil {
-		return err
 	}
 	for _, link := range [][2]string{
 		{"/proc/self/fd", "/dev/fd"},
@@ -282,7 +298,7 @@ func (v *view) open(path string) error {
 	return nil
 }
 
-// enter makes the view the root of this process and lets go of the old one.
+// enter makes the view the root of this thread and lets go of the old one.
 func (v *view) enter() error {
 	if err := os.Chdir(v.root); err != nil {
 		return err
@@ -318,7 +334,7 @@ func bindReadOnly(source, target string) error {
 func remountReadOnly(path string, recursive bool) error {
 	paths := []string{path}
 	if recursive {
-		table, err := os.ReadFile("/proc/self/mountinfo")
+		table, err := os.ReadFile("/proc/thread-self/mountinfo")
 		if err != nil {
 			return err
 		}
@@ -334,19 +350,25 @@ func remountReadOnly(path string, recursive bool) error {
 		if err := syscall.Statfs(p, &st); err != nil {
 			return err
 		}
-		// The ST_ flags of statfs up to noatime are the MS_ ones; above, only
-		// nodiratime and relatime differ in place.
-		keep := uintptr(st.Flags) & (syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC)
-		for _, f := range [][2]uintptr{{0x400, syscall.MS_NOATIME}, {0x800, syscall.MS_NODIRATIME}, {0x1000, syscall.MS_RELATIME}} {
-			if uintptr(st.Flags)&f[0] != 0 {
-				keep |= f[1]
-			}
-		}
-		if err := mount("", p, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY|keep, ""); err != nil {
+		if err := mount("", p, "", remountFlags(&st), ""); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// remountFlags returns what makes a mount read-only and leaves it as it is
+// otherwise.
+func remountFlags(st *syscall.Statfs_t) uintptr {
+	// The ST_ flags of statfs up to noatime are the MS_ ones; above, only
+	// nodiratime and relatime differ in place.
+	keep := uintptr(st.Flags) & (syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC)
+	for _, f := range [][2]uintptr{{0x400, syscall.MS_NOATIME}, {0x800, syscall.MS_NODIRATIME}, {0x1000, syscall.MS_RELATIME}} {
+		if uintptr(st.Flags)&f[0] != 0 {
+			keep |= f[1]
+		}
+	}
+	return syscall.MS_BIND | syscall.MS_REMOUNT | syscall.MS_RDONLY | keep
 }
 
 func touch(path string) error {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -166,9 +167,41 @@ func TestServerKilledAnytime(t *testing.T) {
 	}
 }
 
-// TestSupervisorKilled kills what is process 1 of the cage: nothing of the
-// attempt survives, and it counts as lost.
-func TestSupervisorKilled(t *testing.T) {
+// A record is a line of the journal.
+type record struct {
+	ID    string
+	Claim *cage.Claim
+}
+
+// claimOf reads the claim of an attempt from the journal.
+func claimOf(t *testing.T, root, id string) cage.Claim {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, cage.JournalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var r record
+		if err := json.Unmarshal([]byte(line[9:]), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.ID == id && r.Claim != nil {
+			return *r.Claim
+		}
+	}
+	t.Fatalf("no claim of %s in %s", id, text)
+	return cage.Claim{}
+}
+
+// TestProcessKilled kills process 1 of a cage, or the keeper: nothing of the
+// attempt survives, it counts as lost, and the next attempt runs.
+func TestProcessKilled(t *testing.T) {
+	for _, what := range []string{"process 1", "the keeper"} {
+		t.Run(what, func(t *testing.T) { testProcessKilled(t, what) })
+	}
+}
+
+func testProcessKilled(t *testing.T, what string) {
 	root, dir := t.TempDir(), t.TempDir()
 	d := newDriver(t, root)
 	needNamespaces(t, d)
@@ -184,15 +217,12 @@ func TestSupervisorKilled(t *testing.T) {
 		answers <- answer{x, err}
 	}()
 	<-started
-	var claim cage.Claim
-	text, err := os.ReadFile(filepath.Join(root, "a", cage.ClaimFile))
-	if err != nil {
-		t.Fatal(err)
+	claim := claimOf(t, root, "a")
+	victim := claim.PID
+	if what == "the keeper" {
+		victim = claim.Keeper.PID
 	}
-	if err := json.Unmarshal(text, &claim); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(claim.PID, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if a := <-answers; a.err != nil || a.x.Why != exec.Lost {
@@ -205,6 +235,9 @@ func TestSupervisorKilled(t *testing.T) {
 		if _, err := os.Stat(g); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("control group %s is still there", g)
 		}
+	}
+	if x, err := d.Run(t.Context(), shell(dir, "b", "exit 3"), "", nil); err != nil || x.Code != 3 {
+		t.Errorf("the next attempt: got %+v, %v; want code 3", x, err)
 	}
 }
 
@@ -222,18 +255,25 @@ func TestReusedNumber(t *testing.T) {
 		{PID: 1 << 22, Start: 1, Boot: boot},
 		{PID: 0},
 		{PID: -1, Boot: boot},
+		{PID: os.Getpid(), Start: 1, Boot: boot, Keeper: &cage.Keeper{}},
 	} {
 		spec := shell(dir, fmt.Sprint("a", i), "true")
-		if err := os.MkdirAll(filepath.Join(root, spec.ID), 0o700); err != nil {
-			t.Fatal(err)
+		if claim.Keeper != nil {
+			*claim.Keeper = cage.Keeper{PID: claim.PID, Start: claim.Start, Boot: claim.Boot}
 		}
-		text, err := json.Marshal(claim)
+		text, err := json.Marshal(record{ID: spec.ID, Claim: &claim})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(root, spec.ID, cage.ClaimFile), text, 0o600); err != nil {
+		line := fmt.Appendf(nil, "%08x %s\n", crc32.ChecksumIEEE(text), text)
+		f, err := os.OpenFile(filepath.Join(root, cage.JournalFile), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if _, err := f.Write(line); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
 		x, err := newDriver(t, root).Run(t.Context(), spec, "sandbox:"+spec.ID, nil)
 		if err != nil || x.Why != exec.Lost {
 			t.Errorf("claim %+v: got %+v, %v; want lost", claim, x, err)
@@ -252,15 +292,7 @@ func TestGroupsGone(t *testing.T) {
 		if _, err := d.Run(t.Context(), spec, "", nil); err != nil {
 			t.Fatal(err)
 		}
-		var claim cage.Claim
-		text, err := os.ReadFile(filepath.Join(root, spec.ID, cage.ClaimFile))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(text, &claim); err != nil {
-			t.Fatal(err)
-		}
-		for _, g := range claim.Groups {
+		for _, g := range claimOf(t, root, spec.ID).Groups {
 			if _, err := os.Stat(g); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("control group %s is still there", g)
 			}
@@ -296,8 +328,8 @@ func TestSweep(t *testing.T) {
 	for _, e := range list {
 		left = append(left, e.Name())
 	}
-	if got := strings.Join(left, " "); got != "keep ~hold" {
-		t.Errorf("after Sweep: %q, want keep and ~hold", got)
+	if got := strings.Join(left, " "); !strings.HasPrefix(got, "keep keeper.json ~hold ~journal ~keeper.") {
+		t.Errorf("after Sweep: %q, want keep and the keeper's own", got)
 	}
 	if left := commands("98767"); len(left) > 0 {
 		t.Errorf("still there: %q", left)

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"fairlead/internal/exec"
 	"fairlead/internal/exec/cage"
 )
@@ -178,9 +176,7 @@ func (g controllers) limit(id string, l exec.Limits) []cage.Group {
 			Set: []cage.Setting{{File: "cpu.max", Value: quota + " " + n(period)}},
 		}},
 		{"pids", l.PIDs > 0, cage.Group{
-			// One more at first: the thread that forks the command counts.
-			Set:  []cage.Setting{{File: "pids.max", Value: n(int64(l.PIDs) + 1)}},
-			Late: []cage.Setting{{File: "pids.max", Value: n(int64(l.PIDs))}},
+			Set: []cage.Setting{{File: "pids.max", Value: n(int64(l.PIDs))}},
 		}, cage.Group{
 			Set: []cage.Setting{{File: "pids.max", Value: n(int64(l.PIDs))}},
 		}},
@@ -204,11 +200,4 @@ func (g controllers) limit(id string, l exec.Limits) []cage.Group {
 		groups = append(groups, both)
 	}
 	return groups
-}
-
-// removeGroups removes what groups are left of an attempt that has ended.
-func removeGroups(c cage.Claim) {
-	for _, dir := range c.Groups {
-		_ = unix.Rmdir(dir) // mostly gone already
-	}
 }

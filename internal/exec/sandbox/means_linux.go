@@ -100,19 +100,13 @@ func (d *Driver) try(m *means) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := makeDirs(dir); err != nil {
-		return err
-	}
-	status, err := m.spawn(&cage.Config{
-		Dir: dir, Hold: filepath.Join(d.opts.Root, holdName), Plain: m.plain(), Show: m.show, Hide: m.hide, Probe: true,
-	}, nil)
-	if err != nil {
-		return err
-	}
-	if status.Failure != "" {
-		return errors.New(status.Failure)
-	}
-	return nil
+	_, _, err = m.spawn(cage.Setup{
+		Root: d.opts.Root, Plain: m.plain(), User: m.kind == userMode,
+		Probe: &cage.Config{
+			Dir: dir, Hold: filepath.Join(d.opts.Root, holdName), Plain: m.plain(), Show: m.show, Hide: m.hide,
+		},
+	})
+	return err
 }
 
 func shown(path string) bool {
@@ -148,16 +142,13 @@ func secrets(dir string) []string {
 	return found
 }
 
-// attr says with which namespaces a supervisor starts.
-func (m *means) attr(newNet bool) *syscall.SysProcAttr {
+// attr says with which namespaces a keeper starts.
+func (m *means) attr() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Setsid: true}
 	if m.kind == plain {
 		return a
 	}
-	a.Cloneflags = unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
-	if newNet {
-		a.Cloneflags |= unix.CLONE_NEWNET
-	}
+	a.Cloneflags = unix.CLONE_NEWNS
 	if m.kind == userMode {
 		a.Cloneflags |= unix.CLONE_NEWUSER
 		uid, gid := os.Geteuid(), os.Getegid()

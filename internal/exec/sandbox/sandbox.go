@@ -1,19 +1,17 @@
 // Package sandbox runs commands in cages made of this machine's kernel:
 // namespaces, control groups and resource limits, without any other program.
-// Each attempt has a supervisor, package cage, that outlives the server. All
-// that is known of an attempt is in a directory of its own, so that a server
-// finds it again by its ID alone.
+// One process, the keeper of package cage, sees all attempts of a
+// directory through and outlives the server. What is known of an attempt is in
+// the keeper's journal, so that a server finds it again by its ID alone.
 package sandbox
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"fairlead/internal/exec"
 	"fairlead/internal/exec/cage"
@@ -45,7 +43,7 @@ func (d *Driver) dir(id string) string { return filepath.Join(d.opts.Root, id) }
 
 // checkID refuses an id that is not one.
 func checkID(id string) error {
-	ok := id != "" && len(id) <= 200 && id != "." && id != ".."
+	ok := id != "" && len(id) <= 200 && id != "." && id != ".." && id != cage.KeeperFile
 	for _, c := range []byte(id) {
 		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._-", c) >= 0)
 	}
@@ -119,7 +117,7 @@ func within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// exitOf turns a supervisor's report into the driver's answer.
+// exitOf turns a keeper's report into the driver's answer.
 func exitOf(id string, x cage.Exit) (exec.Exit, error) {
 	if x.Failure != "" {
 		return exec.Exit{}, fmt.Errorf("attempt %s: %s", id, x.Failure)
@@ -128,22 +126,6 @@ func exitOf(id string, x cage.Exit) (exec.Exit, error) {
 		Code: x.Code, Signal: x.Signal, Why: exec.Why(x.Why), Started: x.Started, Ended: x.Ended,
 		LastLine: x.LastLine, Result: x.Result, ResultCut: x.ResultCut, CPU: x.CPU, MaxRSS: x.MaxRSS,
 	}, nil
-}
-
-// readJSON reads a file of an attempt's directory; ok is false if it is not
-// there.
-func readJSON(dir, name string, into any) (ok bool, err error) {
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if err := json.Unmarshal(b, into); err != nil {
-		return false, fmt.Errorf("read %s of attempt %s: %w", name, filepath.Base(dir), err)
-	}
-	return true, nil
 }
 
 // Sweep removes what is kept of every attempt that keep does not want; those
@@ -156,9 +138,18 @@ func (d *Driver) Sweep(keep func(id string) bool) error {
 	if err != nil {
 		return fmt.Errorf("sweep attempts: %w", err)
 	}
-	var errs []error
+	ids, err := d.known()
+	if err != nil {
+		return fmt.Errorf("sweep attempts: %w", err)
+	}
 	for _, e := range entries {
-		id := e.Name()
+		if e.IsDir() {
+			ids = append(ids, e.Name())
+		}
+	}
+	slices.Sort(ids)
+	var errs []error
+	for _, id := range slices.Compact(ids) {
 		if checkID(id) != nil || keep(id) {
 			continue
 		}
@@ -219,57 +210,4 @@ func flatten(c *cage.Config) error {
 	}
 	c.Mounts = nil
 	return nil
-}
-
-// makeDirs makes the directories of an attempt; they may be there.
-func makeDirs(dir string) error {
-	for _, sub := range []string{"", cage.WorkDir, cage.TempDir} {
-		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-			return err
-		}
-	}
-	return os.Chmod(filepath.Join(dir, cage.TempDir), 0o777|os.ModeSticky)
-}
-
-// bury ends an attempt that has not begun, so that it never will. If it has
-// begun after all, nothing is done.
-func bury(dir string) error {
-	if err := makeDirs(dir); err != nil {
-		return err
-	}
-	now := time.Now()
-	end, err := json.Marshal(cage.Exit{Why: string(exec.Stopped), Code: -1, Started: now, Ended: now})
-	if err != nil {
-		return err
-	}
-	// The report lies ready under another name, and becomes valid with the
-	// claim: a crash between the two leaves an attempt that is lost.
-	grave, err := os.CreateTemp(dir, "grave.")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(grave.Name())
-	if _, err := grave.Write(end); err != nil {
-		grave.Close()
-		return err
-	}
-	if err := errors.Join(grave.Sync(), grave.Close()); err != nil {
-		return err
-	}
-	claim, err := os.CreateTemp(dir, cage.ClaimFile+".")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(claim.Name())
-	if err := errors.Join(json.NewEncoder(claim).Encode(cage.Claim{}), claim.Sync(), claim.Close()); err != nil {
-		return err
-	}
-	err = os.Link(claim.Name(), filepath.Join(dir, cage.ClaimFile))
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(grave.Name(), filepath.Join(dir, cage.ExitFile))
 }

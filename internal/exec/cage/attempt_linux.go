@@ -1,0 +1,697 @@
+package cage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// attempt sees one attempt through. The goroutine of run owns it; others use the
+// channels, and exit, failed and taken once the channel is closed that says
+// so.
+type attempt struct {
+	k  *keeper
+	id string
+	c  *Config
+
+	begun  chan struct{} // the command exists, or never will
+	done   chan struct{} // exit is written down
+	failed string
+	taken  bool // another keeper has it
+	exit   Exit
+
+	stops chan time.Duration
+
+	template *template
+	script   *script
+	groups   *groups
+	log      *logFile
+	file     *os.File // of log
+	pid      int      // of process 1
+
+	out, logs, result, status *os.File
+	control                   int
+	mapped                    int // write end: the command's user namespace has its user
+	output, records           stream
+
+	asked time.Time // when the command was told to end; zero: never
+	grace time.Duration
+	shot  bool // the grace is over and everything was killed
+	once  sync.Once
+}
+
+func newAttempt(k *keeper, id string, c *Config) *attempt {
+	return &attempt{
+		k: k, id: id, c: c, begun: make(chan struct{}), done: make(chan struct{}),
+		stops: make(chan time.Duration, 16), grace: c.Grace, control: -1, mapped: -1,
+	}
+}
+
+// stop asks for the end of an attempt.
+func (a *attempt) stop(grace time.Duration) {
+	select {
+	case a.stops <- grace:
+	case <-a.done:
+	}
+}
+
+// run is the life of an attempt.
+func (a *attempt) run() {
+	claimed, err := a.start()
+	if err == nil && !a.taken {
+		close(a.begun)
+		err = a.watch()
+		if err != nil {
+			// Its descriptors close before the kernel has killed the others.
+			a.collect()
+		}
+		a.report()
+		if err != nil {
+			a.exit = Exit{Why: lost, Code: -1, Started: a.exit.Started, Ended: time.Now()}
+		}
+		a.close()
+		err = a.k.journal.end(a.id, a.exit)
+		claimed = false
+	}
+	if err != nil {
+		a.failed = err.Error()
+	}
+	a.close()
+	if claimed && !a.taken {
+		// Nothing ran. If this cannot be written the attempt counts as lost.
+		_ = a.k.journal.drop(a.id)
+	}
+	a.k.mu.Lock()
+	delete(a.k.live, a.id)
+	a.k.idle = time.Now()
+	a.k.mu.Unlock()
+	select {
+	case <-a.begun:
+	default:
+		close(a.begun)
+	}
+	close(a.done)
+}
+
+// start builds the cage, claims the attempt and lets the command run.
+func (a *attempt) start() (claimed bool, err error) {
+	if err := a.build(); err != nil {
+		return false, err
+	}
+	// While process 1 completes its view.
+	claim := Claim{Keeper: &a.k.self, Boot: a.k.self.Boot, PID: a.pid}
+	stat, err := os.ReadFile(path.Join("/proc", strconv.Itoa(a.pid), "stat"))
+	if err != nil {
+		return false, err
+	}
+	if _, claim.Start, err = ParseStat(stat); err != nil {
+		return false, err
+	}
+	for _, g := range a.c.Groups {
+		claim.Groups = append(claim.Groups, path.Join(g.Parent, g.Name))
+	}
+	if a.taken, err = a.k.journal.claim(a.id, claim); err != nil || a.taken {
+		return false, err
+	}
+	n, err := a.note()
+	if err == nil {
+		err = a.failure(n)
+	}
+	if err != nil {
+		return true, err
+	}
+	a.exit.Started = time.Now()
+	a.say(sayGo)
+	return true, nil
+}
+
+// build does all that comes before the claim, and makes process 1.
+func (a *attempt) build() (err error) {
+	c := a.c
+	if err := a.k.makeDirs(c.Dir); err != nil {
+		return err
+	}
+	if a.groups, err = openGroups(c.Groups); err != nil {
+		return err
+	}
+	if err := a.groups.make(); err != nil {
+		return err
+	}
+	if c.Log != "" {
+		if a.file, err = os.OpenFile(c.Log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644); err != nil {
+			return err
+		}
+		a.log = &logFile{w: a.file, level: c.Level, logger: c.Logger, limit: c.Output}
+		a.output, a.records = stream{log: a.log}, stream{log: a.log, structured: true}
+	}
+	// What process 1 gets, and what is closed here once it has it.
+	var given []int
+	defer func() {
+		for _, fd := range given {
+			syscall.Close(fd)
+		}
+	}()
+	var trees []tree
+	if a.template, err = a.k.template(c); err != nil {
+		return err
+	}
+	if !c.Plain && !a.template.full {
+		list := append([]Mount{
+			{Source: path.Join(c.Dir, WorkDir), Target: Home, Writable: true},
+			{Source: path.Join(c.Dir, TempDir), Target: "/tmp", Writable: true},
+		}, c.Mounts...)
+		for _, m := range list {
+			t, err := openTree(m)
+			if err != nil {
+				return fmt.Errorf("mount %s at %s: %w", m.Source, m.Target, err)
+			}
+			given = append(given, t.fd)
+			trees = append(trees, t)
+		}
+	}
+
+	in := int(a.k.null.Fd())
+	if len(c.Stdin) > 0 {
+		if in, err = memFile(c.Stdin); err != nil {
+			return err
+		}
+		given = append(given, in)
+		c.Stdin = nil
+	}
+	var ends [4]int
+	for i, end := range []**os.File{&a.out, &a.logs, &a.result, &a.status} {
+		var p [2]int
+		if err := syscall.Pipe2(p[:], syscall.O_CLOEXEC); err != nil {
+			return fmt.Errorf("make a pipe: %w", err)
+		}
+		given = append(given, p[1])
+		ends[i] = p[1]
+		if err := syscall.SetNonblock(p[0], true); err != nil {
+			return fmt.Errorf("make a pipe: %w", err)
+		}
+		*end = os.NewFile(uintptr(p[0]), "pipe")
+	}
+	var control [2]int
+	if err := syscall.Pipe2(control[:], syscall.O_CLOEXEC); err != nil {
+		return fmt.Errorf("make a pipe: %w", err)
+	}
+	given = append(given, control[0])
+	a.control = control[1]
+
+	s := &script{alone: !c.Plain, group: -1, mask: 1 << (syscall.SIGCHLD - 1)}
+	a.script = s
+	s.files = []int{in, ends[0], ends[0], ends[1], ends[2], ends[3], control[0]}
+	s.add("be ended with the keeper", syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL))
+	flags := uintptr(0)
+	if c.Plain {
+		s.add("become the reaper of orphans", syscall.SYS_PRCTL, prSetChildSubreaper, 1)
+	} else {
+		flags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC
+		if c.Network {
+			flags |= syscall.CLONE_NEWNET
+		}
+		a.template.complete(s, trees, c.Network)
+	}
+	groupFDs, err := a.groups.enter(s)
+	if err != nil {
+		return err
+	}
+	given = append(given, groupFDs...)
+	if a.ownUser() {
+		var p [2]int
+		if err := syscall.Pipe2(p[:], syscall.O_CLOEXEC); err != nil {
+			return fmt.Errorf("make a pipe: %w", err)
+		}
+		given = append(given, p[0])
+		a.mapped = p[1]
+		s.files = append(s.files, p[0])
+	}
+	// All that process 1 needs goes above the numbers that it shall have.
+	for i, fd := range s.files {
+		if fd < len(s.files) {
+			high, err := dupAbove(fd, len(s.files))
+			if err != nil {
+				return err
+			}
+			given = append(given, high)
+			s.files[i] = high
+		}
+	}
+	for i, fd := range s.files {
+		cloexec := uintptr(0)
+		if i >= statusFD {
+			cloexec = syscall.O_CLOEXEC
+		}
+		s.add("arrange descriptors", syscall.SYS_DUP3, uintptr(fd), uintptr(i), cloexec)
+	}
+	s.add("close descriptors", sysCloseRange, uintptr(len(s.files)), 1<<31-1, 0)
+	a.prepareCommand(s)
+	a.pid, err = a.template.birth(s, flags)
+	return err
+}
+
+// prepareCommand says what the child of process 1 does to become the command.
+func (a *attempt) prepareCommand(s *script) {
+	c := a.c
+	dir, env, home := c.Chdir, c.Env, Home
+	if c.Plain {
+		home = path.Join(c.Dir, WorkDir)
+	}
+	if dir == "" {
+		dir = home
+	}
+	if !has(env, "HOME") {
+		env = append(env, "HOME="+home)
+	}
+	if c.Plain && !has(env, "TMPDIR") {
+		env = append(env, "TMPDIR="+path.Join(c.Dir, TempDir))
+	}
+	env = append(env, LogVar+"=3", ResultVar+"=4")
+	add := func(what string, number uintptr, args ...uintptr) *call {
+		return s.addTo(&s.command, what, number, args...)
+	}
+	add("start a session", syscall.SYS_SETSID)
+	// The groups of version 1 have been put in front by groups.enter.
+	if a.ownUser() {
+		n, order := &note{kind: noteMap}, new([1]byte)
+		s.keep = append(s.keep, n, order)
+		add("make a user namespace", syscall.SYS_UNSHARE, syscall.CLONE_NEWUSER)
+		// Only its owner may write what the keeper writes; nothing runs here yet
+		// that could look.
+		add("show itself to the keeper", syscall.SYS_PRCTL, prSetDumpable, 1)
+		add("ask for a user", syscall.SYS_WRITE, statusFD, uintptr(unsafe.Pointer(n)), unsafe.Sizeof(*n))
+		add("wait for a user", syscall.SYS_READ, uintptr(len(s.files)-1), uintptr(unsafe.Pointer(order)), 1)
+		add("hide its memory", syscall.SYS_PRCTL, prSetDumpable, 0)
+		for c := uintptr(0); c < 64; c++ {
+			add("drop capability "+strconv.Itoa(int(c)), syscall.SYS_PRCTL, prCapbsetDrop, c).optional = true
+		}
+	}
+	for _, l := range c.Rlimits {
+		limit := &syscall.Rlimit{Cur: l.Max, Max: l.Max}
+		var old syscall.Rlimit
+		if err := syscall.Getrlimit(l.Resource, &old); err == nil && old.Max < l.Max {
+			limit.Cur, limit.Max = old.Max, old.Max
+		}
+		s.keep = append(s.keep, limit)
+		add("set resource limit "+strconv.Itoa(l.Resource), syscall.SYS_PRLIMIT64, 0, uintptr(l.Resource), uintptr(unsafe.Pointer(limit)))
+	}
+	add("give up new privileges", syscall.SYS_PRCTL, prSetNoNewPrivs, 1)
+	if len(c.Argv) == 0 {
+		return // a probe
+	}
+	add("change to "+dir, syscall.SYS_CHDIR, s.text(dir))
+	const ambientClearAll = 4
+	add("drop ambient capabilities", syscall.SYS_PRCTL, prCapAmbient, ambientClearAll).optional = true
+	header, none := &capHeader{version: 0x20080522}, &[2]capSet{}
+	s.keep = append(s.keep, header, none)
+	add("drop capabilities", syscall.SYS_CAPSET, uintptr(unsafe.Pointer(header)), uintptr(unsafe.Pointer(none)))
+	open := new(uint64)
+	s.keep = append(s.keep, open)
+	add("unblock signals", syscall.SYS_RT_SIGPROCMASK, sigSetMask, uintptr(unsafe.Pointer(open)), 0, 8)
+	argv, envp := s.list(c.Argv), s.list(env)
+	for _, program := range candidates(c.Argv[0], env) {
+		add(c.Argv[0], syscall.SYS_EXECVE, s.text(program), argv, envp).attempted = true
+	}
+}
+
+// ownUser reports whether the command gets a user namespace of its own, where
+// the kernel counts its processes apart from those of other attempts.
+func (a *attempt) ownUser() bool {
+	if !a.k.setup.User || a.c.Plain {
+		return false
+	}
+	for _, l := range a.c.Rlimits {
+		if l.Resource == rlimitProcesses {
+			return true
+		}
+	}
+	return false
+}
+
+// mapUser gives the command, in a new user namespace, the user that it has
+// outside.
+func (a *attempt) mapUser() error {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", a.pid, a.pid))
+	if err != nil {
+		return err
+	}
+	dir := path.Join("/proc", strings.TrimSpace(string(children)))
+	for _, f := range []struct{ name, text string }{
+		{"setgroups", "deny"},
+		{"uid_map", fmt.Sprintf("%d %d 1", os.Geteuid(), os.Geteuid())},
+		{"gid_map", fmt.Sprintf("%d %d 1", os.Getegid(), os.Getegid())},
+	} {
+		if err := os.WriteFile(path.Join(dir, f.name), []byte(f.text), 0); err != nil {
+			return err
+		}
+	}
+	_, err = syscall.Write(a.mapped, []byte{sayGo})
+	return err
+}
+
+// candidates are the paths that execvp would try, in the command's own
+// environment.
+func candidates(name string, env []string) []string {
+	if strings.Contains(name, "/") {
+		return []string{name}
+	}
+	list := "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
+			list = v
+		}
+	}
+	var paths []string
+	for _, d := range strings.Split(list, ":") {
+		if p := path.Join(d, name); strings.Contains(p, "/") {
+			paths = append(paths, p)
+		} else {
+			paths = append(paths, "./"+p)
+		}
+	}
+	return paths
+}
+
+func has(env []string, name string) bool {
+	for _, e := range env {
+		if strings.HasPrefix(e, name+"=") {
+			return true
+		}
+	}
+	return false
+}
+
+// say gives an order to process 1, which may be gone.
+func (a *attempt) say(order byte) { _, _ = syscall.Write(a.control, []byte{order}) }
+
+// note reads what process 1 says next.
+func (a *attempt) note() (n note, err error) {
+	raw := (*[unsafe.Sizeof(n)]byte)(unsafe.Pointer(&n))
+	if _, err := io.ReadFull(a.status, raw[:]); err != nil {
+		return n, fmt.Errorf("process 1 of the attempt is gone: %w", err)
+	}
+	return n, nil
+}
+
+// failure returns what went wrong before the command ran.
+func (a *attempt) failure(n note) error {
+	if n.kind == noteReady {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", a.script.names[n.call], syscall.Errno(n.errno))
+}
+
+// A chunk is what a descriptor of the command gave.
+type chunk struct {
+	take func([]byte)
+	data []byte
+	next chan<- struct{}
+}
+
+// watch moves output, and ends the command when it must end, until nothing is
+// left in the cage. An error means that process 1 is gone without a word.
+func (a *attempt) watch() error {
+	chunks := make(chan chunk)
+	var readers sync.WaitGroup
+	for _, r := range []struct {
+		file *os.File
+		take func([]byte)
+	}{{a.out, a.readOutput}, {a.logs, a.readRecords}, {a.result, a.readResult}} {
+		readers.Go(func() { pump(r.file, r.take, chunks) })
+	}
+	drained := make(chan struct{})
+	go func() { // ends with the readers
+		readers.Wait()
+		close(drained)
+	}()
+	notes := make(chan note)
+	var gone error
+	go func() { // ends with process 1
+		defer close(notes)
+		for {
+			n, err := a.note()
+			if err != nil {
+				return
+			}
+			notes <- n
+			if n.kind == noteEnd || n.kind == noteUnfork {
+				return
+			}
+		}
+	}()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	over := false // the command has ended, and others may be there
+	for notes != nil || drained != nil {
+		pause := a.pause()
+		if over {
+			pause = time.Millisecond // those that fork while they are killed
+		}
+		timer.Reset(pause)
+		select {
+		case c := <-chunks:
+			c.take(c.data)
+			a.log.flush()
+			c.next <- struct{}{}
+		case n, ok := <-notes:
+			switch {
+			case !ok:
+				if a.exit.Ended.IsZero() {
+					gone = errors.New("process 1 of the attempt was killed")
+				}
+				notes, over = nil, false
+				// Everything that could write is dead. A process that has
+				// just been forked for another attempt may still hold an
+				// end of a pipe, for less than a millisecond.
+				for _, f := range []*os.File{a.out, a.logs, a.result} {
+					_ = f.SetReadDeadline(time.Now().Add(5 * time.Second))
+				}
+			case n.kind == noteMap:
+				if err := a.mapUser(); err != nil {
+					a.exit.Failure = fmt.Sprintf("give the command its user: %v", err)
+					a.kill(syscall.SIGKILL)
+				}
+			case n.kind == noteNoExec:
+				a.noExec(n)
+			case n.kind == noteUnfork:
+				a.exit.Failure = fmt.Sprintf("fork the command: %v", syscall.Errno(n.errno))
+				a.exit.Ended = time.Now()
+				a.say(sayEnd)
+			case n.kind == noteOver:
+				over = true
+			case n.kind == noteEnd:
+				a.ended(n)
+			}
+		case grace := <-a.stops:
+			if a.asked.IsZero() {
+				a.grace = grace
+			} else {
+				a.grace = min(a.grace, grace)
+			}
+			a.end(stopped)
+		case <-drained:
+			drained = nil
+		case <-timer.C:
+		}
+		if over {
+			killTree(a.pid, syscall.SIGKILL)
+		}
+		a.mind()
+	}
+	now := time.Now()
+	a.output.close(now)
+	a.records.close(now)
+	a.log.flush()
+	return gone
+}
+
+// ended takes down how the command ended.
+func (a *attempt) ended(n note) {
+	a.exit.Ended = time.Now()
+	st := syscall.WaitStatus(n.status)
+	if a.exit.Code == 0 { // else the command could not be executed
+		a.exit.Code = st.ExitStatus()
+		if st.Signaled() {
+			a.exit.Code = 128 + int(st.Signal())
+			a.exit.Signal = st.Signal().String()
+		}
+	}
+	a.exit.CPU = time.Duration(n.cpu) * time.Microsecond
+	a.exit.MaxRSS = n.rss << 10
+	a.say(sayEnd)
+}
+
+// noExec reports, as a shell does, a command that cannot be executed as it was
+// given: the user's mistake.
+func (a *attempt) noExec(n note) {
+	a.exit.Code = 126
+	if syscall.Errno(n.errno) == syscall.ENOENT {
+		a.exit.Code = 127
+	}
+	a.output.write(time.Now(), fmt.Appendf(nil, "%s: %v\n", a.script.names[n.call], syscall.Errno(n.errno)))
+}
+
+// pump hands what can be read to watch, until the end.
+func pump(file *os.File, take func([]byte), to chan<- chunk) {
+	next := make(chan struct{})
+	buf := make([]byte, 4<<10)
+	for {
+		n, err := file.Read(buf)
+		if n > 0 {
+			to <- chunk{take, buf[:n], next}
+			<-next
+			if n == len(buf) && n < 64<<10 {
+				buf = make([]byte, 64<<10)
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (a *attempt) readOutput(p []byte)  { a.output.write(time.Now(), p) }
+func (a *attempt) readRecords(p []byte) { a.records.write(time.Now(), p) }
+
+func (a *attempt) readResult(p []byte) {
+	if n := maxResult - len(a.exit.Result); len(p) > n {
+		p = p[:n]
+		a.exit.ResultCut = true
+	}
+	a.exit.Result = append(a.exit.Result, p...)
+}
+
+// pause returns how long watch may sleep.
+func (a *attempt) pause() time.Duration {
+	due := time.Now().Add(time.Hour)
+	sooner := func(t time.Time) {
+		if t.Before(due) {
+			due = t
+		}
+	}
+	if len(a.output.part) > 0 {
+		sooner(a.output.since.Add(showAfter))
+	}
+	switch {
+	case a.shot:
+	case !a.asked.IsZero():
+		sooner(a.asked.Add(a.grace))
+	case a.c.Wall > 0:
+		sooner(a.exit.Started.Add(a.c.Wall))
+	}
+	return max(0, time.Until(due))
+}
+
+// mind does what has come due.
+func (a *attempt) mind() {
+	now := time.Now()
+	if len(a.output.part) > 0 && now.Sub(a.output.since) >= showAfter {
+		a.output.show(now)
+		a.log.flush()
+	}
+	if a.asked.IsZero() && a.c.Wall > 0 && now.Sub(a.exit.Started) >= a.c.Wall {
+		a.end(outOfTime)
+	}
+	if !a.asked.IsZero() && !a.shot && now.Sub(a.asked) >= a.grace {
+		a.shot = true
+		a.kill(syscall.SIGKILL)
+	}
+}
+
+// end asks the command to end. The first reason stays.
+func (a *attempt) end(why string) {
+	if !a.asked.IsZero() || !a.exit.Ended.IsZero() {
+		return
+	}
+	a.asked = time.Now()
+	a.exit.Why = why
+	a.kill(syscall.SIGTERM)
+}
+
+// kill signals everything in the cage but process 1.
+func (a *attempt) kill(sig syscall.Signal) {
+	if a.c.Plain {
+		killTree(a.pid, sig)
+		return
+	}
+	a.say(byte(sig))
+}
+
+// report completes the exit.
+func (a *attempt) report() {
+	if a.exit.Ended.IsZero() {
+		a.exit.Ended = time.Now()
+	}
+	a.exit.LastLine = string(a.output.last)
+	kills, peak := a.groups.use()
+	if peak > 0 {
+		a.exit.MaxRSS = peak
+	}
+	if kills > 0 && a.exit.Why == "" && a.exit.Code != 0 {
+		a.exit.Why = outOfMemory
+	}
+}
+
+// collect waits for the end of process 1, and with it of all in its namespace.
+func (a *attempt) collect() {
+	if a.c.Plain {
+		killTree(a.pid, syscall.SIGKILL)
+	}
+	_ = syscall.Kill(a.pid, syscall.SIGKILL)
+	wait(a.pid)
+	a.pid = 0
+}
+
+// close lets go of everything. Process 1, if it is there, ends.
+func (a *attempt) close() {
+	a.once.Do(func() {
+		for _, fd := range []int{a.control, a.mapped} {
+			if fd >= 0 {
+				syscall.Close(fd)
+			}
+		}
+		for _, f := range []*os.File{a.out, a.logs, a.result, a.status, a.file} {
+			if f != nil {
+				f.Close()
+			}
+		}
+		if a.groups != nil {
+			a.groups.remove()
+		}
+		if a.pid > 0 {
+			a.k.dead <- a.pid
+		}
+		if a.template != nil {
+			a.k.leave(a.template)
+		}
+	})
+}
+
+// killTree signals all descendants of a process, in places where there is no
+// namespace to do it at once.
+func killTree(pid int, sig syscall.Signal) {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return
+	}
+	for _, t := range tasks {
+		list, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", pid, t.Name()))
+		if err != nil {
+			continue
+		}
+		for _, f := range strings.Fields(string(list)) {
+			if child, err := strconv.Atoi(f); err == nil {
+				killTree(child, sig)
+				_ = syscall.Kill(child, sig)
+			}
+		}
+	}
+}

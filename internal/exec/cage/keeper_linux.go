@@ -1,0 +1,587 @@
+package cage
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A keeper sees all attempts of a directory through.
+type keeper struct {
+	setup   *Setup
+	self    Keeper
+	socket  string // a path that fits into an address
+	journal *journal
+	null    *os.File
+	dead    chan int // processes to collect
+
+	mu        sync.Mutex // guards what follows
+	live      map[string]*attempt
+	templates map[string]*template
+	users     int // connections
+	idle      time.Time
+	pooled    int // directories in PoolDir, as far as known
+	pool      int // number of the next one
+}
+
+const (
+	// linger is how long a keeper stays that has nothing to do.
+	linger = 30 * time.Second
+	// lookAround is how often it sees whether it is wanted.
+	lookAround = time.Second
+)
+
+// keep is the life of a keeper. It returns its exit status.
+func keep() int {
+	setup, err := readSetup()
+	if err != nil {
+		return say(Status{Failure: err.Error()})
+	}
+	k := &keeper{
+		setup: setup, live: map[string]*attempt{}, templates: map[string]*template{},
+		idle: time.Now(), dead: make(chan int, 1024),
+	}
+	if err := k.prepare(); err != nil {
+		return say(Status{Failure: err.Error()})
+	}
+	if setup.Probe != nil {
+		if err := k.probe(); err != nil {
+			return say(Status{Failure: err.Error()})
+		}
+		return say(Status{Ready: true})
+	}
+	listener, taken, err := k.listen()
+	switch {
+	case err != nil:
+		return say(Status{Failure: err.Error()})
+	case taken:
+		return say(Status{Taken: true})
+	}
+	go k.bury()
+	go k.accept(listener)
+	say(Status{Ready: true})
+	for k.wanted() {
+		time.Sleep(lookAround)
+	}
+	return 0
+}
+
+func readSetup() (*Setup, error) {
+	// Whatever else the server had inherited without close-on-exec is none
+	// of ours.
+	_, _, _ = syscall.Syscall(sysCloseRange, StatusFD+1, 1<<31-1, 0)
+	for fd := 0; fd <= StatusFD; fd++ {
+		syscall.CloseOnExec(fd)
+	}
+	f := os.NewFile(SetupFD, "setup")
+	defer f.Close()
+	var s Setup
+	if err := json.NewDecoder(f).Decode(&s); err != nil {
+		return nil, fmt.Errorf("read the setup: %w", err)
+	}
+	return &s, nil
+}
+
+// say tells the server how the start went; the server may be gone.
+func say(st Status) int {
+	b, err := json.Marshal(st)
+	if err != nil {
+		panic(err) // a struct of strings and booleans
+	}
+	_, _ = syscall.Write(StatusFD, append(b, '\n'))
+	_ = syscall.Close(StatusFD)
+	if st.Failure != "" {
+		return 1
+	}
+	return 0
+}
+
+func (k *keeper) prepare() (err error) {
+	syscall.Umask(0o022)
+	if k.self, err = identity(); err != nil {
+		return err
+	}
+	k.self.Protocol, k.self.Socket = Protocol, k.setup.Socket
+	if !k.setup.Plain {
+		// What the machine mounts later is seen here, not the other way.
+		if err := mount("", "/", "", syscall.MS_REC|syscall.MS_SLAVE, ""); err != nil {
+			return err
+		}
+	}
+	if k.null, err = os.Open(os.DevNull); err != nil {
+		return err
+	}
+	// Nobody in a cage may look into its keeper.
+	if err := prctl(prSetDumpable, 0); err != nil {
+		return fmt.Errorf("hide the keeper's memory: %w", err)
+	}
+	return nil
+}
+
+// identity says who this process is.
+func identity() (k Keeper, err error) {
+	stat, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return k, err
+	}
+	if k.PID, k.Start, err = ParseStat(stat); err != nil {
+		return k, err
+	}
+	k.Boot, err = BootID()
+	return k, err
+}
+
+// probe builds a cage and runs nothing in it.
+func (k *keeper) probe() error {
+	go k.bury()
+	a := &attempt{k: k, c: k.setup.Probe}
+	defer a.close()
+	if err := a.build(); err != nil {
+		return err
+	}
+	n, err := a.note()
+	if err != nil {
+		return err
+	}
+	return a.failure(n)
+}
+
+// listen makes the socket, unless another keeper has it.
+func (k *keeper) listen() (listener *os.File, taken bool, err error) {
+	root, err := os.Open(k.setup.Root)
+	if err != nil {
+		return nil, false, err
+	}
+	// Held, and locked, for life.
+	lock, err := os.OpenFile(path.Join(k.setup.Root, k.setup.Socket+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, err == syscall.EWOULDBLOCK, ignore(err, syscall.EWOULDBLOCK)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.journal, err = openJournal(path.Join(k.setup.Root, JournalFile)); err != nil {
+		return nil, false, err
+	}
+	if err := os.Mkdir(path.Join(k.setup.Root, PoolDir), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, false, err
+	}
+	k.pool = int(time.Now().UnixNano())
+	// A short name for a directory that may have a long one: the address of
+	// a socket has 108 bytes.
+	k.socket = path.Join("/proc/self/fd", strconv.Itoa(int(root.Fd())), k.setup.Socket)
+	if err := os.Remove(k.socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, false, err
+	}
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: k.socket}); err != nil {
+		return nil, false, fmt.Errorf("listen at %s: %w", k.socket, err)
+	}
+	if err := errors.Join(os.Chmod(k.socket, 0o600), syscall.Listen(fd, 4096)); err != nil {
+		return nil, false, fmt.Errorf("listen at %s: %w", k.socket, err)
+	}
+	text, err := json.Marshal(k.self)
+	if err != nil {
+		return nil, false, err
+	}
+	file := path.Join(k.setup.Root, KeeperFile)
+	if err := errors.Join(os.WriteFile(file+".new", text, 0o600), os.Rename(file+".new", file)); err != nil {
+		return nil, false, err
+	}
+	return os.NewFile(uintptr(fd), "keeper"), false, nil
+}
+
+func ignore(err, what error) error {
+	if err == what {
+		return nil
+	}
+	return err
+}
+
+// wanted reports whether the keeper should go on. When it should not, nobody
+// can come any more.
+func (k *keeper) wanted() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	k.prune(now)
+	// Without the directory nobody can ask for an attempt any more.
+	_, err := os.Stat(k.setup.Root)
+	if !errors.Is(err, os.ErrNotExist) && (k.users > 0 || len(k.live) > 0) {
+		k.idle = now
+		return true
+	}
+	if _, err = os.Stat(k.socket); err == nil && now.Sub(k.idle) < linger {
+		return true
+	}
+	// A server that connects now finds nobody, or is cut off before it has
+	// an answer, and starts another keeper.
+	_ = os.Remove(k.socket)
+	os.Exit(0)
+	return false
+}
+
+func (k *keeper) accept(listener *os.File) {
+	conn, err := listener.SyscallConn()
+	if err != nil {
+		panic(err) // an open file
+	}
+	for {
+		var fd int
+		var problem error
+		err := conn.Read(func(l uintptr) bool {
+			fd, _, problem = syscall.Accept4(int(l), syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK)
+			return problem != syscall.EAGAIN
+		})
+		if err := errors.Join(err, problem); err != nil {
+			time.Sleep(10 * time.Millisecond) // out of descriptors, perhaps
+			continue
+		}
+		k.mu.Lock()
+		k.users++
+		k.mu.Unlock()
+		go k.serve(&client{k: k, file: os.NewFile(uintptr(fd), "server")})
+	}
+}
+
+// bury collects the processes 1 of attempts that are over.
+func (k *keeper) bury() {
+	for pid := range k.dead {
+		wait(pid)
+	}
+}
+
+func wait(pid int) {
+	for {
+		if _, err := syscall.Wait4(pid, nil, 0, nil); err != syscall.EINTR {
+			return
+		}
+	}
+}
+
+// A client is a connection to a server.
+type client struct {
+	k    *keeper
+	file *os.File
+}
+
+func (k *keeper) serve(c *client) {
+	defer func() {
+		c.file.Close()
+		k.mu.Lock()
+		k.users--
+		k.idle = time.Now()
+		k.mu.Unlock()
+	}()
+	r, err := c.hear()
+	if err != nil {
+		return // it went away
+	}
+	switch r.Op {
+	case OpRun:
+		k.run(c, r)
+	case OpForget:
+		c.tell(k.forget(r.ID))
+	case OpKill:
+		k.mu.Lock()
+		a := k.live[r.ID]
+		k.mu.Unlock()
+		if a != nil {
+			a.stop(0)
+			<-a.done
+		}
+		c.tell(Answer{})
+	case OpList:
+		c.tell(k.list())
+	default:
+		c.tell(Answer{Failure: fmt.Sprintf("the keeper of protocol %d does not know %q", Protocol, r.Op)})
+	}
+}
+
+func (c *client) hear() (r Request, err error) { return r, ReadMessage(c.file, &r) }
+
+func (c *client) tell(a Answer) { _ = WriteMessage(c.file, a) } // a server that is gone asks again
+
+// ReadMessage reads a message of server or keeper.
+func ReadMessage(r io.Reader, into any) error {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return err
+	}
+	size := binary.BigEndian.Uint32(head[:])
+	if size > MaxMessage {
+		return fmt.Errorf("a message of %d bytes; at most %d are possible", size, MaxMessage)
+	}
+	text := make([]byte, size)
+	if _, err := io.ReadFull(r, text); err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
+// WriteMessage writes a message to a server or keeper.
+func WriteMessage(w io.Writer, m any) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if len(text) > MaxMessage {
+		return fmt.Errorf("a message of %d bytes; at most %d are possible", len(text), MaxMessage)
+	}
+	_, err = w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...))
+	return err
+}
+
+// run starts an attempt, or finds it, and sees it through with the server.
+func (k *keeper) run(c *client, r Request) {
+	a, answer := k.find(r)
+	if a == nil {
+		c.tell(answer)
+		return
+	}
+	<-a.begun
+	if a.failed != "" {
+		c.tell(Answer{Failure: a.failed})
+		return
+	}
+	if a.taken {
+		// Another keeper was faster; it has said so in the journal.
+		_, answer := k.find(Request{ID: r.ID, Known: true})
+		c.tell(answer)
+		return
+	}
+	c.tell(Answer{Running: true})
+	if r.Stopped {
+		a.stop(r.Grace)
+	}
+	gone := make(chan struct{})
+	go func() { // ends with the connection
+		defer close(gone)
+		for {
+			r, err := c.hear()
+			if err != nil {
+				return
+			}
+			if r.Op == OpStop {
+				a.stop(r.Grace)
+			}
+		}
+	}()
+	select {
+	case <-a.done:
+		if a.failed != "" {
+			c.tell(Answer{Failure: a.failed})
+		} else {
+			c.tell(Answer{Exit: &a.exit})
+		}
+	case <-gone:
+	}
+	// The server closes when it has heard.
+	_ = c.file.SetReadDeadline(time.Now().Add(time.Second))
+	<-gone
+}
+
+// find returns the attempt that is, or now becomes, this keeper's, or else the
+// answer.
+func (k *keeper) find(r Request) (*attempt, Answer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if a := k.live[r.ID]; a != nil {
+		return a, Answer{}
+	}
+	e, known, err := k.journal.look(r.ID)
+	switch {
+	case err != nil:
+		return nil, Answer{Failure: err.Error()}
+	case known && e.ended:
+		x, err := k.journal.exit(r.ID)
+		if err != nil {
+			return nil, Answer{Failure: err.Error()}
+		}
+		return nil, Answer{Running: true, Exit: &x}
+	case known:
+		return nil, k.claimed(r.ID, e.claim)
+	case r.Known:
+		return nil, Answer{Lost: true}
+	case r.Stopped:
+		now := time.Now()
+		x := Exit{Why: stopped, Code: -1, Started: now, Ended: now}
+		taken, err := k.journal.claim(r.ID, Claim{Boot: k.self.Boot})
+		if err == nil && !taken {
+			err = k.journal.end(r.ID, x)
+		}
+		if err != nil {
+			return nil, Answer{Failure: err.Error()}
+		}
+		return nil, Answer{Running: true, Exit: &x}
+	case r.Config == nil:
+		return nil, Answer{Failure: "a request to start without a command"}
+	}
+	a := newAttempt(k, r.ID, r.Config)
+	k.live[r.ID] = a
+	go a.run() // the keeper does not end while it is in live
+	return a, Answer{}
+}
+
+// claimed says what there is to say of an attempt that a keeper claimed which
+// is not this one, or is no more.
+func (k *keeper) claimed(id string, c Claim) Answer {
+	if c.Keeper != nil && *c.Keeper != k.self && alive(c.Keeper.PID, c.Keeper.Start, c.Keeper.Boot) {
+		return Answer{Elsewhere: c.Keeper.Socket}
+	}
+	// With its keeper went the attempt, whose processes the kernel has
+	// killed; they may be on their way.
+	for alive(c.PID, c.Start, c.Boot) {
+		_ = syscall.Kill(c.PID, syscall.SIGKILL)
+		time.Sleep(time.Millisecond)
+	}
+	for _, g := range c.Groups {
+		_ = syscall.Rmdir(g)
+	}
+	return Answer{Running: true, Exit: &Exit{Why: lost, Code: -1, Ended: time.Now()}}
+}
+
+// alive reports whether a process is there, and not a dead one that nobody
+// has collected.
+func alive(pid int, start uint64, boot string) bool {
+	if now, err := BootID(); err != nil || now != boot || pid <= 0 {
+		return false
+	}
+	stat, err := os.ReadFile(path.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return false
+	}
+	_, s, err := ParseStat(stat)
+	return err == nil && s == start && !zombie(stat)
+}
+
+func (k *keeper) forget(id string) Answer {
+	k.mu.Lock()
+	_, busy := k.live[id]
+	k.mu.Unlock()
+	if busy {
+		return Answer{Busy: true}
+	}
+	e, known, err := k.journal.look(id)
+	if err != nil {
+		return Answer{Failure: err.Error()}
+	}
+	if known && !e.ended {
+		if a := k.claimed(id, e.claim); a.Elsewhere != "" {
+			return Answer{Busy: true}
+		}
+	}
+	k.giveBack(path.Join(k.setup.Root, id))
+	if known {
+		if err := k.journal.drop(id); err != nil {
+			return Answer{Failure: err.Error()}
+		}
+	}
+	return Answer{}
+}
+
+func (k *keeper) list() Answer {
+	if _, _, err := k.journal.look(""); err != nil {
+		return Answer{Failure: err.Error()}
+	}
+	k.journal.mu.Lock()
+	defer k.journal.mu.Unlock()
+	a := Answer{}
+	for id := range k.journal.entries {
+		a.IDs = append(a.IDs, id)
+	}
+	return a
+}
+
+// maxPool bounds the directories that wait to be used again.
+const maxPool = 64
+
+// giveBack removes the directory of an attempt, or keeps it for another: a new
+// inode can cost more than all else of a start on a file system that searches
+// for a free one.
+func (k *keeper) giveBack(dir string) {
+	for _, sub := range []string{WorkDir, TempDir} {
+		if !empty(path.Join(dir, sub)) {
+			_ = os.RemoveAll(dir)
+			return
+		}
+	}
+	k.mu.Lock()
+	room := k.pooled < maxPool
+	if room {
+		k.pooled++
+		k.pool++
+	}
+	to := k.pooledName(k.pool)
+	k.mu.Unlock()
+	if !room || os.Rename(dir, to) != nil {
+		_ = os.RemoveAll(dir)
+	}
+}
+
+func (k *keeper) pooledName(n int) string {
+	return path.Join(k.setup.Root, PoolDir, strconv.Itoa(n))
+}
+
+// empty empties a directory that a command could write to, and reports
+// whether it is as good as new.
+func empty(dir string) bool {
+	fi, err := os.Lstat(dir)
+	if err != nil || !fi.IsDir() {
+		return false
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil || len(list) > 64 {
+		return false // a directory that was large stays slow
+	}
+	for _, e := range list {
+		if os.RemoveAll(path.Join(dir, e.Name())) != nil {
+			return false
+		}
+	}
+	// Its command may have changed owner, rights and more.
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid() && int(st.Gid) == os.Getegid() && noAttributes(dir)
+}
+
+func noAttributes(dir string) bool {
+	n, err := syscall.Listxattr(dir, nil)
+	return n == 0 && err == nil
+}
+
+// makeDirs makes the directories of an attempt; they may be there.
+func (k *keeper) makeDirs(dir string) error {
+	k.mu.Lock()
+	n := k.pool
+	take := k.pooled > 0
+	if take {
+		k.pooled--
+		k.pool--
+	}
+	k.mu.Unlock()
+	if take && os.Rename(k.pooledName(n), dir) == nil {
+		if err := os.Chmod(path.Join(dir, WorkDir), 0o700); err != nil {
+			return err
+		}
+		return os.Chmod(path.Join(dir, TempDir), 0o777|os.ModeSticky)
+	}
+	for _, sub := range []string{"", WorkDir, TempDir} {
+		if err := os.Mkdir(path.Join(dir, sub), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	return os.Chmod(path.Join(dir, TempDir), 0o777|os.ModeSticky)
+}
