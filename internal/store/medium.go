@@ -83,10 +83,11 @@ func mend(ctx context.Context, conn *sql.Conn, path string, on medium) error {
 // checked in part; what is read later is checked as it is read.
 const checkTime = time.Second
 
-// inspect refuses a database that is damaged, or that is none of ours.
-func inspect(ctx context.Context, conn *sql.Conn, path string) error {
+// inspect refuses a database that is damaged, or that is none of ours. It
+// changes nothing.
+func inspect(ctx context.Context, db *sql.DB, path string) error {
 	var tables, ours int
-	if err := conn.QueryRowContext(ctx, `
+	if err := db.QueryRowContext(ctx, `
 		SELECT count(*), count(*) FILTER (WHERE name IN ('migration', 'setting', 'run')) FROM sqlite_schema WHERE type = 'table'`).Scan(&tables, &ours); err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func inspect(ctx context.Context, conn *sql.Conn, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	var said string
-	err := conn.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&said)
+	err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&said)
 	switch {
 	case ctx.Err() != nil:
 		return nil // it is large: what there was time for is good

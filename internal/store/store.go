@@ -77,6 +77,16 @@ func openSQLite(ctx context.Context, path string, on medium) (*DB, error) {
 		}
 		return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 	}
+	look, err := sql.Open("sqlite", source("query_only(1)"))
+	if err != nil {
+		return nil, err
+	}
+	// Closed late: the last connection to close would write the log into the
+	// file, before it is mended.
+	defer look.Close()
+	if err := inspect(ctx, look, path); err != nil {
+		return nil, file(path).explain(err)
+	}
 	writes, err := sql.Open("sqlite", source("journal_mode(WAL)", "synchronous(FULL)",
 		"temp_store(MEMORY)", "cache_size(-32000)", "journal_size_limit(67108864)"))
 	if err != nil {
@@ -143,12 +153,17 @@ func (db *DB) explain(err error) error {
 	return db.writer.explain(err)
 }
 
-// Close waits for the writes under way and closes the database. Writes that
-// still wait for their turn get ErrClosed.
+// Close waits for the writes under way and closes the database, which is then
+// in its file alone. Writes that still wait for their turn get ErrClosed.
 func (db *DB) Close() error {
-	var err error
+	db.stmts.Range(func(_, s any) bool {
+		_ = s.(*sql.Stmt).Close() // whoever uses it still is refused
+		return true
+	})
+	// The writer is the last, since the last tidies up, and must be able to.
+	err := db.reads.Close()
 	if db.writer != nil {
-		err = db.writer.close()
+		err = errors.Join(err, db.writer.close())
 	}
-	return errors.Join(err, db.reads.Close())
+	return err
 }

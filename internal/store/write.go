@@ -169,9 +169,6 @@ func startWriter(ctx context.Context, pool *sql.DB, path string, on medium) (*wr
 	}
 	err = mend(ctx, conn, path, on)
 	if err == nil {
-		err = inspect(ctx, conn, path)
-	}
-	if err == nil {
 		err = migrate(ctx, conn, sqlite)
 	}
 	if err != nil {
@@ -219,7 +216,14 @@ func (w *writer) do(ctx context.Context, fn func(*tx) error) error {
 func (w *writer) close() error {
 	w.once.Do(func() { close(w.quit) })
 	<-w.done
-	return errors.Join(w.conn.Close(), w.pool.Close())
+	// A connection with statements stays open, and leaves its log beside the
+	// file.
+	errs := make([]error, 0, len(w.stmts)+2)
+	for _, s := range w.stmts {
+		errs = append(errs, s.Close())
+	}
+	clear(w.stmts)
+	return errors.Join(append(errs, w.conn.Close(), w.pool.Close())...)
 }
 
 // loop owns conn and stmts.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -232,6 +233,56 @@ func TestNewerDatabaseIsRefused(t *testing.T) {
 	db.Close()
 	if _, err := Open(t.Context(), path); err == nil || !strings.Contains(err.Error(), "newer release") {
 		t.Errorf("Open of a newer database = %v, want it refused", err)
+	}
+}
+
+func TestOlderDatabaseIsUpgraded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	old, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := migrations.ReadFile("migrations/0001_start.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		`CREATE TABLE migration (n BIGINT PRIMARY KEY, name TEXT NOT NULL, applied BIGINT NOT NULL)`,
+		sqlite.words.Replace(string(first)),
+		`INSERT INTO migration (n, name, applied) VALUES (1, '0001_start', 0)`,
+		`INSERT INTO setting (key, value) VALUES ('k', 'v')`,
+	} {
+		if _, err := old.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old.Close()
+	db, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := number(db.read(t.Context()), `SELECT count(*) FROM object`); err != nil || !db.has(t, "k") {
+		t.Errorf("a table of a later release: %v; the old row is there: %v", err, db.has(t, "k"))
+	}
+}
+
+func TestCloseLeavesOneFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	db, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.write(t.Context(), func(tx *tx) error { return put(tx, "k") }); err != nil || !db.has(t, "k") {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Errorf("Close = %v", err)
+	}
+	for _, beside := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(path + beside); err == nil {
+			t.Errorf("Close leaves %s", path+beside)
+		}
 	}
 }
 
