@@ -27,6 +27,7 @@ import (
 	"fairlead/internal/code"
 	"fairlead/internal/conductor"
 	"fairlead/internal/cwlogs"
+	"fairlead/internal/disk"
 	"fairlead/internal/engine"
 	"fairlead/internal/exec"
 	"fairlead/internal/exec/sandbox"
@@ -187,9 +188,6 @@ func start(opt options) (_ *app, err error) {
 
 // claimPlace takes the data directory and the port.
 func (a *app) claimPlace() error {
-	if err := os.MkdirAll(string(a.opt.data), 0o700); err != nil {
-		return err
-	}
 	abs, err := filepath.Abs(string(a.opt.data))
 	if err != nil {
 		return err
@@ -197,11 +195,11 @@ func (a *app) claimPlace() error {
 	a.opt.data = dataDir(abs)
 	lock, err := a.opt.data.lock()
 	if err != nil {
-		return err
+		return fmt.Errorf("use the data directory %s: %w", abs, disk.Explain(abs, err))
 	}
 	a.closers = append(a.closers, lock.Close)
 	if a.key, err = a.opt.data.credential(); err != nil {
-		return err
+		return fmt.Errorf("use the data directory %s: %w", abs, disk.Explain(abs, err))
 	}
 	if a.listener, err = net.Listen("tcp", a.opt.listen); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -438,6 +436,28 @@ func (a *app) admit(v *sigv4.Verifier) func(r *http.Request, body []byte) (conte
 			return nil, err
 		}
 		return sigv4.WithIdentity(r.Context(), id), nil
+	}
+}
+
+// wait returns nil when ctx is done. Before that it returns, with the server
+// closed, why the server cannot go on: nobody listens, or nobody knows what is
+// on disk. A database that is damaged is still shown, though never written.
+func (a *app) wait(ctx context.Context) error {
+	broken := a.db.Broken()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-a.served:
+			return fmt.Errorf("serve: %w", errors.Join(err, a.close()))
+		case <-broken:
+			broken = nil
+			err := a.db.Err()
+			a.opt.log.ErrorContext(ctx, "the database takes no more writes", "err", err)
+			if errors.Is(err, store.ErrUnsynced) {
+				return fmt.Errorf("serve: %w", errors.Join(err, a.close()))
+			}
+		}
 	}
 }
 

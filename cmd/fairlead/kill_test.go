@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -69,17 +70,35 @@ type victim struct {
 	listen string // the same each time: tasks that run know the endpoint
 	cmd    *exec.Cmd
 	log    *os.File
+	as     *syscall.Credential // whose process it is; nil: ours
 }
 
-// begin starts the server and returns a client when the port answers.
-func (v *victim) begin() *client {
+// command is the server's command line.
+func (v *victim) command() *exec.Cmd {
 	v.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	v.cmd = exec.Command(self, "serve", "--listen", v.listen, "--data", string(v.data), "--tasks", "6")
-	v.cmd.Env = append(os.Environ(), "FAIRLEAD_TEST_COMMAND=1")
+	cmd := exec.Command(self, "serve", "--listen", v.listen, "--data", string(v.data), "--tasks", "6")
+	cmd.Env = append(os.Environ(), "FAIRLEAD_TEST_COMMAND=1")
+	if v.as != nil {
+		// Somewhere that they may be, with a copy of the program in a descriptor.
+		f, err := os.Open(self)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		v.t.Cleanup(func() { f.Close() })
+		cmd.Path, cmd.Dir, cmd.ExtraFiles = "/proc/self/fd/3", "/", []*os.File{f}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: v.as}
+	}
+	return cmd
+}
+
+// begin starts the server and returns a client when the port answers.
+func (v *victim) begin() *client {
+	v.t.Helper()
+	v.cmd = v.command()
 	v.cmd.Stdout, v.cmd.Stderr = v.log, v.log
 	if err := v.cmd.Start(); err != nil {
 		v.t.Fatal(err)
@@ -100,6 +119,9 @@ func (v *victim) begin() *client {
 }
 
 func (v *victim) kill() {
+	if v.cmd == nil {
+		return
+	}
 	_ = v.cmd.Process.Kill()
 	_ = v.cmd.Wait()
 }

@@ -32,12 +32,10 @@ server: stop it, start it again, and they are taken up.`,
 				return err
 			}
 			greet(cmd.Context(), cmd.OutOrStdout(), a)
-			select {
-			case <-cmd.Context().Done():
-				fmt.Fprintln(cmd.OutOrStdout(), "stopping; tasks that run go on, the next server takes them up")
-			case err := <-a.served:
-				return fmt.Errorf("serve: %w", err)
+			if err := a.wait(cmd.Context()); err != nil {
+				return err
 			}
+			fmt.Fprintln(cmd.OutOrStdout(), "stopping; tasks that run go on, the next server takes them up")
 			return a.close()
 		},
 	}

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 
+	"fairlead/internal/disk"
 	"fairlead/internal/flow"
 )
 
@@ -65,7 +66,8 @@ func New(dir string, limits Limits) (*Shelf, error) {
 // Snapshot copies an object and returns the key of the copy. Errors about
 // the object are flow.Invalid or flow.NotFound. The copy is on disk when it
 // returns.
-func (s *Shelf) Snapshot(ctx context.Context, src Source, bucket, key, version string) (string, error) {
+func (s *Shelf) Snapshot(ctx context.Context, src Source, bucket, key, version string) (_ string, err error) {
+	defer func() { err = disk.Explain(s.dir, err) }()
 	name := path.Base(key)
 	switch strings.ToLower(path.Ext(name)) {
 	case ".py", ".sh", ".zip":
@@ -132,7 +134,8 @@ func syncDirs(dirs ...string) error {
 // Unpacked returns the directory with the contents of the package that key
 // names, unpacking it the first time. A package that cannot be unpacked is a
 // flow.Invalid error.
-func (s *Shelf) Unpacked(key string) (string, error) {
+func (s *Shelf) Unpacked(key string) (_ string, err error) {
+	defer func() { err = disk.Explain(s.dir, err) }()
 	id, name, ok := strings.Cut(key, "/")
 	if !ok || !fs.ValidPath(key) {
 		return "", fmt.Errorf("code package %q: malformed key", key)

@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"fairlead/internal/disk"
 	"fairlead/internal/flow"
 )
 
@@ -143,6 +144,7 @@ func (d *Dir) EnsureGroup(group string) error {
 }
 
 func (d *Dir) ensureGroup(group string) (made bool, err error) {
+	defer func() { err = disk.Explain(d.root, err) }()
 	if err := checkName("group", group); err != nil {
 		return false, err
 	}
@@ -164,10 +166,10 @@ func (d *Dir) ensureGroup(group string) (made bool, err error) {
 // all, and reports false if it exists already.
 func createWhole(path string, data []byte) (made bool, err error) {
 	tmp := filepath.Join(filepath.Dir(path), ".tmp-"+rand.Text())
+	defer os.Remove(tmp)
 	if err := os.WriteFile(tmp, data, 0o600); err != nil {
 		return false, err
 	}
-	defer os.Remove(tmp)
 	err = os.Link(tmp, path)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
@@ -260,7 +262,7 @@ func (d *Dir) Path(group, stream string) (string, error) {
 	file, hashed := fileName(stream)
 	if hashed {
 		if _, err := createWhole(filepath.Join(dir, sidecar+file[1:]), []byte(stream)); err != nil {
-			return "", err
+			return "", disk.Explain(d.root, err)
 		}
 	}
 	return filepath.Join(dir, file), nil
@@ -281,7 +283,7 @@ func (d *Dir) CreateStream(group, stream string) error {
 		return flow.Errorf(flow.Conflict, "the log stream %q exists already", stream).About("log stream", stream)
 	}
 	if err != nil {
-		return err
+		return disk.Explain(d.root, err)
 	}
 	return f.Close()
 }
@@ -334,7 +336,7 @@ func (d *Dir) Append(group, stream string, lines ...[]byte) error {
 		b.Write(line)
 		b.WriteByte('\n')
 	}
-	return appendTo(path, b.Bytes())
+	return disk.Explain(d.root, appendTo(path, b.Bytes()))
 }
 
 // Put adds events whose text may be anything, each at its own time, to an
@@ -359,7 +361,7 @@ func (d *Dir) Put(group, stream string, events []flow.LogEvent) error {
 		b.Write(line)
 		b.WriteByte('\n')
 	}
-	return appendTo(path, b.Bytes())
+	return disk.Explain(d.root, appendTo(path, b.Bytes()))
 }
 
 // A wrapped line carries a text that was put, and its time in milliseconds.

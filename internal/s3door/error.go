@@ -57,6 +57,7 @@ var statuses = map[string]int{
 	"NotModified":             http.StatusNotModified,
 	"OperationAborted":        http.StatusConflict,
 	"PreconditionFailed":      http.StatusPreconditionFailed,
+	"ServiceUnavailable":      http.StatusServiceUnavailable,
 	"SlowDown":                http.StatusServiceUnavailable,
 
 	"NoSuchBucketPolicy":                             http.StatusNotFound,
@@ -112,7 +113,9 @@ func Standard(err error) *Error {
 		return newError("TooManyBuckets", "You have attempted to create more buckets than allowed")
 	case flow.Denied:
 		return newError("AccessDenied", e.Message)
-	case flow.Throttled, flow.Busy:
+	case flow.Busy: // such as a full disk, which whoever runs the server should know
+		return newError("ServiceUnavailable", e.Message)
+	case flow.Throttled:
 		return newError("SlowDown", "Please reduce your request rate.")
 	case flow.Invalid:
 		return newError("InvalidRequest", e.Message)

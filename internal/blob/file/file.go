@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"fairlead/internal/disk"
 	"fairlead/internal/flow"
 	"golang.org/x/sys/unix"
 )
@@ -80,19 +81,20 @@ func (d *Dir) Close() error { return d.lock.Close() }
 
 // Write keeps what r yields and returns its id and size. When it returns
 // without an error the bytes are on disk. An error of r is returned as it is,
-// and nothing is kept.
+// and nothing is kept. On a full disk the error is flow.Busy and says so.
 func (d *Dir) Write(ctx context.Context, r io.Reader) (id string, size int64, err error) {
 	id = d.newID()
 	tmp := filepath.Join(d.root, "tmp", id)
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return "", 0, err
+		return "", 0, disk.Explain(d.root, err)
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
 			os.Remove(tmp)
 		}
+		err = disk.Explain(d.root, err)
 	}()
 	size, err = io.CopyBuffer(onlyWriter{f}, &ctxReader{ctx, r}, make([]byte, 128<<10))
 	if err != nil {
@@ -112,7 +114,8 @@ func (d *Dir) Write(ctx context.Context, r io.Reader) (id string, size int64, er
 
 // Link keeps the content of id once more, under a new id, without copying
 // it. The error is fs.ErrNotExist when id is not kept.
-func (d *Dir) Link(id string) (string, error) {
+func (d *Dir) Link(id string) (_ string, err error) {
+	defer func() { err = disk.Explain(d.root, err) }()
 	if !valid(id) {
 		return "", fs.ErrNotExist
 	}
