@@ -266,3 +266,43 @@ func TestLongChainInBoundedSteps(t *testing.T) {
 		t.Errorf("run ended %s, want succeeded", got)
 	}
 }
+
+// TestARestoredRunDecidesTheSame restores a run before every event from what
+// was saved, and compares its step with that of the run that went on.
+func TestARestoredRunDecidesTheSame(t *testing.T) {
+	for seed := range uint64(400) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		g := randomGraph(rng)
+		g.MaxActive = 1 + rng.IntN(2)
+		r := New(flow.Run{ID: "r", State: flow.Starting}, &g, Options{})
+		now, what := epoch, What(Begin{})
+		for range 200 {
+			ev := Event{At: now, What: what}
+			if _, begins := what.(Begin); !begins {
+				ev = randomEvent(rng, r, &g, now)
+			}
+			restored, err := Restore(r.Row(), &g, r.Tasks(), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, _, err := r.Apply(ev)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _, err := restored.Apply(ev)
+			if err != nil {
+				t.Fatal(err)
+			}
+			byIndex := func(a, b flow.Task) int { return a.Index - b.Index }
+			slices.SortFunc(want.Tasks, byIndex)
+			slices.SortFunc(got.Tasks, byIndex)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("seed %d: %T %s: the step of the run that went on (-) and of the restored one (+):\n%s", seed, ev.What, ev.Task, diff)
+			}
+			if r.Final() {
+				break
+			}
+			now, what = now.Add(time.Duration(rng.IntN(2000))*time.Millisecond), Tick{}
+		}
+	}
+}

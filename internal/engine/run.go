@@ -41,7 +41,7 @@ type Run struct {
 	tasks   []flow.Task
 	tallies []tally
 	settle  []int        // tasks whose upstreams changed, first in first out
-	ready   []int        // tasks that may run, first in first out
+	ready   readyHeap    // tasks that may run
 	live    map[int]bool // tasks whose attempt exists outside
 	due     dueHeap
 	open    int // tasks that are not final
@@ -98,7 +98,7 @@ func Restore(row flow.Run, g *flow.Graph, tasks []flow.Task, opt Options) (*Run,
 		case t.State.Live():
 			r.live[i] = true
 		case t.State == flow.Ready:
-			r.ready = append(r.ready, i)
+			r.enqueue(i)
 		}
 		r.remember(i)
 	}
@@ -436,19 +436,16 @@ func (r *Run) advance(now time.Time) {
 		}
 	}
 	r.settle = r.settle[n:]
-	taken := 0
-	for _, i := range r.ready {
-		if r.tasks[i].State != flow.Ready { // it was cleared or marked meanwhile
-			taken++
-			continue
+	for len(r.ready) > 0 {
+		next := r.ready[0]
+		if next.current(r) {
+			if r.graph.MaxActive > 0 && len(r.live) >= r.graph.MaxActive {
+				break
+			}
+			r.set(next.task, flow.Starting, now)
 		}
-		if r.graph.MaxActive > 0 && len(r.live) >= r.graph.MaxActive {
-			break
-		}
-		r.set(i, flow.Starting, now)
-		taken++
+		heap.Pop(&r.ready)
 	}
-	r.ready = r.ready[taken:]
 }
 
 // verdict moves a waiting task if its upstreams decide it.
@@ -513,7 +510,7 @@ func (r *Run) set(i int, s flow.State, now time.Time) {
 		delete(r.live, i)
 	}
 	if s == flow.Ready {
-		r.ready = append(r.ready, i)
+		r.enqueue(i)
 	}
 	if s.Final() {
 		r.count(i, 1)
@@ -540,6 +537,41 @@ func (r *Run) count(i, n int) {
 	case flow.Failed, flow.TimedOut, flow.Blocked, flow.Canceled:
 		r.bad += n
 	}
+}
+
+// enqueue puts a task that has just become ready where advance finds it.
+func (r *Run) enqueue(i int) {
+	heap.Push(&r.ready, ready{r.tasks[i].Modified.UnixMicro(), i})
+}
+
+// A ready is a task that waits for a slot, since a moment in microseconds.
+// Who waits longest is first, then who comes first in the graph: an order
+// that a restored run finds in the rows again.
+type ready struct {
+	since int64
+	task  int
+}
+
+// current reports whether the task still waits; it may have been cleared or
+// marked meanwhile.
+func (q ready) current(r *Run) bool {
+	t := &r.tasks[q.task]
+	return t.State == flow.Ready && t.Modified.UnixMicro() == q.since
+}
+
+type readyHeap []ready
+
+func (h readyHeap) Len() int { return len(h) }
+func (h readyHeap) Less(i, j int) bool {
+	return h[i].since < h[j].since || h[i].since == h[j].since && h[i].task < h[j].task
+}
+func (h readyHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *readyHeap) Push(x any)   { *h = append(*h, x.(ready)) }
+func (h *readyHeap) Pop() any {
+	old := *h
+	q := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return q
 }
 
 func (r *Run) touch(i int, now time.Time) {
