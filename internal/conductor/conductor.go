@@ -85,8 +85,14 @@ type Conductor struct {
 	// pauses says by whom what is paused; the gate holds the same.
 	pauses      map[flow.WorkflowID]string
 	lastRelease string // who ended the last pause
-	wg          sync.WaitGroup
-	ctx         context.Context // of all loops; set by Resume
+	// doubt says that a write had no answer: what it saved has perhaps nobody
+	// who sees to it.
+	doubt bool
+	// launched are the runs that were launched since a sweep began; nil while
+	// there is none.
+	launched map[flow.RunID]bool
+	wg       sync.WaitGroup
+	ctx      context.Context // of all loops; set by Resume
 }
 
 // New returns a conductor that is asleep until [Conductor.Resume]. onStep,
@@ -118,13 +124,8 @@ func (c *Conductor) Resume(ctx context.Context) error {
 	// Those that have begun count at the gate before others ask.
 	slices.SortStableFunc(open, func(a, b flow.Run) int { return begun(b) - begun(a) })
 	for _, row := range open {
-		if err := c.resume(ctx, row); err != nil {
-			// One bad run must not keep the others; but a store that cannot be
-			// read says nothing about the run.
-			if !errors.Is(err, errUnfit) && flow.KindOf(err) != flow.NotFound {
-				return err
-			}
-			c.bury(ctx, row, err)
+		if err := c.takeUp(ctx, row); err != nil {
+			return err
 		}
 	}
 	if len(open) > 0 {
@@ -137,6 +138,21 @@ func (c *Conductor) Resume(ctx context.Context) error {
 		return err
 	}
 	c.wg.Go(func() { c.clock.loop(ctx) })
+	return nil
+}
+
+// takeUp resumes a run, or ends it if it cannot be.
+func (c *Conductor) takeUp(ctx context.Context, row flow.Run) error {
+	err := c.resume(ctx, row)
+	if err == nil {
+		return nil
+	}
+	// One bad run must not keep the others; but a store that cannot be read
+	// says nothing about the run.
+	if !errors.Is(err, errUnfit) && flow.KindOf(err) != flow.NotFound {
+		return err
+	}
+	c.bury(ctx, row, err)
 	return nil
 }
 
@@ -196,6 +212,8 @@ func (c *Conductor) Start(ctx context.Context, req StartRequest) (flow.Run, erro
 	}
 	row, created, err := c.store.InsertRun(ctx, req.Run, req.Token, c.set.MaxWorkflow, c.set.MaxRuns)
 	if err != nil {
+		c.doubted(err)
+		c.clock.wake()
 		return row, err
 	}
 	if !created {
@@ -241,6 +259,12 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 			return errTaken
 		}
 		return nil
+	}
+	if c.launched != nil {
+		if c.launched[row.ID] && wish == nil {
+			return nil // and it has ended since row was read
+		}
+		c.launched[row.ID] = true
 	}
 	r := &run{c: c, id: row.ID, wf: row.Workflow, eng: er, graph: g, inbox: make(chan message, 64), inflight: map[flow.TaskID]*inflight{}}
 	c.runs[row.ID] = r

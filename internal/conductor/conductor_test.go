@@ -713,3 +713,85 @@ func TestABeginThatIsHalfSavedIsSaidAgain(t *testing.T) {
 		})
 	}
 }
+
+// A store that saves, and whose answer is lost.
+type unanswered struct {
+	*store.DB
+	mu   sync.Mutex
+	lose bool
+}
+
+func (u *unanswered) lost() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	lost := u.lose
+	u.lose = false
+	return lost
+}
+
+var errLost = errors.New("connection lost")
+
+func (u *unanswered) InsertRun(ctx context.Context, r flow.Run, tok flow.Token, a, b int) (flow.Run, bool, error) {
+	row, created, err := u.DB.InsertRun(ctx, r, tok, a, b)
+	if u.lost() {
+		return flow.Run{}, false, errLost
+	}
+	return row, created, err
+}
+
+func (u *unanswered) FireSchedule(ctx context.Context, wf flow.WorkflowID, slot, next time.Time, r *flow.Run) (bool, error) {
+	fired, err := u.DB.FireSchedule(ctx, wf, slot, next, r)
+	if u.lost() {
+		return false, errLost
+	}
+	return fired, err
+}
+
+func (u *unanswered) SetSchedule(ctx context.Context, wf flow.WorkflowID, v flow.VersionID, next time.Time) error {
+	if u.lost() {
+		return errLost // and nothing is saved
+	}
+	return u.DB.SetSchedule(ctx, wf, v, next)
+}
+
+// TestWhatNobodySeesToIsTakenUp checks that a write whose answer is lost
+// leaves nothing behind that waits for the next server.
+func TestWhatNobodySeesToIsTakenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{Grace: 10 * time.Minute})
+		defer d.close()
+		d.crash()
+		u := &unanswered{DB: d.db}
+		d.serve(u)
+		lose := func() {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			u.lose = true
+		}
+		now := time.Now()
+		lose()
+		if _, err := d.c.Start(t.Context(), conductor.StartRequest{Run: flow.Run{
+			ID: "r", Key: "key", Workflow: d.v.Workflow, Version: d.v.ID, Graph: d.v.Graph,
+			Kind: flow.OnDemand, State: flow.Starting, Logical: now, Created: now, Modified: now,
+		}}); err == nil {
+			t.Fatal("Start: got nil, want the error of the store")
+		}
+		d.want(d.settle("r"), "succeeded: a=succeeded#1")
+
+		v := flow.Version{
+			ID: "v2", Workflow: d.v.Workflow, Graph: d.v.Graph, Created: now, Settings: json.RawMessage("{}"),
+			Schedule: &flow.Schedule{Expr: "*/5 * * * *"},
+		}
+		if _, err := d.db.AddVersion(t.Context(), v, 0, func(*flow.Workflow) {}); err != nil {
+			t.Fatal(err)
+		}
+		lose()
+		if err := d.c.WorkflowChanged(t.Context(), v.Workflow); err == nil {
+			t.Fatal("WorkflowChanged: got nil, want the error of the store")
+		}
+		time.Sleep(time.Minute)
+		lose() // the answer to the first fire
+		time.Sleep(6 * time.Minute)
+		d.want(d.settle("scheduled1"), "succeeded: a=succeeded#1")
+	})
+}

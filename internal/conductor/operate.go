@@ -279,6 +279,8 @@ func (c *Conductor) Backfill(ctx context.Context, v flow.Version, from, to time.
 		r.Workflow, r.Version, r.Graph = v.Workflow, v.ID, v.Graph
 		created, err := c.store.InsertSlot(ctx, r)
 		if err != nil {
+			c.doubted(err)
+			c.clock.wake()
 			return slots[:i], err
 		}
 		if !created {

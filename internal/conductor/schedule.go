@@ -30,8 +30,9 @@ type Schedules interface {
 
 // A clock fires schedules. Its loop owns it, but for poke.
 type clock struct {
-	c    *Conductor
-	poke chan struct{}
+	c     *Conductor
+	poke  chan struct{}
+	swept time.Time
 }
 
 func newClock(c *Conductor) *clock { return &clock{c: c, poke: make(chan struct{}, 1)} }
@@ -40,7 +41,16 @@ func newClock(c *Conductor) *clock { return &clock{c: c, poke: make(chan struct{
 // set, and a laptop's lid closed, without a timer taking notice.
 const longest = 30 * time.Second
 
+// wake has the clock look soon.
+func (k *clock) wake() {
+	select {
+	case k.poke <- struct{}{}:
+	default: // it is about to look anyway
+	}
+}
+
 func (k *clock) loop(ctx context.Context) {
+	k.swept = time.Now() // Resume has just done so
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -69,6 +79,13 @@ func (k *clock) round(ctx context.Context) time.Duration {
 			failed = true // the others must not wait for it
 		}
 	}
+	if k.sweeps() {
+		if err := k.c.sweep(ctx); err != nil {
+			k.c.log.ErrorContext(ctx, "look for what nobody sees to", "err", err)
+			failed = true
+		}
+		k.swept = time.Now()
+	}
 	if failed {
 		return time.Second
 	}
@@ -84,6 +101,13 @@ func (k *clock) round(ctx context.Context) time.Duration {
 		return longest
 	}
 	return min(max(time.Until(next), 0), longest)
+}
+
+// sweeps reports whether it is time to look for what nobody sees to.
+func (k *clock) sweeps() bool {
+	k.c.mu.Lock()
+	defer k.c.mu.Unlock()
+	return k.c.doubt || time.Since(k.swept) >= sweepEvery
 }
 
 // fire starts the run of one slot. Of several slots that were missed, the
@@ -118,6 +142,7 @@ func (k *clock) fire(ctx context.Context, f flow.Fire) error {
 	}
 	r := k.run(ctx, v, slot, now)
 	fired, err := k.c.store.FireSchedule(ctx, f.Workflow, f.At, next, r)
+	k.c.doubted(err)
 	if err != nil || !fired || r == nil {
 		return err
 	}
@@ -161,17 +186,12 @@ func NextFire(s *flow.Schedule, t time.Time) (time.Time, error) {
 // none: its schedule counts from now on.
 func (c *Conductor) WorkflowChanged(ctx context.Context, wf flow.WorkflowID) error {
 	v, err := c.store.Version(ctx, wf, "")
-	if err != nil {
-		return err
+	if err == nil {
+		err = c.schedule(ctx, v)
 	}
-	if err := c.schedule(ctx, v); err != nil {
-		return err
-	}
-	select {
-	case c.clock.poke <- struct{}{}:
-	default: // it is about to look anyway
-	}
-	return nil
+	c.doubted(err)
+	c.clock.wake()
+	return err
 }
 
 // schedule sets the first fire of a version, or that it has none.
@@ -195,6 +215,7 @@ func (c *Conductor) resumeSchedules(ctx context.Context) error {
 	for _, v := range missing {
 		if err := c.schedule(ctx, v); err != nil {
 			c.log.ErrorContext(ctx, "resume schedule", "workflow", v.Workflow, "err", err)
+			c.doubted(err)
 		}
 	}
 	return nil
