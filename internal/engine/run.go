@@ -166,6 +166,7 @@ func (r *Run) Apply(ev Event) (Step, bool, error) {
 		return Step{}, false, nil
 	}
 	before := r.row
+	r.rewind(ev.At)
 	switch what := ev.What.(type) {
 	case Queue:
 		if r.row.State == flow.Starting {
@@ -385,6 +386,28 @@ func (r *Run) stop(cause flow.Cause, now time.Time) {
 	}
 	r.settle, r.ready = nil, nil
 }
+
+// rewind takes notice that the clock was set back since the last step, which
+// only a restart lets through to the rules: what waits shall not wait for the
+// clock to catch up, so it waits as long as it had left.
+func (r *Run) rewind(now time.Time) {
+	back := r.row.Modified.Sub(now)
+	if back < setBack {
+		return
+	}
+	waiting := r.due
+	r.due = nil
+	for _, d := range waiting {
+		if t := &r.tasks[d.task]; t.Due.Equal(d.at) {
+			r.setDue(d.task, d.at.Add(-back))
+			r.touch(d.task, now)
+		}
+	}
+}
+
+// setBack is from where on a clock was set back. Events that come in another
+// order than they happened are apart by less.
+const setBack = 10 * time.Second
 
 // expire acts on the moments that have come.
 func (r *Run) expire(now time.Time) {
