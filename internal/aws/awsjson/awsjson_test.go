@@ -298,3 +298,20 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestWhatPassedOncePassesAgain sends good and bad values in turns, more than
+// are remembered.
+func TestWhatPassedOncePassesAgain(t *testing.T) {
+	r := newRule("Name", Shape{Pattern: "a[0-9]*"})
+	for range 2 {
+		for i := range 1000 {
+			good, bad := fmt.Sprintf("a%d", i), fmt.Sprintf("b%d", i)
+			if said := r.checkString(good); said != "" {
+				t.Errorf("%q %s, want no fault", good, said)
+			}
+			if r.checkString(bad) == "" {
+				t.Errorf("%q passes, want a fault", bad)
+			}
+		}
+	}
+}

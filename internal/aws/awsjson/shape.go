@@ -2,10 +2,12 @@ package awsjson
 
 import (
 	"fmt"
+	"hash/maphash"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -37,6 +39,40 @@ type rule struct {
 	min, max       int
 	hasMin, hasMax bool
 	pattern        *regexp.Regexp
+	passed         *passed
+}
+
+// passed remembers some values that a pattern has let through: a poll sends
+// the same ones again and again, and the pattern of an ARN costs more than
+// all the rest of reading a request.
+type passed struct {
+	seed  maphash.Seed
+	slots [64]atomic.Pointer[string]
+}
+
+// longest bounds a value that is remembered.
+const longest = 300
+
+func (p *passed) slot(s string) *atomic.Pointer[string] {
+	return &p.slots[maphash.String(p.seed, s)%uint64(len(p.slots))]
+}
+
+// matches reports whether the rule's pattern matches s.
+func (r *rule) matches(s string) bool {
+	if len(s) > longest {
+		return r.pattern.MatchString(s)
+	}
+	slot := r.passed.slot(s)
+	if seen := slot.Load(); seen != nil && *seen == s {
+		return true
+	}
+	if !r.pattern.MatchString(s) {
+		return false
+	}
+	if !r.Sensitive {
+		slot.Store(&s)
+	}
+	return true
 }
 
 // newRule panics if the shape is not well formed: shapes are written into
@@ -53,6 +89,7 @@ func newRule(name string, s Shape) *rule {
 	}
 	if s.Pattern != "" {
 		r.pattern = regexp.MustCompile(`\A(?:` + s.Pattern + `)\z`)
+		r.passed = &passed{seed: maphash.MakeSeed()}
 	}
 	return r
 }
@@ -79,7 +116,7 @@ func (r *rule) checkString(s string) string {
 	if len(r.Enum) > 0 && !slices.Contains(r.Enum, s) {
 		return "must be one of " + strings.Join(r.Enum, ", ") + r.got(s)
 	}
-	if r.pattern != nil && !r.pattern.MatchString(s) {
+	if r.pattern != nil && !r.matches(s) {
 		if r.Hint != "" {
 			return "must be " + r.Hint + r.got(s)
 		}
