@@ -88,17 +88,28 @@ func taskPart(id flow.TaskID) string {
 // parseInstance splits the id of an instance of run. The task may itself
 // have underscores and digits, so the id is read from both ends.
 func parseInstance(run flow.Run, id string) (task string, attempt int, ok bool) {
-	rest, ok := strings.CutPrefix(id, "ex_"+run.Key+"_")
+	key, task, attempt, ok := cutInstance(id)
+	return task, attempt, ok && key == run.Key
+}
+
+// cutInstance splits the id of an instance of any run. Keys of runs have no
+// underscores.
+func cutInstance(id string) (key, task string, attempt int, ok bool) {
+	rest, ok := strings.CutPrefix(id, "ex_")
+	if !ok {
+		return "", "", 0, false
+	}
+	key, rest, _ = strings.Cut(rest, "_")
 	i := strings.LastIndexByte(rest, '_')
-	if !ok || i < 1 {
-		return "", 0, false
+	if i < 1 {
+		return "", "", 0, false
 	}
 	digits := rest[i+1:]
 	n, err := strconv.ParseUint(digits, 10, 31)
 	if err != nil || len(digits) > 1 && digits[0] == '0' {
-		return "", 0, false
+		return "", "", 0, false
 	}
-	return rest[:i], int(n), true
+	return key, rest[:i], int(n), true
 }
 
 // maxStream is the longest name that CloudWatch Logs allows a stream.

@@ -129,6 +129,9 @@ type Runs interface {
 	// Instance returns a task as it is (attempt 0) or was in an attempt.
 	Instance(ctx context.Context, run flow.RunID, task flow.TaskID, attempt int) (flow.Task, error)
 	Outputs(ctx context.Context, run flow.RunID, task flow.TaskID, attempt int) (map[string]json.RawMessage, error)
+	// Present returns a task in its current attempt with its run and outputs.
+	// Another attempt than the current one (0: any) is a flow.NotFound.
+	Present(ctx context.Context, w flow.WorkflowID, run flow.RunID, task flow.TaskID, attempt int) (flow.Run, flow.Task, map[string]json.RawMessage, error)
 }
 
 // Conductor is what changes runs.
@@ -218,19 +221,23 @@ func (d *Door) ARN(id flow.WorkflowID) string {
 	return arn.Workflow(d.Region, d.Account, string(id)).String()
 }
 
+// named returns the id in an ARN of this door; false for any other name.
+func (d *Door) named(name string) (flow.WorkflowID, bool) {
+	a, err := arn.Parse(name)
+	id, _ := a.ID("workflow")
+	return flow.WorkflowID(id), err == nil && d.ARN(flow.WorkflowID(id)) == name
+}
+
 // find returns the workflow that a request names.
 func (d *Door) find(ctx context.Context, name string) (flow.Workflow, error) {
 	var w flow.Workflow
 	var err error
-	a, bad := arn.Parse(name)
-	id, _ := a.ID("workflow")
-	switch {
-	case bad != nil: // lenient: the model has let a bare name through
+	if id, ok := d.named(name); ok {
+		w, err = d.Workflows.Workflow(ctx, id)
+	} else if _, bad := arn.Parse(name); bad != nil { // lenient: the model has let a bare name through
 		w, err = d.Workflows.WorkflowByName(ctx, name)
-	case d.ARN(flow.WorkflowID(id)) != name:
+	} else {
 		err = flow.Errorf(flow.NotFound, "elsewhere")
-	default:
-		w, err = d.Workflows.Workflow(ctx, flow.WorkflowID(id))
 	}
 	if flow.KindOf(err) == flow.NotFound {
 		return w, flow.Errorf(flow.NotFound, "workflow %s does not exist", name).About("Workflow", name)

@@ -56,27 +56,35 @@ func beingDeleted(name string) error {
 }
 
 // findRun returns a run of the workflow that a request names.
-func (d *Door) findRun(ctx context.Context, name, id string) (flow.Workflow, flow.Run, error) {
+func (d *Door) findRun(ctx context.Context, name, id string) (flow.Run, error) {
+	// A run that is there has a workflow that is there; asking for both is
+	// only worth while when something is missing.
+	if wf, ok := d.named(name); ok {
+		if r, err := d.Runs.Run(ctx, wf, flow.RunID(id)); flow.KindOf(err) != flow.NotFound {
+			return r, err
+		}
+	}
 	w, err := d.find(ctx, name)
 	if err != nil {
-		return w, flow.Run{}, err
+		return flow.Run{}, err
 	}
 	r, err := d.Runs.Run(ctx, w.ID, flow.RunID(id))
 	if flow.KindOf(err) == flow.NotFound {
 		err = flow.Errorf(flow.NotFound, "workflow %s has no run %s", name, id).About("WorkflowRun", id)
 	}
-	return w, r, err
+	return r, err
 }
 
 func (d *Door) stopWorkflowRun(ctx context.Context, in *stopWorkflowRunRequest) (*stopWorkflowRunResponse, error) {
-	w, r, err := d.findRun(ctx, in.WorkflowArn, in.RunId)
+	r, err := d.findRun(ctx, in.WorkflowArn, in.RunId)
 	if err != nil {
 		return nil, err
 	}
 	if !r.State.Final() && r.State != flow.Stopping {
-		r, err = d.Conductor.Stop(ctx, w.ID, r.ID)
+		wf := r.Workflow
+		r, err = d.Conductor.Stop(ctx, wf, r.ID)
 		if flow.KindOf(err) == flow.Conflict { // it ended while we looked
-			r, err = d.Runs.Run(ctx, w.ID, flow.RunID(in.RunId))
+			r, err = d.Runs.Run(ctx, wf, flow.RunID(in.RunId))
 			if err == nil && r.State.Final() {
 				return nil, finished(r)
 			}
@@ -88,7 +96,7 @@ func (d *Door) stopWorkflowRun(ctx context.Context, in *stopWorkflowRunRequest) 
 		return nil, finished(r)
 	}
 	return &stopWorkflowRunResponse{
-		WorkflowArn: d.ARN(w.ID), WorkflowVersion: string(r.Version), RunId: string(r.ID), Status: runStatus(r.State),
+		WorkflowArn: d.ARN(r.Workflow), WorkflowVersion: string(r.Version), RunId: string(r.ID), Status: runStatus(r.State),
 	}, nil
 }
 
@@ -100,7 +108,7 @@ func finished(r flow.Run) error {
 }
 
 func (d *Door) getWorkflowRun(ctx context.Context, in *getWorkflowRunRequest) (*getWorkflowRunResponse, error) {
-	w, r, err := d.findRun(ctx, in.WorkflowArn, in.RunId)
+	r, err := d.findRun(ctx, in.WorkflowArn, in.RunId)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +116,7 @@ func (d *Door) getWorkflowRun(ctx context.Context, in *getWorkflowRunRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	arn := d.ARN(w.ID)
+	arn := d.ARN(r.Workflow)
 	detail := &workflowRunDetail{
 		WorkflowArn: arn, WorkflowVersion: string(r.Version), RunId: string(r.ID), RunType: runType(r.Kind),
 		StartedOn: at(r.Started), CreatedAt: at(r.Created), CompletedOn: at(r.Ended), ModifiedAt: at(r.Modified),

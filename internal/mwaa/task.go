@@ -2,6 +2,8 @@ package mwaa
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 
 	"fairlead/internal/flow"
 )
@@ -12,7 +14,7 @@ func (d *Door) listTaskInstances(ctx context.Context, in *listTaskInstancesReque
 	if err != nil {
 		return nil, err
 	}
-	w, r, err := d.findRun(ctx, in.WorkflowArn, in.RunId)
+	r, err := d.findRun(ctx, in.WorkflowArn, in.RunId)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +25,7 @@ func (d *Door) listTaskInstances(ctx context.Context, in *listTaskInstancesReque
 	out := &listTaskInstancesResponse{NextToken: d.Tokens.Seal(last, op, in.WorkflowArn, in.RunId)}
 	for _, t := range tasks {
 		out.TaskInstances = append(out.TaskInstances, taskInstanceSummary{
-			WorkflowArn: d.ARN(w.ID), WorkflowVersion: string(r.Version), RunId: string(r.ID),
+			WorkflowArn: d.ARN(r.Workflow), WorkflowVersion: string(r.Version), RunId: string(r.ID),
 			TaskInstanceId: instanceID(r, t), Status: d.taskStatus(t), OperatorName: t.Kind,
 			DurationInSeconds: seconds(t.Started, t.Ended),
 			TaskId:            string(t.ID), AttemptNumber: t.Attempt, StartedAt: at(t.Started), EndedAt: at(t.Ended),
@@ -33,19 +35,12 @@ func (d *Door) listTaskInstances(ctx context.Context, in *listTaskInstancesReque
 }
 
 func (d *Door) getTaskInstance(ctx context.Context, in *getTaskInstanceRequest) (*getTaskInstanceResponse, error) {
-	w, r, err := d.findRun(ctx, in.WorkflowArn, in.RunId)
-	if err != nil {
-		return nil, err
-	}
-	t, err := d.instance(ctx, r, in.TaskInstanceId)
-	if flow.KindOf(err) == flow.NotFound {
-		err = flow.Errorf(flow.NotFound, "run %s has no task instance %s", r.ID, in.TaskInstanceId).About("TaskInstance", in.TaskInstanceId)
-	}
+	r, t, outputs, err := d.findInstance(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	out := &getTaskInstanceResponse{
-		WorkflowArn: d.ARN(w.ID), RunId: string(r.ID), WorkflowVersion: string(r.Version),
+		WorkflowArn: d.ARN(r.Workflow), RunId: string(r.ID), WorkflowVersion: string(r.Version),
 		// The id that was asked for, even where the task has moved on.
 		TaskInstanceId: in.TaskInstanceId,
 		TaskId:         string(t.ID), Status: d.taskStatus(t), OperatorName: t.Kind, AttemptNumber: t.Attempt,
@@ -56,14 +51,10 @@ func (d *Door) getTaskInstance(ctx context.Context, in *getTaskInstanceRequest) 
 		out.ErrorMessage = t.Reason
 	}
 	if !t.Started.IsZero() && t.Kind != "EmptyOperator" { // which has nothing to log
-		out.LogStream = LogStream(w.ID, r.ID, t.ID, t.Attempt)
+		out.LogStream = LogStream(r.Workflow, r.ID, t.ID, t.Attempt)
 	}
 	if !t.State.Final() {
 		out.FairleadWaiting = d.waiting(ctx, r.ID, t.ID)
-	}
-	outputs, err := d.Runs.Outputs(ctx, r.ID, t.ID, t.Attempt)
-	if err != nil {
-		return nil, err
 	}
 	for key, value := range outputs {
 		if out.Xcom == nil {
@@ -72,6 +63,34 @@ func (d *Door) getTaskInstance(ctx context.Context, in *getTaskInstanceRequest) 
 		out.Xcom[key] = string(value)
 	}
 	return out, nil
+}
+
+// findInstance returns the task that a request names, with its run and what
+// it published.
+func (d *Door) findInstance(ctx context.Context, in *getTaskInstanceRequest) (flow.Run, flow.Task, map[string]json.RawMessage, error) {
+	// Most ask for the current attempt of what is there: one question. Only
+	// what that does not find is looked for piece by piece.
+	if wf, ok := d.named(in.WorkflowArn); ok {
+		if key, task, attempt, ok := cutInstance(in.TaskInstanceId); ok && !strings.HasPrefix(task, hashed) {
+			r, t, outputs, err := d.Runs.Present(ctx, wf, flow.RunID(in.RunId), flow.TaskID(task), attempt)
+			if err == nil && r.Key == key || err != nil && flow.KindOf(err) != flow.NotFound {
+				return r, t, outputs, err
+			}
+		}
+	}
+	r, err := d.findRun(ctx, in.WorkflowArn, in.RunId)
+	if err != nil {
+		return r, flow.Task{}, nil, err
+	}
+	t, err := d.instance(ctx, r, in.TaskInstanceId)
+	if flow.KindOf(err) == flow.NotFound {
+		err = flow.Errorf(flow.NotFound, "run %s has no task instance %s", r.ID, in.TaskInstanceId).About("TaskInstance", in.TaskInstanceId)
+	}
+	if err != nil {
+		return r, t, nil, err
+	}
+	outputs, err := d.Runs.Outputs(ctx, r.ID, t.ID, t.Attempt)
+	return r, t, outputs, err
 }
 
 // waiting says what a run, or a task of it, waits for.

@@ -20,13 +20,26 @@ type querier interface {
 // written before it was asked.
 func (db *DB) read(ctx context.Context) querier { return reader{ctx, db, nil} }
 
+// asking returns the context to ask with. SQLite answers at once; being ready
+// to break off costs two goroutines, which is more than most answers do.
+// PostgreSQL is behind a network.
+func (db *DB) asking(ctx context.Context) context.Context {
+	if db.writer == nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
 // snapshot gives fn a querier whose answers all show the same moment.
 func (db *DB) snapshot(ctx context.Context, fn func(querier) error) error {
 	opts := &sql.TxOptions{ReadOnly: true}
 	if db.writer == nil {
 		opts.Isolation = sql.LevelRepeatableRead
 	}
-	t, err := db.reads.BeginTx(ctx, opts)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	t, err := db.reads.BeginTx(db.asking(ctx), opts)
 	if err != nil {
 		return db.explain(closedOr(err))
 	}
@@ -43,9 +56,13 @@ type reader struct {
 func (r reader) explain(err error) error { return r.db.explain(err) }
 
 func (r reader) query(text string, args ...any) (*sql.Rows, error) {
+	if err := r.ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx := r.db.asking(r.ctx)
 	s, ok := r.db.stmts.Load(text)
 	if !ok {
-		fresh, err := r.db.reads.PrepareContext(r.ctx, text)
+		fresh, err := r.db.reads.PrepareContext(ctx, text)
 		if err != nil {
 			return nil, r.explain(closedOr(err))
 		}
@@ -55,9 +72,9 @@ func (r reader) query(text string, args ...any) (*sql.Rows, error) {
 	}
 	stmt := s.(*sql.Stmt)
 	if r.tx != nil {
-		stmt = r.tx.StmtContext(r.ctx, stmt)
+		stmt = r.tx.StmtContext(ctx, stmt)
 	}
-	rows, err := stmt.QueryContext(r.ctx, args...)
+	rows, err := stmt.QueryContext(ctx, args...)
 	return rows, r.explain(closedOr(err))
 }
 

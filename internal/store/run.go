@@ -13,9 +13,16 @@ const runColumns = `id, workflow, version, kind, state, rev, key, logical, graph
 
 func scanRun(s scanner) (flow.Run, error) {
 	var r flow.Run
-	err := s.Scan(&r.ID, &r.Workflow, &r.Version, &r.Kind, &r.State, &r.Rev, &r.Key, at{&r.Logical}, &r.Graph,
-		at{&r.Created}, at{&r.Started}, at{&r.Ended}, at{&r.Modified}, &r.Reason, &r.Cause, raw{&r.Params}, &r.Held)
+	err := s.Scan(runFields(&r)...)
 	return r, err
+}
+
+// runFields returns what to scan runColumns into.
+func runFields(r *flow.Run) []any {
+	return []any{
+		&r.ID, &r.Workflow, &r.Version, &r.Kind, &r.State, &r.Rev, &r.Key, at{&r.Logical}, &r.Graph,
+		at{&r.Created}, at{&r.Started}, at{&r.Ended}, at{&r.Modified}, &r.Reason, &r.Cause, raw{&r.Params}, &r.Held,
+	}
 }
 
 // InsertRun keeps a new run. If the token was used for the same request

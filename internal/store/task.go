@@ -8,15 +8,23 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"fairlead/internal/flow"
 )
 
 func scanTask(s scanner) (flow.Task, error) {
 	var k flow.Task
-	err := s.Scan(&k.ID, &k.Index, &k.Kind, &k.State, &k.Attempt, at{&k.Due}, &k.Pokes, at{&k.Since}, at{&k.Started},
-		at{&k.Ended}, at{&k.Modified}, &k.Cause, &k.Handle, &k.Reason, raw{&k.Mark}, &k.Base)
+	err := s.Scan(taskFields(&k)...)
 	return k, err
+}
+
+// taskFields returns what to scan taskColumns into.
+func taskFields(k *flow.Task) []any {
+	return []any{
+		&k.ID, &k.Index, &k.Kind, &k.State, &k.Attempt, at{&k.Due}, &k.Pokes, at{&k.Since}, at{&k.Started},
+		at{&k.Ended}, at{&k.Modified}, &k.Cause, &k.Handle, &k.Reason, raw{&k.Mark}, &k.Base,
+	}
 }
 
 // Tasks returns the tasks of a run in the order of its graph; none if the run
@@ -112,8 +120,12 @@ func (p past) of(k flow.Task) flow.Task {
 // Instance returns a task as it was in an attempt, in the manner of
 // [DB.Instances]; attempt 0 asks for the task as it is, whatever its attempt.
 func (db *DB) Instance(ctx context.Context, run flow.RunID, task flow.TaskID, attempt int) (k flow.Task, err error) {
+	// The current attempt, which most ask for, is one question.
+	if k, err = taskByID(db.read(ctx), run, task); err != nil || attempt == 0 || attempt == k.Attempt {
+		return k, err
+	}
 	err = db.snapshot(ctx, func(q querier) error {
-		if k, err = taskByID(q, run, task); err != nil || attempt == 0 || attempt == k.Attempt {
+		if k, err = taskByID(q, run, task); err != nil || attempt == k.Attempt {
 			return err
 		}
 		p, err := one(q, scanPast, `SELECT `+pastColumns+` FROM attempt WHERE run = $1 AND idx = $2 AND n = $3`,
@@ -137,6 +149,49 @@ func taskByID(q querier, run flow.RunID, task flow.TaskID) (flow.Task, error) {
 		return k, flow.Errorf(flow.NotFound, "run %q has no task %q", run, task).About("TaskInstance", string(task))
 	}
 	return k, err
+}
+
+// Present returns a task in its current attempt, the run that it is part of,
+// and what the attempt published, by key: all that is said of a task, in one
+// question. attempt is the number that the current one must have; 0 takes any.
+// What is not so is a NotFound.
+func (db *DB) Present(ctx context.Context, wf flow.WorkflowID, run flow.RunID, task flow.TaskID, attempt int) (flow.Run, flow.Task, map[string]json.RawMessage, error) {
+	var r flow.Run
+	var k flow.Task
+	var outputs map[string]json.RawMessage
+	_, err := list(db.read(ctx), func(s scanner) (struct{}, error) {
+		var key sql.NullString
+		var value json.RawMessage
+		if err := s.Scan(append(append(runFields(&r), taskFields(&k)...), &key, raw{&value})...); err != nil {
+			return struct{}{}, err
+		}
+		if key.Valid {
+			if outputs == nil {
+				outputs = map[string]json.RawMessage{}
+			}
+			outputs[key.String] = value
+		}
+		return struct{}{}, nil
+	}, presentTask, string(run), string(wf), string(task), attempt)
+	if err == nil && k.ID == "" {
+		err = flow.Errorf(flow.NotFound, "run %q of workflow %q has no task %q that is in attempt %d", run, wf, task, attempt)
+	}
+	return r, k, outputs, err
+}
+
+var presentTask = `
+	SELECT ` + of("r", runColumns) + `, ` + of("t", taskColumns) + `, o.key, o.value
+	FROM run r JOIN task t ON t.run = r.id
+	LEFT JOIN output o ON o.run = t.run AND o.task = t.id AND o.attempt = t.attempt
+	WHERE r.id = $1 AND r.workflow = $2 AND t.id = $3 AND ($4 = 0 OR t.attempt = $4)`
+
+// of puts a table's alias before each of some columns.
+func of(table, columns string) string {
+	names := strings.Split(columns, ",")
+	for i, name := range names {
+		names[i] = table + "." + strings.TrimSpace(name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // Outputs returns what an attempt of a task published, by key.

@@ -499,3 +499,40 @@ func contexts(w world) {
 	_, ok, err := w.db.Setting(w.ctx, "k")
 	w.same("Setting afterwards", []any{ok, err}, []any{false, nil})
 }
+
+// present compares the one question with the several that it stands for.
+func present(w world) {
+	wf, _ := w.workflow("w", 1)
+	r := w.run(wf, "r", 1)
+	s := w.step(&r, flow.Running, task("a", 0, flow.Running, 2), task("b", 1, flow.Waiting, 0))
+	s.Past = []flow.Attempt{{Task: "a", N: 1, State: flow.Failed}}
+	s.Outputs = []flow.Output{
+		{Task: "a", Attempt: 1, Key: "old", Value: json.RawMessage("1")}, {Task: "a", Attempt: 2, Key: "x", Value: json.RawMessage("2")},
+		{Task: "a", Attempt: 2, Key: "y", Value: json.RawMessage(`"z"`)},
+	}
+	w.save(s)
+	for _, tt := range []struct {
+		task    flow.TaskID
+		attempt int
+		outputs map[string]json.RawMessage
+	}{
+		{"a", 0, map[string]json.RawMessage{"x": json.RawMessage("2"), "y": json.RawMessage(`"z"`)}},
+		{"a", 2, map[string]json.RawMessage{"x": json.RawMessage("2"), "y": json.RawMessage(`"z"`)}},
+		{"b", 0, nil},
+	} {
+		run, k, outputs, err := w.db.Present(w.ctx, wf.ID, r.ID, tt.task, tt.attempt)
+		w.ok("Present", err)
+		want, err := w.db.Instance(w.ctx, r.ID, tt.task, tt.attempt)
+		w.ok("Instance", err)
+		w.same(fmt.Sprintf("Present(%s, %d)", tt.task, tt.attempt), []any{run, k, outputs}, []any{s.Run, want, tt.outputs})
+	}
+	for _, tt := range []struct {
+		wf      flow.WorkflowID
+		run     flow.RunID
+		task    flow.TaskID
+		attempt int
+	}{{"other", "r", "a", 0}, {"w", "none", "a", 0}, {"w", "r", "none", 0}, {"w", "r", "a", 1}, {"w", "r", "a", 3}} {
+		_, _, _, err := w.db.Present(w.ctx, tt.wf, tt.run, tt.task, tt.attempt)
+		w.kind(fmt.Sprintf("Present%v", tt), err, flow.NotFound)
+	}
+}

@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"any text is kept", dirtyText},
 		{"instances", instances},
 		{"outputs", outputs},
+		{"a task in one question", present},
 		{"journal", journal},
 		{"deleting a workflow", deleteWorkflow},
 		{"retention", retention},
