@@ -272,12 +272,16 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 	switch {
 	case wish != nil:
 		c.gate.Enter(cand)
-		r.first, r.opening = engine.Tick{}, []message{*wish}
+		r.first = engine.Tick{}
+		if c.gate.Held(row.Workflow) && !row.Held && er.Refuse(wish.ev) == nil { // before what it reopens begins
+			r.opening = []message{c.holding(row.Workflow)}
+		}
+		r.opening = append(r.opening, *wish)
 	case er.Begun() || row.State == flow.Stopping:
 		c.gate.Enter(cand)
 		r.first = engine.Tick{}
 		if c.gate.Held(row.Workflow) && !row.Held { // before the first task of this life begins
-			r.opening = []message{{ev: engine.Event{At: time.Now(), What: engine.Hold{By: c.holder(row.Workflow)}}}}
+			r.opening = []message{c.holding(row.Workflow)}
 		}
 	case c.gate.Ask(cand):
 		r.first = engine.Begin{}

@@ -169,6 +169,11 @@ func (c *Conductor) holder(wf flow.WorkflowID) string {
 	return c.pauses[""]
 }
 
+// holding is the message that makes a run heed a pause; c.mu is held.
+func (c *Conductor) holding(wf flow.WorkflowID) message {
+	return message{ev: engine.Event{At: time.Now(), What: engine.Hold{By: c.holder(wf)}}}
+}
+
 func (c *Conductor) paused(wf flow.WorkflowID) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -240,3 +240,30 @@ func TestBackfillBeginsEachSlotOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestClearWhilePausedBeginsNothing clears a run that has ended while all is
+// paused.
+func TestClearWhilePausedBeginsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a fail-first 1s", "b ok 1s after=a"), 0, conductor.Settings{})
+		defer d.close()
+		d.start("r")
+		d.want(d.settle("r"), "failed: a=failed#1 b=blocked#0")
+		if err := d.c.Pause(t.Context(), "", "ann"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.c.Clear(t.Context(), "r", engine.Clear{Failed: true}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		d.want(d.describe("r"), "running: a=waiting#2 b=waiting#0")
+		if n := len(d.world.started); n != 1 {
+			t.Errorf("%d attempts have begun, want the one before the pause", n)
+		}
+		if err := d.c.Unpause(t.Context(), "", "ann"); err != nil {
+			t.Fatal(err)
+		}
+		d.want(d.settle("r"), "succeeded: a=succeeded#2 b=succeeded#1")
+	})
+}

@@ -76,7 +76,7 @@ func (r *run) loop(ctx context.Context) {
 		if wake := r.eng.Wake(); wake.IsZero() {
 			timer.Stop()
 		} else {
-			timer.Reset(time.Until(wake))
+			timer.Reset(min(time.Until(wake), longest))
 		}
 		select {
 		case <-ctx.Done():
@@ -101,7 +101,7 @@ func (r *run) pause() (engine.Event, bool) {
 	case held == row.Held:
 		return engine.Event{}, false
 	case held:
-		return engine.Event{At: time.Now(), What: engine.Hold{By: r.c.holder(r.wf)}}, true
+		return r.c.holding(r.wf).ev, true
 	}
 	return engine.Event{At: time.Now(), What: engine.Release{By: r.c.lastRelease}}, true
 }

@@ -306,3 +306,28 @@ func TestARestoredRunDecidesTheSame(t *testing.T) {
 		}
 	}
 }
+
+// TestTheMonotonicClockDecidesNothing checks that nothing of a reading that
+// no restart survives is kept.
+func TestTheMonotonicClockDecidesNothing(t *testing.T) {
+	g := flow.Graph{Nodes: []flow.Node{{ID: "a", Retries: 1, Delay: time.Minute}}}
+	r := New(flow.Run{ID: "r", State: flow.Starting}, &g, Options{})
+	now := time.Now()
+	for _, ev := range []Event{
+		{At: now, What: Begin{}},
+		{At: now, Task: "a", What: Started{Attempt: 1}},
+		{At: now.Add(2), Task: "a", What: Ended{Attempt: 1, Outcome: flow.Outcome{Verdict: flow.Failure, Ended: now.Add(1)}}},
+	} {
+		if _, _, err := r.Apply(ev); err != nil {
+			t.Fatal(err)
+		}
+	}
+	task, _ := r.Task("a")
+	for name, at := range map[string]time.Time{
+		"Started": task.Started, "Ended": task.Ended, "Due": task.Due, "Modified": r.Row().Modified, "Wake": r.Wake(),
+	} {
+		if at.IsZero() || at != at.Round(0) {
+			t.Errorf("%s: got %s, want a time without a monotonic reading", name, at)
+		}
+	}
+}

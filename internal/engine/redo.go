@@ -16,6 +16,16 @@ func reopens(w What) bool {
 	return false
 }
 
+// pauses reports whether an event holds or releases a run. One that has ended
+// can be held too, so that nothing begins when it is reopened.
+func pauses(w What) bool {
+	switch w.(type) {
+	case Hold, Release:
+		return true
+	}
+	return false
+}
+
 // Refuse says why a person's wish cannot be met as the run stands: a
 // flow.Conflict, or a flow.NotFound for a task that the run has not. Events
 // that are not wishes are never refused.

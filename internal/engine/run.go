@@ -162,9 +162,12 @@ func (r *Run) Open() iter.Seq[flow.Task] {
 // attempt that is no longer current), came after the end, or is one that
 // [Run.Refuse] refuses.
 func (r *Run) Apply(ev Event) (Step, bool, error) {
-	if r.Refuse(ev) != nil || r.Final() && !reopens(ev.What) {
+	if r.Refuse(ev) != nil || r.Final() && !reopens(ev.What) && !pauses(ev.What) {
 		return Step{}, false, nil
 	}
+	// A reading of the monotonic clock does not survive a restart, and neither
+	// may what it decides.
+	ev.At = ev.At.Round(0)
 	before := r.row
 	r.rewind(ev.At)
 	switch what := ev.What.(type) {
@@ -197,7 +200,7 @@ func (r *Run) Apply(ev Event) (Step, bool, error) {
 	default:
 		return Step{}, false, fmt.Errorf("engine: unknown event %T", ev.What)
 	}
-	if r.begun {
+	if r.begun && !r.Final() {
 		r.expire(ev.At)
 		r.advance(ev.At)
 		r.conclude(ev.At)
@@ -283,6 +286,7 @@ func (r *Run) ended(id flow.TaskID, e Ended, now time.Time) {
 		return
 	}
 	t := &r.tasks[i]
+	e.Ended, e.Until = e.Ended.Round(0), e.Until.Round(0)
 	t.Handle = ""
 	r.setDue(i, time.Time{})
 	verdict, reason := e.Verdict, e.Reason
