@@ -40,9 +40,10 @@ clients: build $(VENV)/ready ## drive a real server with boto3 and the AWS CLI
 bench: build ## measure the binary; each number beside its control
 	$(GO) run ./bench
 
-campaign: ## kill the server, and cut the power, many more times than the tests do
+campaign: ## kill the server, cut the power and simulate worlds, many more than the tests do
 	FAIRLEAD_KILLS=1000 $(GO) test ./cmd/fairlead -run 'TestKill' -count 1 -timeout 60m -v
 	FAIRLEAD_CUTS=2000 $(GO) test ./internal/store -run 'TestPowerCuts' -count 1 -timeout 60m -v
+	FAIRLEAD_SEEDS=1000000 $(GO) test ./internal/sim -run 'TestSeeds' -count 1 -timeout 24h -v
 
 fuzz: ## fuzz every parser for a minute each
 	@for pkg in $$($(GO) list ./...); do \

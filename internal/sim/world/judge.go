@@ -1,0 +1,554 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fairlead/internal/conductor"
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+	"fairlead/internal/lang"
+)
+
+// A judge knows what was promised, from what was acknowledged and from rules
+// of its own, and looks at each write.
+type judge struct {
+	report Report
+	// replays are the runs as their journals tell them.
+	replays map[flow.RunID]*engine.Run
+	// saved is the last revision of each run that a save acknowledged.
+	saved  map[flow.RunID]int64
+	ends   map[string]int // recorded ends by attempt
+	starts map[flow.RunID]flow.Run
+	tokens map[string]flow.RunID
+	stops  map[flow.RunID]bool
+	slots  map[string]bool
+	// wishes are acknowledged clears and marks, by who asked.
+	wishes map[string]flow.RunID
+	// reopened are runs that went on after their end.
+	reopened map[flow.RunID]bool
+	paused   map[flow.WorkflowID]bool // acknowledged
+	// back is how far the wall clock has ever gone back.
+	back time.Duration
+}
+
+func (j *judge) init() {
+	j.replays, j.saved, j.ends = map[flow.RunID]*engine.Run{}, map[flow.RunID]int64{}, map[string]int{}
+	j.starts, j.tokens, j.stops = map[flow.RunID]flow.Run{}, map[string]flow.RunID{}, map[flow.RunID]bool{}
+	j.slots, j.wishes, j.reopened, j.paused = map[string]bool{}, map[string]flow.RunID{}, map[flow.RunID]bool{}, map[flow.WorkflowID]bool{}
+}
+
+func (j *judge) jumped(by time.Duration) {
+	if by < 0 {
+		j.back -= by
+	}
+}
+
+// inserted is told a run as it is first saved.
+func (w *World) inserted(r flow.Run) {
+	j := &w.judge
+	j.report.Runs++
+	g := w.rows.graphs[r.Graph]
+	j.replays[r.ID] = engine.New(r, &g, engine.Options{MaxDuration: w.set.MaxRunDuration, Strict: w.set.Strict})
+	w.say("run %s of %s %s is saved", r.ID, r.Workflow, r.Version)
+}
+
+// saved is told steps as they become durable: it replays them and looks at
+// what no step may do.
+func (w *World) saved(s *server, steps []engine.Step) {
+	j := &w.judge
+	for _, step := range steps {
+		j.report.Saves++
+		id := step.Run.ID
+		w.say("server %d: run %s rev %d %s %s %s: %s%s", s.n, id, step.Run.Rev, step.Entry.What, step.Entry.Task, clip(step.Entry.Detail), step.Run.State, tasksText(step.Tasks))
+		if step.Entry.What == "buried" {
+			w.violate("run %s was buried: %s", id, step.Run.Reason)
+		}
+		e := step.Entry
+		e.At = micro(e.At)
+		ev, err := engine.EventOf(e)
+		if err != nil {
+			w.violate("the journal cannot be read: %v", err)
+		}
+		r := j.replays[id]
+		before := r.Tasks()
+		if end, ok := ev.What.(engine.Ended); ok && end.Verdict != flow.Rest {
+			w.recordedOnce(id, ev, before)
+		}
+		wasBegun := !r.Row().Started.IsZero()
+		replayed, changed, err := r.Apply(ev)
+		if err != nil || !changed {
+			w.violate("replaying revision %d of run %s: changed %v, %v", step.Run.Rev, id, changed, err)
+		}
+		if !sameRun(replayed.Run, step.Run) {
+			w.violate("replaying revision %d of run %s gives %+v, saved was %+v", step.Run.Rev, id, trimRun(replayed.Run), trimRun(step.Run))
+		}
+		if !sameTasks(replayed.Tasks, step.Tasks) {
+			w.violate("replaying revision %d of run %s gives%s, saved was%s", step.Run.Rev, id, whole(replayed.Tasks), whole(step.Tasks))
+		}
+		if step.Reopens {
+			j.reopened[id] = true
+			delete(j.stops, id)
+		}
+		w.legal(id, ev, before, r)
+		if !wasBegun && !step.Run.Started.IsZero() {
+			w.admitted(step.Run)
+		}
+	}
+}
+
+// clip bounds a line.
+func clip(text []byte) []byte { return text[:min(len(text), 120)] }
+
+// recordedOnce checks that no attempt ends twice.
+func (w *World) recordedOnce(id flow.RunID, ev engine.Event, before []flow.Task) {
+	i := slices.IndexFunc(before, func(t flow.Task) bool { return t.ID == ev.Task })
+	if i < 0 || !before[i].State.Live() {
+		w.violate("run %s: the end of %s is recorded, which is not under way", id, ev.Task)
+	}
+	k := fmt.Sprintf("%s/%s#%d", id, ev.Task, ev.What.(engine.Ended).Attempt)
+	if w.judge.ends[k]++; w.judge.ends[k] > 1 {
+		w.violate("the end of %s is recorded %d times", k, w.judge.ends[k])
+	}
+}
+
+// sameRun compares rows as the store keeps them.
+func sameRun(a, b flow.Run) bool {
+	return a.ID == b.ID && a.State == b.State && a.Rev == b.Rev && a.Reason == b.Reason && a.Cause == b.Cause && a.Held == b.Held &&
+		same(a.Started, b.Started) && same(a.Ended, b.Ended) && same(a.Modified, b.Modified)
+}
+
+func same(a, b time.Time) bool { return a.UnixMicro() == b.UnixMicro() }
+
+// sameTasks compares rows as the store keeps them, in whatever order.
+func sameTasks(a, b []flow.Task) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		j := i
+		if a[i].Index != b[j].Index {
+			j = slices.IndexFunc(b, func(t flow.Task) bool { return t.Index == a[i].Index })
+		}
+		if j < 0 || !sameTask(&a[i], &b[j]) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameTask(a, b *flow.Task) bool {
+	return a.ID == b.ID && a.Kind == b.Kind && a.State == b.State && a.Attempt == b.Attempt && a.Base == b.Base && a.Pokes == b.Pokes &&
+		a.Handle == b.Handle && a.Reason == b.Reason && a.Cause == b.Cause && string(a.Mark) == string(b.Mark) &&
+		same(a.Due, b.Due) && same(a.Since, b.Since) && same(a.Started, b.Started) && same(a.Ended, b.Ended) && same(a.Modified, b.Modified)
+}
+
+// whole is all of some rows.
+func whole(tasks []flow.Task) string {
+	text := ""
+	for _, t := range tasks {
+		text += fmt.Sprintf("\n  %+v", trimTask(t))
+	}
+	return text
+}
+
+// tasksText is rows for a person to read, in the order of the graph.
+func tasksText(tasks []flow.Task) string {
+	tasks = slices.Clone(tasks)
+	slices.SortFunc(tasks, func(a, b flow.Task) int { return a.Index - b.Index })
+	b := make([]byte, 0, 256)
+	for i := range tasks {
+		t := &tasks[i]
+		b = append(append(append(append(b, ' '), t.ID...), '='), t.State...)
+		if t.Attempt > 0 {
+			b = strconv.AppendInt(append(b, '#'), int64(t.Attempt), 10)
+		}
+		if t.Pokes > 0 {
+			b = strconv.AppendInt(append(b, '.'), int64(t.Pokes), 10)
+		}
+		if !t.Due.IsZero() {
+			b = t.Due.UTC().AppendFormat(append(b, '@'), "15:04:05.000000")
+		}
+	}
+	return string(b)
+}
+
+// legal checks what no step may do.
+func (w *World) legal(id flow.RunID, ev engine.Event, before []flow.Task, r *engine.Run) {
+	wished := false // a person's wish, or an end that a person has decided
+	switch ev.What.(type) {
+	case engine.Clear, engine.Mark:
+		wished = true
+	case engine.Ended:
+		i := slices.IndexFunc(before, func(t flow.Task) bool { return t.ID == ev.Task })
+		wished = i >= 0 && before[i].Cause != "" && before[i].Cause != flow.ByStop && before[i].Cause != flow.ByTimeout
+	}
+	paused := w.judge.paused[""] || w.judge.paused[r.Row().Workflow]
+	g := w.rows.graphs[r.Row().Graph]
+	live := 0
+	for i, t := range r.Tasks() {
+		if len(before) > 0 {
+			if was := before[i]; was.State.Final() && was.State != t.State && !wished {
+				w.violate("run %s: %s leaves its final state %s for %s", id, t.ID, was.State, t.State)
+			} else if t.Attempt < was.Attempt || t.Attempt > was.Attempt+1 {
+				w.violate("run %s: %s goes from attempt %d to %d", id, t.ID, was.Attempt, t.Attempt)
+			}
+		}
+		if paused && t.State == flow.Starting && (len(before) == 0 || before[i].State != t.State) {
+			w.violate("run %s: %s is started while the workflow is paused", id, t.ID)
+		}
+		if i < len(g.Nodes) && t.Attempt-t.Base > g.Nodes[i].Retries+1 {
+			w.violate("run %s: %s is at attempt %d with %d retries", id, t.ID, t.Attempt, g.Nodes[i].Retries)
+		}
+		if t.State.Live() {
+			live++
+		}
+		if r.Final() && !t.State.Final() && !strings.HasPrefix(r.Row().Reason, "deadlock") {
+			w.violate("run %s has ended and %s is %s", id, t.ID, t.State)
+		}
+	}
+	if g.MaxActive > 0 && live > g.MaxActive {
+		w.violate("run %s: %d tasks hold a slot, at most %d may", id, live, g.MaxActive)
+	}
+}
+
+// admitted checks the limits when a run has begun.
+func (w *World) admitted(r flow.Run) {
+	all, ofWorkflow := 0, 0
+	for _, other := range w.rows.runs {
+		if o := other.row; !o.State.Final() && !o.Started.IsZero() && !w.judge.reopened[o.ID] {
+			all++
+			if o.Workflow == r.Workflow {
+				ofWorkflow++
+			}
+		}
+	}
+	if w.set.MaxRunning > 0 && all > w.set.MaxRunning {
+		w.violate("run %s begins: %d are under way, at most %d may be", r.ID, all, w.set.MaxRunning)
+	}
+	if v, err := w.rows.Version(r.Workflow, r.Version); err == nil && v.MaxRuns > 0 && ofWorkflow > v.MaxRuns {
+		w.violate("run %s begins: %d of %s are under way, at most %d may be", r.ID, ofWorkflow, r.Workflow, v.MaxRuns)
+	}
+}
+
+// acknowledged is told steps that a save has answered for.
+func (w *World) acknowledged(steps []engine.Step) {
+	for _, s := range steps {
+		w.judge.saved[s.Run.ID] = max(w.judge.saved[s.Run.ID], s.Run.Rev)
+	}
+	w.durable(steps[len(steps)-1].Run.ID)
+}
+
+// durable checks that what was acknowledged is there.
+func (w *World) durable(id flow.RunID) {
+	r := w.rows.runs[id]
+	if r == nil {
+		return
+	}
+	if want := w.judge.saved[id]; r.row.Rev < want {
+		w.violate("run %s is at revision %d, and %d was acknowledged", id, r.row.Rev, want)
+	}
+}
+
+// told is the conductor's word that a step is saved.
+func (w *World) told(s *server, step engine.Step) {
+	if s.dead {
+		return
+	}
+	if r := w.rows.runs[step.Run.ID]; r != nil && r.row.Rev < step.Run.Rev {
+		w.violate("run %s: a step is told before it is saved", step.Run.ID)
+	}
+}
+
+// task returns a task's durable row.
+func (w *World) task(a lang.Attempt) (flow.Task, bool) {
+	if r := w.rows.runs[a.Run.ID]; r != nil && a.Task.Index < len(r.tasks) {
+		return r.tasks[a.Task.Index], true
+	}
+	return flow.Task{}, false
+}
+
+// performed checks that nothing is done about what is not saved.
+func (w *World) performed(a lang.Attempt) {
+	t, ok := w.task(a)
+	if !ok || t.Attempt < a.Task.Attempt {
+		w.violate("attempt %s is performed and not saved: the task is %s#%d", key(a), t.State, t.Attempt)
+	}
+}
+
+// begun checks that a process begins for an attempt that is under way.
+func (w *World) begun(id string, a lang.Attempt) {
+	if t, ok := w.task(a); !ok || t.Attempt != a.Task.Attempt || !t.State.Live() {
+		w.violate("attempt %s begins, and the task is %s#%d", id, t.State, t.Attempt)
+	}
+}
+
+// forgotten checks that an attempt that is let go has been recorded.
+func (w *World) forgotten(a lang.Attempt) {
+	if t, ok := w.task(a); ok && t.Attempt == a.Task.Attempt && t.Pokes == a.Task.Pokes && t.State.Live() {
+		w.violate("attempt %s is let go and its end is not saved: the task is %s", key(a), t.State)
+	}
+}
+
+// startAcknowledged is told what a client was told.
+func (j *judge) startAcknowledged(w *World, tok flow.Token, r flow.Run) {
+	if old, ok := j.tokens[tok.Key]; ok && tok.Key != "" && old != r.ID {
+		w.violate("one token made %s and %s", old, r.ID)
+	}
+	j.tokens[tok.Key] = r.ID
+	j.starts[r.ID] = r
+	if w.rows.runs[r.ID] == nil && !w.doomed[r.Workflow] {
+		w.violate("the start of run %s was acknowledged and is not saved", r.ID)
+	}
+}
+
+func (j *judge) stopAcknowledged(w *World, r flow.Run) {
+	if !r.State.Final() && r.State != flow.Stopping {
+		w.violate("the stop of run %s was acknowledged, and it is %s", r.ID, r.State)
+	}
+	if r.State == flow.Stopping && r.Cause == flow.ByStop {
+		j.stops[r.ID] = true
+	}
+}
+
+// wishAcknowledged notes that a wish was granted. One that changed nothing,
+// such as clearing a task that waits, leaves no entry.
+func (j *judge) wishAcknowledged(w *World, id flow.RunID, by string) {
+	if r := w.rows.runs[id]; r != nil && r.journaled(by) {
+		j.wishes[by] = id
+	}
+}
+
+func (r *run) journaled(by string) bool {
+	return slices.ContainsFunc(r.journal, func(e flow.Entry) bool { return strings.Contains(string(e.Detail), `"By":"`+by+`"`) })
+}
+
+// once checks that a slot has one run.
+func (w *World) once(r flow.Run) {
+	k := fmt.Sprintf("%s %d", r.Workflow, r.Logical.UnixMicro())
+	if w.judge.slots[k] {
+		w.violate("%s has two runs for %s", r.Workflow, r.Logical)
+	}
+	w.judge.slots[k] = true
+}
+
+func (w *World) scheduleOf(wf flow.WorkflowID) schedule {
+	if row := w.rows.workflows[wf]; row != nil && row.schedule != nil {
+		return *row.schedule
+	}
+	return schedule{}
+}
+
+// scheduled checks the first fire of a version.
+func (w *World) scheduled(wf flow.WorkflowID, id flow.VersionID, next, asked time.Time) {
+	w.say("schedule of %s %s: next %s", wf, id, next.UTC().Format(time.RFC3339))
+	v, err := w.rows.Version(wf, id)
+	if err != nil || v.Schedule == nil || next.IsZero() {
+		return
+	}
+	// It is the first after the moment that the conductor took for now, which
+	// was before it asked.
+	if slot, err := conductor.NextFire(v.Schedule, next.Add(-time.Microsecond)); err != nil || !slot.Equal(next) {
+		w.violate("%s is set to fire at %s, which is no slot of %q", wf, next, v.Schedule.Expr)
+	}
+	if last, err := conductor.NextFire(v.Schedule, asked); err == nil && !last.IsZero() && next.After(last) {
+		w.violate("%s is set to fire at %s first; %s is sooner", wf, next, last)
+	}
+}
+
+// fired checks that slots are neither fired twice nor passed over.
+func (w *World) fired(wf flow.WorkflowID, was schedule, next time.Time, r *flow.Run, fired bool, asked time.Time) {
+	w.say("schedule of %s: from %s to %s, run %v, fired %v", wf, was.next.Format(time.RFC3339), next.UTC().Format(time.RFC3339), r != nil, fired)
+	if !fired {
+		return
+	}
+	w.judge.report.Fires++
+	if r != nil {
+		w.inserted(trimRun(*r))
+		w.once(*r)
+	}
+	v, err := w.rows.Version(wf, was.version)
+	if err != nil || v.Schedule == nil {
+		return
+	}
+	// Of the slots that are passed over, each but the last was followed by
+	// another in the past; the last fires unless it is too late or the
+	// workflow is full.
+	slot := was.next
+	for n := 0; n < 10_000; n++ {
+		after, err := conductor.NextFire(v.Schedule, slot)
+		if err != nil {
+			w.violate("%s: %v", wf, err)
+		}
+		if after.Equal(next) || after.IsZero() {
+			break
+		}
+		if after.After(asked) || !next.IsZero() && after.After(next) {
+			w.violate("%s goes from %s to %s and passes over %s, which is not past", wf, was.next, next, after)
+		}
+		slot = after
+	}
+	if r != nil && !r.Logical.Equal(slot) {
+		w.violate("%s fires for %s, the last slot was %s", wf, r.Logical, slot)
+	}
+	if r == nil && asked.Sub(slot) <= w.set.Grace && w.set.MaxWorkflow == 0 && w.clients.pauses == 0 {
+		w.violate("%s does not fire at %s, %s ago", wf, slot, asked.Sub(slot))
+	}
+}
+
+// watch looks now and then whether anything is stuck.
+func (w *World) watch(ctx context.Context) {
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-time.After(2 * time.Minute):
+		}
+		w.look()
+	}
+}
+
+// idle is how long a server without trouble may take to see to something.
+const idle = 3 * time.Minute
+
+// look checks that everything open has somebody who sees to it.
+func (w *World) look() {
+	s, c := w.server, w.c
+	if s == nil || s.broken != nil || w.owing > 0 || time.Since(w.trouble) < idle || time.Since(w.up) < idle {
+		return
+	}
+	now := time.Now()
+	active := c.Active("")
+	inside := 0
+	for _, r := range w.rows.Unfinished() {
+		if !r.Started.IsZero() {
+			inside++
+		}
+	}
+	for _, r := range w.rows.Unfinished() {
+		if now.Sub(r.Created) > idle && !slices.Contains(active, r.ID) {
+			w.violate("run %s is %s and nobody sees to it", r.ID, r.State)
+		}
+		w.waits(r, inside, now)
+	}
+	for _, f := range w.rows.DueSchedules(now.Add(-idle), 10) {
+		w.violate("%s was due at %s and has not fired", f.Workflow, f.At)
+	}
+	for _, v := range w.rows.Unscheduled() {
+		if now.Sub(v.Created) > 5*idle { // the server looks for such every ten minutes
+			w.violate("%s of %s has no schedule yet", v.ID, v.Workflow)
+		}
+	}
+}
+
+// waits checks that an open run can name what it waits for.
+func (w *World) waits(r flow.Run, inside int, now time.Time) {
+	if now.Sub(r.Modified) < idle || r.Modified.After(now) {
+		return
+	}
+	if r.Started.IsZero() && r.State != flow.Stopping {
+		v, err := w.rows.Version(r.Workflow, r.Version)
+		if w.set.MaxRunning == 0 && err == nil && v.MaxRuns == 0 && len(w.rows.pauses) == 0 {
+			w.violate("run %s is %s, and there is no limit that holds it", r.ID, r.State)
+		}
+		return
+	}
+	if r.Held {
+		if len(w.rows.pauses) == 0 {
+			w.violate("run %s is held, and nothing is paused", r.ID)
+		}
+		return
+	}
+	g := w.rows.graphs[r.Graph]
+	live, waiting := 0, ""
+	for _, t := range w.rows.runs[r.ID].tasks {
+		switch {
+		case t.State.Live():
+			live++
+		case t.State == flow.Retrying || t.State == flow.Resting:
+			if late := now.Sub(t.Due); late > idle {
+				w.violate("run %s: %s is %s and due %s ago", r.ID, t.ID, t.State, late)
+			}
+			waiting = "due"
+		}
+		if t.State == flow.Running && !t.Due.IsZero() && now.Sub(t.Due) > idle {
+			w.violate("run %s: %s should have been ended %s ago", r.ID, t.ID, now.Sub(t.Due))
+		}
+	}
+	if live == 0 && waiting == "" {
+		w.violate("run %s is %s and waits for nothing", r.ID, r.State)
+	}
+	if g.MaxActive == 0 || live < g.MaxActive {
+		for _, t := range w.rows.runs[r.ID].tasks {
+			if t.State == flow.Ready {
+				w.violate("run %s: %s is ready and has no slot, with %d of %d taken", r.ID, t.ID, live, g.MaxActive)
+			}
+		}
+	}
+}
+
+// finish checks what must hold when all is over.
+func (w *World) finish() {
+	j := &w.judge
+	for _, id := range sorted(j.starts) {
+		if w.rows.runs[id] == nil && !w.doomed[j.starts[id].Workflow] {
+			w.violate("run %s was acknowledged and is lost", id)
+		}
+	}
+	made := map[string]flow.RunID{}
+	for _, id := range sorted(w.rows.runs) {
+		r := w.rows.runs[id]
+		w.durable(id)
+		if !r.row.State.Final() {
+			w.violate("run %s is %s at the end", id, r.row.State)
+		}
+		if j.stops[id] && r.row.State != flow.Canceled {
+			w.violate("run %s was stopped and ended %s", id, r.row.State)
+		}
+		if tok := string(r.row.Params); tok != "" && tok != `""` {
+			if other, ok := made[tok]; ok {
+				w.violate("token %s made %s and %s", tok, other, id)
+			}
+			made[tok] = id
+		}
+		if w.doomed[r.row.Workflow] {
+			continue // partly purged, perhaps
+		}
+		w.replay(r)
+	}
+	for _, by := range sorted(j.wishes) {
+		if r := w.rows.runs[j.wishes[by]]; r != nil && !w.doomed[r.row.Workflow] && !r.journaled(by) {
+			w.violate("%s for run %s was acknowledged and is lost", by, j.wishes[by])
+		}
+	}
+}
+
+// replay feeds a journal to a fresh run, which must come to the saved rows.
+func (w *World) replay(r *run) {
+	g := w.rows.graphs[r.row.Graph]
+	fresh := r.row
+	fresh.Held = false
+	fresh.State, fresh.Rev, fresh.Reason, fresh.Cause, fresh.Started, fresh.Ended, fresh.Modified = flow.Starting, 0, "", "", time.Time{}, time.Time{}, fresh.Created
+	er := engine.New(fresh, &g, engine.Options{MaxDuration: w.set.MaxRunDuration, Strict: w.set.Strict})
+	for i, e := range r.journal {
+		if e.Seq != int64(i)+1 {
+			w.violate("run %s: entry %d of the journal has number %d", r.row.ID, i+1, e.Seq)
+		}
+		ev, err := engine.EventOf(e)
+		if err != nil {
+			w.violate("%v", err)
+		}
+		if _, _, err := er.Apply(ev); err != nil {
+			w.violate("%v", err)
+		}
+	}
+	if !sameTasks(er.Tasks(), r.tasks) {
+		w.violate("the journal of run %s gives%s; the rows are%s", r.row.ID, whole(er.Tasks()), whole(r.tasks))
+	}
+	if !sameRun(er.Row(), r.row) {
+		w.violate("the journal of run %s gives %+v; the row is %+v", r.row.ID, trimRun(er.Row()), r.row)
+	}
+}

@@ -1,0 +1,302 @@
+package world
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"fairlead/internal/flow"
+	"fairlead/internal/lang"
+)
+
+// errDetach is the cause of a context that ends because the server does.
+var errDetach = errors.New("the server goes, attempts stay")
+
+// A process is an attempt in the outside world. It belongs to no server: it
+// goes on while there is none, and its end waits to be found.
+type process struct {
+	id        string
+	task      string // run and task, without the attempt
+	done      chan struct{}
+	kill      chan struct{} // holds the request to end, if there is one
+	out       flow.Outcome
+	over      bool
+	forgotten bool
+	refusals  int // how often we failed to end it
+	watchers  int // Performs under way, of the present server
+	server    int // the present server
+}
+
+// performer carries out attempts as one server sees it.
+type performer struct{ s *server }
+
+func key(a lang.Attempt) string {
+	return fmt.Sprintf("%s/%s#%d", a.Run.ID, a.Task.ID, a.Task.Attempt)
+}
+
+// sensor reports whether a task is looked at by the server rather than run.
+func sensor(n *flow.Node) bool { return n.Kind == "sensor" }
+
+func (p performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
+	w := p.s.w
+	if w.chance(0.3) {
+		w.pause(w.between(0, 20*time.Millisecond))
+	}
+	if p.s.dead {
+		return flow.Outcome{}, errDead
+	}
+	if context.Cause(ctx) == errDetach {
+		return flow.Outcome{}, errDetach
+	}
+	w.performed(a)
+	if sensor(a.Node) {
+		return p.look(ctx, a, tell)
+	}
+	return p.run(ctx, a, tell)
+}
+
+func (p performer) run(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
+	w := p.s.w
+	id := key(a)
+	pr := w.processes[id]
+	if err := p.trouble(ctx, pr); err != nil {
+		return flow.Outcome{}, err
+	}
+	if pr == nil || w.broke("start twice") && !pr.over && pr.server != p.s.n {
+		if ctx.Err() != nil {
+			return flow.Outcome{Verdict: flow.Failure, Reason: "never began"}, nil
+		}
+		pr = w.begin(id, a)
+	}
+	if pr.forgotten {
+		w.violate("attempt %s is performed again after it was let go", id)
+	}
+	if pr.server != p.s.n {
+		pr.server, pr.watchers = p.s.n, 0
+	}
+	pr.watchers++
+	defer func() {
+		if pr.server == p.s.n {
+			pr.watchers--
+		}
+	}()
+	if pr.watchers > 1 {
+		w.violate("attempt %s is performed %d times at once", id, pr.watchers)
+	}
+	if ctx.Err() == nil {
+		if err := p.report(a, tell, id); err != nil {
+			return flow.Outcome{}, err
+		}
+	}
+	select {
+	case <-pr.done:
+	case <-p.s.gone:
+		return flow.Outcome{}, errDead
+	case <-ctx.Done():
+		if context.Cause(ctx) == errDetach {
+			return flow.Outcome{}, errDetach
+		}
+		if p.s.dead {
+			return flow.Outcome{}, errDead
+		}
+		w.say("%s: told to end", id)
+		select {
+		case pr.kill <- struct{}{}:
+		default:
+		}
+		if w.broke("deaf driver") && w.chance(0.2) {
+			return flow.Outcome{Verdict: flow.Failure, Reason: "ended, it says"}, nil
+		}
+		select {
+		case <-pr.done:
+		case <-p.s.gone:
+			return flow.Outcome{}, errDead
+		}
+	}
+	return pr.out, nil
+}
+
+// trouble is how we fail, rather than the attempt.
+func (p performer) trouble(ctx context.Context, pr *process) error {
+	w := p.s.w
+	if !w.fault(w.odds.trouble) {
+		return nil
+	}
+	if ctx.Err() != nil {
+		// A driver that cannot end what runs, however often it is asked, would
+		// be to blame for what it leaves behind.
+		if pr == nil || pr.refusals == 2 {
+			return nil
+		}
+		pr.refusals++
+	}
+	w.say("server %d: the driver fails", p.s.n)
+	if w.chance(0.1) {
+		panic("the driver panics")
+	}
+	return errors.New("the driver does not answer")
+}
+
+// report tells of the attempt's existence, more often and later than needed.
+func (p performer) report(a lang.Attempt, tell lang.Tell, id string) error {
+	w := p.s.w
+	for first := true; first || w.chance(0.1); first = false {
+		if err := tell.Started(id); err != nil {
+			return err
+		}
+	}
+	if w.chance(0.1) {
+		if err := tell.Mark(json.RawMessage(`{"job":"` + id + `"}`)); err != nil {
+			return err
+		}
+	}
+	if w.chance(0.03) {
+		w.later(w.between(0, 10*time.Minute), func() {
+			if !p.s.dead {
+				_ = tell.Started(id) // whatever comes of it: it is old news
+			}
+		})
+	}
+	return nil
+}
+
+// look is a sensor's: it has no process, and looking twice does no harm.
+func (p performer) look(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
+	w := p.s.w
+	if w.fault(w.odds.trouble) {
+		return flow.Outcome{}, errors.New("the service does not answer")
+	}
+	if ctx.Err() == nil {
+		if err := tell.Started(key(a)); err != nil {
+			return flow.Outcome{}, err
+		}
+	}
+	for ctx.Err() == nil {
+		n := w.between(0, 100)
+		switch {
+		case n < 30 || w.calm && n < 60:
+			return flow.Outcome{Verdict: flow.Success}, nil
+		case n < 35:
+			return flow.Outcome{Verdict: flow.Failure, Reason: "no"}, nil
+		case n < 38:
+			return flow.Outcome{Verdict: flow.Timeout, Reason: "too late"}, nil
+		case n < 41:
+			return flow.Outcome{Verdict: flow.Skip}, nil
+		case n < 75:
+			rest := flow.Outcome{Verdict: flow.Rest, Until: time.Now().Add(w.between(-time.Second, 2*time.Minute))}
+			if w.chance(0.3) {
+				rest.Mark = json.RawMessage(`{"seen":1}`)
+			}
+			return rest, nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-p.s.gone:
+			return flow.Outcome{}, errDead
+		case <-time.After(w.between(time.Millisecond, time.Minute)):
+		}
+	}
+	if context.Cause(ctx) == errDetach {
+		return flow.Outcome{}, errDetach
+	}
+	return flow.Outcome{Verdict: flow.Failure, Reason: "told to end"}, nil
+}
+
+func (p performer) Forget(a lang.Attempt) {
+	w := p.s.w
+	if p.s.dead {
+		return
+	}
+	w.forgotten(a)
+	if pr := w.processes[key(a)]; pr != nil && !sensor(a.Node) {
+		if !pr.over {
+			w.violate("attempt %s is let go while its process runs", pr.id)
+		}
+		pr.forgotten = true
+	}
+}
+
+// begin starts the process of an attempt.
+func (w *World) begin(id string, a lang.Attempt) *process {
+	w.begun(id, a)
+	pr := &process{
+		id: id, task: strings.SplitN(id, "#", 2)[0], done: make(chan struct{}), kill: make(chan struct{}, 1),
+	}
+	for _, other := range w.processes {
+		if other.task == pr.task && !other.over {
+			w.violate("attempt %s begins while %s runs", id, other.id)
+		}
+	}
+	w.processes[id] = pr
+	w.starts[id]++
+	if w.starts[id] > 1 {
+		w.violate("attempt %s has begun %d times", id, w.starts[id])
+	}
+	takes := w.between(0, 90*time.Second)
+	if w.chance(0.1) {
+		takes = w.between(0, time.Hour)
+	}
+	if w.chance(0.05) {
+		takes = 0
+	}
+	out := w.verdict(a)
+	hangs := w.chance(0.04)
+	w.say("%s: begins, will take %s and end with %s%s", id, takes, out.Verdict, map[bool]string{true: ", but hangs"}[hangs])
+	w.wg.Go(func() { w.live(pr, takes, hangs, out) })
+	return pr
+}
+
+// live is the life of a process.
+func (w *World) live(pr *process, takes time.Duration, hangs bool, out flow.Outcome) {
+	end := time.NewTimer(takes)
+	defer end.Stop()
+	due, calm := end.C, w.calmed
+	if hangs {
+		due = nil
+	} else {
+		calm = nil
+	}
+	select {
+	case <-due:
+	case <-calm:
+	case <-pr.kill:
+		w.pause(w.between(0, 10*time.Second))
+		if !w.chance(0.1) { // some end well when asked
+			out = flow.Outcome{Verdict: flow.Failure, Reason: "killed"}
+		}
+	case <-w.reboot:
+		out = flow.Outcome{Verdict: flow.Lost, Reason: "lost its worker"}
+	}
+	if w.chance(0.5) {
+		out.Ended = time.Now()
+	}
+	pr.out, pr.over = out, true
+	w.say("%s: is over: %s", pr.id, out.Verdict)
+	close(pr.done)
+	runtime.Gosched()
+}
+
+// verdict is how an attempt will end if nothing comes between.
+func (w *World) verdict(a lang.Attempt) flow.Outcome {
+	switch n := w.between(0, 100); {
+	case n < 20:
+		return flow.Outcome{Verdict: flow.Failure, Reason: "exit 1"}
+	case n < 23:
+		return flow.Outcome{Verdict: flow.Fatal, Reason: "do not try again"}
+	case n < 27:
+		return flow.Outcome{Verdict: flow.Skip}
+	case n < 30:
+		return flow.Outcome{Verdict: flow.Timeout, Reason: "over its time"}
+	case n < 34:
+		return flow.Outcome{Verdict: flow.Lost, Reason: "lost its worker"}
+	case n < 60:
+		return flow.Outcome{Verdict: flow.Success, Outputs: map[string]json.RawMessage{
+			"return_value": json.RawMessage(fmt.Sprint(a.Task.Attempt)), "other": json.RawMessage(`[1]`),
+		}}
+	}
+	return flow.Outcome{Verdict: flow.Success}
+}
