@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"fairlead/internal/flow"
@@ -24,17 +23,17 @@ func (a *app) retain(ctx context.Context) {
 		case <-timer.C:
 		}
 		const few = 20
-		gone, err := a.db.DeleteRuns(ctx, time.Now().Add(-a.opt.retention), few)
-		for _, r := range gone {
-			if err := a.dropLogs(ctx, r); err != nil && ctx.Err() == nil {
+		groups := map[flow.VersionID]string{}
+		gone, err := a.db.DeleteRuns(ctx, time.Now().Add(-a.opt.retention), few, func(r flow.Run) {
+			if err := a.dropLogs(ctx, r, groups); err != nil && ctx.Err() == nil {
 				a.opt.log.WarnContext(ctx, "remove the logs of an old run", "run", r.ID, "err", err)
 			}
-		}
+		})
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.opt.log.ErrorContext(ctx, "remove old runs", "err", err)
 			timer.Reset(retainEvery)
-		case len(gone) == few:
+		case gone == few:
 			timer.Reset(10 * time.Millisecond) // more wait; so do others
 		default:
 			timer.Reset(retainEvery)
@@ -42,25 +41,34 @@ func (a *app) retain(ctx context.Context) {
 	}
 }
 
-// dropLogs removes the log streams of a run.
-func (a *app) dropLogs(ctx context.Context, r flow.Run) error {
-	group, err := a.logGroup(ctx, r)
-	if err != nil {
-		return err
-	}
-	prefix := fmt.Sprintf("workflow_id=%s/run_id=%s/", r.Workflow, r.ID)
-	for {
-		streams, err := a.logs.Streams(ctx, group, flow.LogList{Prefix: prefix, Page: flow.Page{Limit: 50}})
-		if flow.KindOf(err) == flow.NotFound || err == nil && len(streams) == 0 {
-			return nil
+// dropLogs removes the log streams of a run. It goes by the rows of the run:
+// to look for streams by their names means to read the names of all. groups
+// remembers where versions have their logs.
+func (a *app) dropLogs(ctx context.Context, r flow.Run, groups map[flow.VersionID]string) error {
+	group, ok := groups[r.Version]
+	if !ok {
+		var err error
+		if group, err = a.logGroup(ctx, r); err != nil {
+			return err
 		}
+		groups[r.Version] = group
+	}
+	for p := (flow.Page{Limit: 1000}); ; {
+		tasks, next, err := a.db.Instances(ctx, r.ID, p)
 		if err != nil {
 			return err
 		}
-		for _, s := range streams {
-			if err := a.logs.DeleteStream(group, s.Name); err != nil {
+		for _, t := range tasks {
+			if t.Attempt == 0 {
+				continue // it has written nothing
+			}
+			err := a.logs.DeleteStream(group, mwaa.LogStream(r.Workflow, r.ID, t.ID, t.Attempt))
+			if err != nil && flow.KindOf(err) != flow.NotFound {
 				return err
 			}
+		}
+		if p.After = next; next == "" {
+			return nil
 		}
 	}
 }

@@ -93,26 +93,36 @@ func deleteRun(t *tx, run flow.RunID, left int64) (int64, error) {
 }
 
 // DeleteRuns removes up to max runs that ended before a time, the oldest
-// first, and returns them. A run with many rows goes in several writes; while
-// that is under way, or if it breaks off, the run can be seen without some of
-// them, and the next call goes on.
-func (db *DB) DeleteRuns(ctx context.Context, before time.Time, max int) ([]flow.Run, error) {
+// first, and returns how many; one that goes on meanwhile stays. Before the
+// rows of a run go, first is called with it, to remove what is known by them.
+// A run with many rows goes in several writes; while that is under way, or if
+// it breaks off, the run can be seen without some of them, and the next call
+// goes on.
+func (db *DB) DeleteRuns(ctx context.Context, before time.Time, max int, first func(flow.Run)) (int, error) {
 	runs, err := list(db.read(ctx), scanRun,
 		`SELECT `+runColumns+` FROM run WHERE active = 0 AND ended < $1 ORDER BY ended LIMIT $2`, micros(before), max)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	for i, r := range runs {
+		if err := ctx.Err(); err != nil {
+			return i, err
+		}
+		first(r)
 		for gone := false; !gone; {
 			if err := db.write(ctx, func(t *tx) error {
+				ended, err := number(t, `SELECT count(*) FROM run WHERE id = $1 AND active = 0`, string(r.ID))
+				if gone = ended == 0; gone || err != nil {
+					return err
+				}
 				const rows = 1000
 				left, err := deleteRun(t, r.ID, rows)
 				gone = left > 0
 				return err
 			}); err != nil {
-				return runs[:i], err
+				return i, err
 			}
 		}
 	}
-	return runs, nil
+	return len(runs), nil
 }

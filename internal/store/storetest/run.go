@@ -440,16 +440,25 @@ func retention(w world) {
 	}
 	ids := func(before, most int) (ids []string) {
 		w.Helper()
-		gone, err := w.db.DeleteRuns(w.ctx, at(before), most)
-		w.ok("DeleteRuns", err)
-		for _, r := range gone {
+		n, err := w.db.DeleteRuns(w.ctx, at(before), most, func(r flow.Run) {
+			tasks, err := w.db.Tasks(w.ctx, r.ID)
+			w.ok("Tasks", err)
+			w.same("tasks of "+string(r.ID)+" before they go", len(tasks), 3)
 			ids = append(ids, string(r.ID))
-		}
+		})
+		w.ok("DeleteRuns", err)
+		w.same("how many runs went", n, len(ids))
 		return ids
 	}
 	w.same("runs gone before 2", ids(2, 10), []string(nil))
 	w.same("runs gone before 6, two at most", ids(6, 2), []string{"r0", "r1"})
 	w.same("runs gone before 6", ids(6, 10), []string{"r3"})
+	_, err := w.db.DeleteRuns(w.ctx, at(7), 1, func(r flow.Run) { // r4, which goes on just then
+		s := w.step(&r, flow.Running)
+		s.Reopens = true
+		w.save(s)
+	})
+	w.ok("DeleteRuns of a run that goes on", err)
 	left, _, err := w.db.Runs(w.ctx, wf.ID, "", flow.Page{})
 	w.ok("Runs", err)
 	w.same("runs left", len(left), 3)
