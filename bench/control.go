@@ -80,27 +80,27 @@ const service = "airflow-serverless"
 
 // startControl runs serveControl in a process of its own, as the server under
 // measurement is, and returns its URL.
-func startControl(key, secret string) (url string, stop func(), err error) {
+func startControl(key, secret string) (url string, process *os.Process, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	cmd := exec.Command(self, "-control", key+":"+secret)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	stop = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
 	var addr string
 	if _, err := fmt.Fscan(out, &addr); err != nil {
 		stop()
-		return "", nil, fmt.Errorf("the control does not come up: %w", err)
+		return "", nil, nil, fmt.Errorf("the control does not come up: %w", err)
 	}
-	return "http://" + addr, stop, nil
+	return "http://" + addr, cmd.Process, stop, nil
 }
 
 // A signed request can be sent many times: it is good for five minutes, and

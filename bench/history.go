@@ -50,28 +50,15 @@ func (b *bench) history() error {
 	if err := b.starts(servers, arns, many); err != nil {
 		return err
 	}
-	for _, name := range []string{"", "version "} {
-		var version *string
-		if name != "" {
-			got, err := servers[1].api.GetWorkflow(context.Background(), &mwaaserverless.GetWorkflowInput{WorkflowArn: &arns[1]})
-			if err != nil {
-				return err
-			}
-			version = got.WorkflowVersion
+	return b.pages("history", "ListWorkflowRuns of "+thousands(b.runs), b.runs, func(token *string) (int, *string, error) {
+		out, err := servers[1].api.ListWorkflowRuns(context.Background(), &mwaaserverless.ListWorkflowRunsInput{
+			WorkflowArn: &arns[1], MaxResults: aws.Int32(pageSize), NextToken: token,
+		})
+		if err != nil {
+			return 0, nil, err
 		}
-		if err := b.pages("history", fmt.Sprintf("ListWorkflowRuns of %s%s", name, thousands(b.runs)), b.runs, func(token *string) (int, *string, error) {
-			out, err := servers[1].api.ListWorkflowRuns(context.Background(), &mwaaserverless.ListWorkflowRunsInput{
-				WorkflowArn: &arns[1], WorkflowVersion: version, MaxResults: aws.Int32(pageSize), NextToken: token,
-			})
-			if err != nil {
-				return 0, nil, err
-			}
-			return len(out.WorkflowRuns), out.NextToken, nil
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+		return len(out.WorkflowRuns), out.NextToken, nil
+	})
 }
 
 // starts compares how long a start takes to be answered, and how long until
