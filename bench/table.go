@@ -28,6 +28,14 @@ type row struct {
 	met     bool
 }
 
+// load is how busy the machine is, as the kernel says: the processes that
+// run or want to.
+func load() string {
+	data, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(data), " ")
+	return first
+}
+
 // about notes the circumstances.
 func (t *table) about(b *bench) {
 	version, _ := exec.Command(b.binary, "--version").Output()
@@ -35,6 +43,7 @@ func (t *table) about(b *bench) {
 	t.head = []string{
 		fmt.Sprintf("%s, %s, Linux %s, %d cores (%s), %s", strings.TrimSpace(string(version)), runtime.Version(),
 			strings.TrimSpace(string(kernel)), runtime.NumCPU(), processor(), time.Now().UTC().Format("2006-01-02")),
+		fmt.Sprintf("load of the machine before we began: %s; more than %d means that others have been measured too", load(), runtime.NumCPU()-1),
 		fmt.Sprintf("SQLite, full synchronisation, limits off; medians of %d unless a row says otherwise; clients on the same machine", b.rounds),
 	}
 }
