@@ -99,7 +99,7 @@ func TestSeeds(t *testing.T) {
 		}
 		return
 	}
-	n := uint64(5_000)
+	n := uint64(2_000)
 	if testing.Short() {
 		n = 200
 	}
