@@ -5,7 +5,7 @@ VENV := .venv
 LINT := bin/golangci-lint
 LINT_VERSION := v2.15.0
 
-.PHONY: help build demo test short lint clients bench campaign fuzz clean
+.PHONY: help build demo test short lint clients bench peers campaign fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ clients: build $(VENV)/ready ## drive a real server with boto3 and the AWS CLI
 
 bench: build ## measure the binary; each number beside its control
 	$(GO) run ./bench
+
+peers: ## the same two jobs on other durable workflow engines
+	python3 -B bench/peers/run.py
 
 campaign: ## kill the server, cut the power and simulate worlds, many more than the tests do
 	FAIRLEAD_KILLS=1000 $(GO) test ./cmd/fairlead -run 'TestKill' -count 1 -timeout 60m -v
