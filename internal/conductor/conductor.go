@@ -16,6 +16,7 @@ import (
 
 	"fairlead/internal/engine"
 	"fairlead/internal/flow"
+	"fairlead/internal/killpoint"
 	"fairlead/internal/lang"
 )
 
@@ -143,6 +144,7 @@ func (c *Conductor) Resume(ctx context.Context) error {
 
 // takeUp resumes a run, or ends it if it cannot be.
 func (c *Conductor) takeUp(ctx context.Context, row flow.Run) error {
+	killpoint.At("resume")
 	err := c.resume(ctx, row)
 	if err == nil {
 		return nil
@@ -224,6 +226,7 @@ func (c *Conductor) Start(ctx context.Context, req StartRequest) (flow.Run, erro
 		}
 		return row, err
 	}
+	killpoint.At("run inserted")
 	if err := c.launch(c.ctx, row, nil, req.MaxRuns, nil); err != nil {
 		// The run is saved: whoever resumes will take it up.
 		c.log.ErrorContext(ctx, "launch", "run", row.ID, "err", err)

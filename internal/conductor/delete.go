@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fairlead/internal/flow"
+	"fairlead/internal/killpoint"
 )
 
 // Purger removes workflows.
@@ -61,6 +62,7 @@ func (c *Conductor) remove(ctx context.Context, wf flow.WorkflowID) {
 		}
 		if len(active) == 0 {
 			done, err := c.store.PurgeWorkflow(ctx, wf, 500)
+			killpoint.At("purge")
 			if done || ctx.Err() != nil {
 				return
 			}

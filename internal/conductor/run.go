@@ -10,6 +10,7 @@ import (
 
 	"fairlead/internal/engine"
 	"fairlead/internal/flow"
+	"fairlead/internal/killpoint"
 	"fairlead/internal/lang"
 )
 
@@ -269,11 +270,13 @@ func (r *run) reconcile(ctx context.Context, id flow.TaskID) {
 // actx the attempt's own.
 func (r *run) perform(ctx, actx context.Context, a lang.Attempt, self *inflight) {
 	defer self.end(nil)
+	killpoint.At("perform")
 	out := r.outcome(ctx, actx, a, self)
 	if ctx.Err() != nil {
 		return // let go: whoever resumes the run asks again
 	}
 	saved := make(chan error, 1)
+	killpoint.At("ended unsaved")
 	r.send(ctx, message{
 		ev:     engine.Event{At: time.Now(), Task: a.Task.ID, What: engine.Ended{Attempt: a.Task.Attempt, Outcome: out}},
 		answer: func(_ flow.Run, err error) { saved <- err },
@@ -283,6 +286,7 @@ func (r *run) perform(ctx, actx context.Context, a lang.Attempt, self *inflight)
 	case <-ctx.Done():
 	case err := <-saved:
 		if err == nil {
+			killpoint.At("forget")
 			r.c.performer.Forget(a)
 		}
 	}
@@ -359,6 +363,7 @@ func (t teller) Mark(mark json.RawMessage) error {
 }
 
 func (t teller) tell(what engine.What) error {
+	killpoint.At("tell")
 	_, err := t.r.ask(t.r.c.ctx, engine.Event{At: time.Now(), Task: t.a.Task.ID, What: what})
 	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"fairlead/internal/engine/cron"
 	"fairlead/internal/flow"
+	"fairlead/internal/killpoint"
 )
 
 // Schedules is what must be remembered of when workflows fire.
@@ -141,7 +142,9 @@ func (k *clock) fire(ctx context.Context, f flow.Fire) error {
 		return err
 	}
 	r := k.run(ctx, v, slot, now)
+	killpoint.At("fire")
 	fired, err := k.c.store.FireSchedule(ctx, f.Workflow, f.At, next, r)
+	killpoint.At("fired")
 	k.c.doubted(err)
 	if err != nil || !fired || r == nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fairlead/internal/flow"
+	"fairlead/internal/killpoint"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -302,6 +303,7 @@ func (w *writer) run(jobs []*job, errs []error) error {
 		_, _ = t.exec("ROLLBACK") // as above
 		return nil
 	}
+	killpoint.At("commit")
 	if _, err := t.exec("COMMIT"); err != nil {
 		_, _ = t.exec("ROLLBACK") // lets go of the file, if it can
 		if unwritten(err) {
@@ -311,6 +313,7 @@ func (w *writer) run(jobs []*job, errs []error) error {
 		}
 		return w.fail(fmt.Errorf("commit: %w", err))
 	}
+	killpoint.At("committed")
 	return nil
 }
 

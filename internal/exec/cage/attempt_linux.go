@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"fairlead/internal/killpoint"
 )
 
 // attempt sees one attempt through. The goroutine of run owns it; others use the
@@ -78,7 +80,9 @@ func (a *attempt) run() {
 			a.exit = Exit{Why: lost, Code: -1, Started: a.exit.Started, Ended: time.Now()}
 		}
 		a.close()
+		killpoint.At("exit unwritten")
 		err = a.k.journal.end(a.id, a.exit)
+		killpoint.At("exit written")
 		claimed = false
 	}
 	if err != nil {
@@ -118,6 +122,7 @@ func (a *attempt) start() (claimed bool, err error) {
 	for _, g := range a.c.Groups {
 		claim.Groups = append(claim.Groups, path.Join(g.Parent, g.Name))
 	}
+	killpoint.At("claim")
 	if a.taken, err = a.k.journal.claim(a.id, claim); err != nil || a.taken {
 		return false, err
 	}
@@ -128,8 +133,10 @@ func (a *attempt) start() (claimed bool, err error) {
 	if err != nil {
 		return true, err
 	}
+	killpoint.At("claimed")
 	a.exit.Started = time.Now()
 	a.say(sayGo)
+	killpoint.At("running")
 	return true, nil
 }
 

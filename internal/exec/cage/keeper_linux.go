@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"fairlead/internal/killpoint"
 )
 
 // A keeper sees all attempts of a directory through.
@@ -485,6 +487,7 @@ func (k *keeper) forget(id string) Answer {
 		}
 	}
 	k.giveBack(path.Join(k.setup.Root, id))
+	killpoint.At("forgetting")
 	if known {
 		if err := k.journal.drop(id); err != nil {
 			return Answer{Failure: err.Error()}

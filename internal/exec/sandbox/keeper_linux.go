@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fairlead/internal/exec/cage"
+	"fairlead/internal/killpoint"
 )
 
 // errGone says that a keeper went away before it answered.
@@ -145,7 +146,7 @@ func (m *means) spawn(setup cage.Setup) (cage.Status, *process, error) {
 	attr := &syscall.ProcAttr{
 		Dir: "/",
 		// The runtime would read control groups to size itself.
-		Env:   []string{"GOMAXPROCS=2", "GODEBUG=containermaxprocs=0,updatemaxprocs=0"},
+		Env:   append(killpoint.Env(), "GOMAXPROCS=2", "GODEBUG=containermaxprocs=0,updatemaxprocs=0"),
 		Files: []uintptr{null.Fd(), stderr.Fd(), stderr.Fd(), config.Fd(), w.Fd()},
 		Sys:   m.attr(),
 	}

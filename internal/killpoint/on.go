@@ -1,0 +1,71 @@
+//go:build killpoints
+
+package killpoint
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+const variable = "FAIRLEAD_KILL_AT"
+
+// order is what the environment asks for.
+type order struct {
+	name, file string
+	n          int64
+}
+
+// A process dies as one, so these are the process's.
+var (
+	read   = sync.OnceValue(parse)
+	passed atomic.Int64 // of the point that is asked for
+)
+
+// parse panics at an order that it cannot read: a test that kills nobody would
+// pass.
+func parse() (o order) {
+	text := os.Getenv(variable)
+	if text == "" {
+		return o
+	}
+	var number string
+	var ok bool
+	if o.name, number, ok = strings.Cut(text, ":"); ok {
+		number, o.file, ok = strings.Cut(number, ":")
+	}
+	var err error
+	if o.n, err = strconv.ParseInt(number, 10, 64); err != nil || !ok || o.n < 1 || o.file == "" {
+		panic(fmt.Sprintf("%s is %q, want name:n:file", variable, text))
+	}
+	return o
+}
+
+// At marks a moment.
+func At(name string) {
+	o := read()
+	if name != o.name || passed.Add(1) != o.n {
+		return
+	}
+	f, err := os.OpenFile(o.file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return // another has died of it
+	}
+	fmt.Fprint(f, os.Getpid())
+	f.Close()
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
+
+// Env is what a process that is started with an environment of its own is
+// given, so that it has the same points.
+func Env() []string {
+	if v := os.Getenv(variable); v != "" {
+		return []string{variable + "=" + v}
+	}
+	return nil
+}
