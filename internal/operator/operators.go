@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -59,7 +60,9 @@ type Operators struct {
 	set     Settings
 	table   *Table
 	standIn string // directory of the Python stand-in on this machine
-	clients clients
+	// compiled is done once the stand-in's modules are.
+	compiled sync.Once
+	clients  clients
 }
 
 // New returns the operators for a deployment. It writes the Python stand-in

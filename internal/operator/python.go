@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -8,8 +9,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"fairlead/internal/exec"
 	"fairlead/internal/flow"
@@ -99,6 +102,7 @@ func (p python) Command(c Call) (exec.Spec, error) {
 	if err != nil {
 		return exec.Spec{}, Errorf("the arguments of the task are not JSON: %v", err)
 	}
+	p.o.compiled.Do(func() { compileStandIn(p.o.set.Python, p.o.set.Path, p.o.standIn) })
 	dir := p.o.standIn
 	if !p.o.set.Unmounted {
 		dir = pythonDir
@@ -106,8 +110,9 @@ func (p python) Command(c Call) (exec.Spec, error) {
 	}
 	return exec.Spec{
 		// Isolated, so that no file beside the runner and no variable of the
-		// user's environment changes which modules the runner itself gets.
-		Argv: []string{p.o.set.Python, "-I", "-B", dir + "/runner.py"},
+		// user's environment changes which modules the runner itself gets; it
+		// does the work of the site module itself.
+		Argv: []string{p.o.set.Python, "-I", "-S", "-B", dir + "/runner.py"},
 		Env:  env, Stdin: in, Mounts: mounts, Logger: "task.stdout", Level: "info",
 	}, nil
 }
@@ -173,4 +178,43 @@ func writeStandIn(dir string) (string, error) {
 		return "", err
 	}
 	return final, nil
+}
+
+// compileStandIn has the interpreter keep the stand-in's modules compiled,
+// beside them: a cage shows them read-only, so that each task would compile
+// them again, which takes longer than to start Python. Where it fails, tasks
+// are slower, no more.
+func compileStandIn(python, path, dir string) {
+	if !strings.Contains(python, "/") {
+		for d := range strings.SplitSeq(path, ":") {
+			if p := filepath.Join(d, python); isFile(p) {
+				python = p
+				break
+			}
+		}
+	}
+	info, err := os.Stat(python)
+	if err != nil {
+		return
+	}
+	// Another interpreter compiles for itself; they do not get in each
+	// other's way.
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d", python, info.Size(), info.ModTime().UnixNano()))
+	done := filepath.Join(dir, "compiled-"+hex.EncodeToString(sum[:8]))
+	if isFile(done) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	// The content is in the directory's name, so nobody need look whether a
+	// file has changed.
+	cmd := osexec.CommandContext(ctx, python, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", dir)
+	if cmd.Run() == nil {
+		_ = os.WriteFile(done, nil, 0o644) // without it they are compiled again
+	}
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }

@@ -18,7 +18,8 @@ var userCode = map[string]string{
 	"tidy.py": `
 import datetime, decimal, enum, logging, sys, uuid
 from dataclasses import dataclass
-from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from typing import NamedTuple
+from airflow.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 from airflow.sdk import Variable, get_current_context
 from airflow.operators.python import get_current_context as legacy
 
@@ -51,6 +52,13 @@ def text():
     logging.getLogger("my.job").warning("watch %s", "out")
     logging.getLogger("my.job").debug("unseen")
 def bad(): return object()
+def plain_enum(): return Plain.RED
+def unique(): return [uuid.UUID(int=5)]
+def raw(): return b"x"
+def reserved(): return {"__classname__": "x"}
+def late(): raise AirflowSensorTimeout("too late")
+def names(**kwargs): return sorted(kwargs)
+def only_by_name(*, ti, ds="x", own=1): return [ti.task_id, ds, own]
 def nan(): return float("nan")
 def big(): return "x" * 200000
 def context(): return [get_current_context()["ds"], legacy()["ti"].task_id]
@@ -62,11 +70,15 @@ def stdin(): return sys.stdin.read()
 @dataclass
 class Point:
     x: int
-class Color(enum.Enum):
+class Color(str, enum.Enum):
     RED = "red"
+class Plain(enum.Enum):
+    RED = "red"
+class Pair(NamedTuple):
+    a: int
 def values():
     return {1: {3, 1}, "d": datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc), "n": decimal.Decimal("1.50"),
-        "u": uuid.UUID(int=5), "p": Point(1), "c": Color.RED, "f": 1.0, "i": 2**70, "t": (None, True), "e": "<é>"}
+        "u": datetime.timedelta(seconds=1.5), "p": [Point(1), Pair(2)], "c": Color.RED, "f": 1.0, "i": 2**70, "t": (None, True), "e": "<é>"}
 def types(i, f, n): return [type(i).__name__, type(f).__name__, n]
 def templates(templates_dict): return templates_dict["q"]
 class Box:
@@ -134,20 +146,28 @@ func TestPython(t *testing.T) {
 		{fn: "tidy.positional", args: []any{"op_args", []string{"x"}}, verdict: flow.Failure, reason: "The key 'ds' in args is a part of kwargs and therefore reserved."},
 		{fn: "tidy.push", verdict: flow.Success, outputs: `{"k":{"a":[1,2]},"return_value":{"a":[1,2]}}`},
 		{fn: "tidy.pulls", verdict: flow.Success, outputs: `{"return_value":[[{"lines":3},null],null,7]}`},
-		{fn: "tidy.boom", verdict: flow.Failure, reason: "ValueError: boom é", log: `"exc_type": "KeyError"`},
+		{fn: "tidy.boom", verdict: flow.Failure, reason: "ValueError: boom é", log: `"exc_type":"KeyError"`},
 		{fn: "tidy.fail_now", verdict: flow.Fatal, reason: "AirflowFailException: no use"},
 		{fn: "tidy.skip", verdict: flow.Skip, reason: "nothing to do", outputs: `{"seen":1}`},
-		{fn: "tidy.leave", verdict: flow.Failure, reason: "SystemExit: 0"},
+		{fn: "tidy.leave", verdict: flow.Failure, reason: "SystemExit: 0", log: `"event":"Task exited","logger":"task","exit_code":0`},
 		{fn: "tidy.vanish", verdict: flow.Failure, reason: "the Python process ended without a report (exit status 0)"},
-		{fn: "tidy.text", verdict: flow.Success, log: `"event": "watch out", "logger": "my.job"`, text: "plain é\nto stderr\n"},
+		{fn: "tidy.text", verdict: flow.Success, log: `"event":"watch out","logger":"my.job"`, text: "plain é\nto stderr\n"},
 		{fn: "tidy.bad", verdict: flow.Failure, reason: "TypeError: cannot serialize object of type <class 'object'>"},
+		{fn: "tidy.plain_enum", verdict: flow.Failure, reason: "TypeError: cannot serialize object of type <enum 'Plain'>"},
+		{fn: "tidy.unique", verdict: flow.Failure, reason: "TypeError: cannot serialize object of type <class 'uuid.UUID'>"},
+		{fn: "tidy.raw", verdict: flow.Failure, reason: "TypeError: cannot serialize object of type <class 'bytes'>"},
+		{fn: "tidy.reserved", verdict: flow.Failure, reason: "AttributeError: reserved key __classname__"},
+		{fn: "tidy.late", verdict: flow.Fatal, reason: "AirflowSensorTimeout: too late"},
+		{fn: "tidy.only_by_name", args: []any{"op_kwargs", map[string]int{"own": 2}}, verdict: flow.Success, outputs: `{"return_value":["t","2026-11-21",2]}`},
+		{fn: "tidy.names", args: []any{"op_kwargs", map[string]int{"own": 2}, "templates_dict", map[string]int{"q": 1}}, verdict: flow.Success,
+			outputs: `{"return_value":["conn","dag","dag_run","data_interval_end","data_interval_start","ds","ds_nodash","inlet_events","inlets","logical_date","macros","map_index_template","outlet_events","outlets","own","params","prev_data_interval_end_success","prev_data_interval_start_success","prev_end_date_success","prev_start_date_success","run_id","start_date","task","task_instance","task_instance_key_str","task_reschedule_count","templates_dict","test_mode","ti","triggering_asset_events","try_number","ts","ts_nodash","ts_nodash_with_tz","var"]}`},
 		{fn: "tidy.nan", verdict: flow.Failure, reason: "cannot keep the number nan"},
 		{fn: "tidy.big", verdict: flow.Failure, reason: "the XCom value 'return_value' has 200002 bytes; the limit is 102400"},
 		{fn: "tidy.context", verdict: flow.Success, outputs: `{"return_value":["2026-11-21","t"]}`},
 		{fn: "tidy.variable", verdict: flow.Success, outputs: `{"return_value":["here",null]}`},
 		{fn: "tidy.stdin", verdict: flow.Success, outputs: `{"return_value":""}`},
 		{fn: "tidy.values", verdict: flow.Success,
-			outputs: `{"return_value":{"1":[1,3],"d":"2026-01-02T00:00:00+00:00","n":"1.50","u":"00000000-0000-0000-0000-000000000005","p":{"x":1},"c":"red","f":1.0,"i":1180591620717411303424,"t":[null,true],"e":"<é>"}}`},
+			outputs: `{"return_value":{"1":[1,3],"d":"2026-01-02T00:00:00+00:00","n":"1.50","u":1.5,"p":[{"x":1},[2]],"c":"red","f":1.0,"i":1180591620717411303424,"t":[null,true],"e":"<é>"}}`},
 		{fn: "tidy.types", args: []any{"op_args", json.RawMessage(`[1, 1.0, 123456789012345678901234567890]`)}, verdict: flow.Success,
 			outputs: `{"return_value":["int","float",123456789012345678901234567890]}`},
 		{fn: "tidy.templates", args: []any{"templates_dict", map[string]string{"q": "select 1"}}, verdict: flow.Success, outputs: `{"return_value":"select 1"}`},
@@ -179,7 +199,7 @@ func TestPython(t *testing.T) {
 			if !strings.Contains(got.log, tt.log) || !strings.Contains(got.text, tt.text) {
 				t.Errorf("%q\n got %v\nwant log with %q and output with %q", args, got, tt.log, tt.text)
 			}
-			if failed := got.Verdict == flow.Failure || got.Verdict == flow.Fatal; got.log != "" && failed != strings.Contains(got.log, "Task failed with exception") {
+			if failed := got.Verdict == flow.Failure || got.Verdict == flow.Fatal; got.log != "" && failed != (strings.Contains(got.log, "Task failed with exception") || strings.Contains(got.log, "Task exited")) {
 				t.Errorf("%q: log is %s, verdict %s", args, got.log, got.Verdict)
 			}
 		})

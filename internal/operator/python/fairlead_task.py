@@ -1,18 +1,12 @@
 """The run of one task: request, call, report."""
 
-import importlib
-import importlib.util
-import inspect
-import json
-import logging
 import os
 import sys
-import threading
-import traceback
-from datetime import datetime, timezone
+import time
+from _thread import allocate_lock
 
-from airflow.exceptions import AirflowFailException, AirflowSkipException
-from fairlead_context import Context, make_context
+import fairlead_context
+from fairlead_json import dumps, loads, quote
 
 OPERATOR_LOGGER = "airflow.task.operators."
 
@@ -22,76 +16,236 @@ class Log:
 
     def __init__(self, fd):
         self.fd = fd
-        self.lock = threading.Lock()
+        self.lock = allocate_lock()
 
     def write(self, level, event, logger, **more):
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        line = {"timestamp": now, "level": level, "event": event, "logger": logger, **more}
-        data = (json.dumps(line, default=str) + "\n").encode()
-        with self.lock:
-            while data:
-                data = data[os.write(self.fd, data):]
+        now = time.time()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
+        line = {"timestamp": stamp, "level": level, "event": event, "logger": logger, **more}
+        write_all(self.fd, (dumps(line) + "\n").encode("utf-8", "backslashreplace"))
 
 
-class LogHandler(logging.Handler):
+def write_all(fd, data):
+    while data:
+        data = data[os.write(fd, data):]
+
+
+class Hook:
+    """Finds a module as always, and acts once it is loaded. Modules that are
+    slow to import are set up when a task asks for them."""
+
+    def __init__(self, name, then):
+        self.name, self.then = name, then
+
+    def find_spec(self, name, path=None, target=None):
+        if name != self.name:
+            return None
+        sys.meta_path.remove(self)
+        from importlib.machinery import PathFinder
+
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None:
+            load = spec.loader.exec_module
+
+            def exec_module(module):
+                load(module)
+                self.then(module)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+def when_imported(name, then):
+    module = sys.modules.get(name)
+    if module is not None:
+        then(module)
+    else:
+        sys.meta_path.insert(0, Hook(name, then))
+
+
+def capture_logging(log):
     """Sends what Python code logs to the task's log."""
 
-    def __init__(self, log):
-        super().__init__()
-        self.log = log
+    def set_up(logging):
+        class Handler(logging.Handler):
+            def emit(self, record):
+                try:
+                    more = {}
+                    if record.exc_info and record.exc_info[1] is not None:
+                        from fairlead_error import error_detail
 
-    def emit(self, record):
+                        more["error_detail"] = error_detail(record.exc_info[1])
+                    log.write(record.levelname.lower(), record.getMessage(), record.name, **more)
+                except Exception:  # a bad format string must not end the task
+                    self.handleError(record)
+
+        logging.root.addHandler(Handler())
+        logging.root.setLevel(logging.INFO)
+        logging.captureWarnings(True)
+
+    def warn(warnings):
+        # logging takes the warnings over, and is imported by the first one.
+        def show(*args, **kwargs):
+            import logging  # noqa: F401
+
+            warnings.showwarning(*args, **kwargs)
+
+        if "logging" not in sys.modules:
+            warnings.showwarning = show
+
+    when_imported("warnings", warn)
+    when_imported("logging", set_up)
+
+
+class Attempt:
+    """What the kinds of tasks share: the request, the context and the log."""
+
+    def __init__(self, request, log):
+        self.request, self.log = request, log
+        self.context = fairlead_context.begin(request)
+        self.ti = self.context.ti
+
+    def operator_log(self, level, event):
+        self.log.write(level, event, OPERATOR_LOGGER + self.request["task"]["operator"])
+
+
+def add_site():
+    """Does what the site module does at the start of Python, but for one
+    file that most installations have: it costs milliseconds, to keep a module
+    for old installers that Python 3.12 has dropped."""
+    import site
+
+    known = site.venv(site.removeduppaths())
+    for folder in site.getsitepackages():
+        if folder in known:  # of a virtual environment
+            continue
         try:
-            more = {}
-            if record.exc_info and record.exc_info[1] is not None:
-                more["error_detail"] = error_detail(record.exc_info[1])
-            self.log.write(record.levelname.lower(), record.getMessage(), record.name, **more)
-        except Exception:  # a bad format string must not end the task
-            self.handleError(record)
+            hooks = [n for n in os.listdir(folder) if n.endswith(".pth")]
+        except OSError:
+            continue
+        if set(hooks) - {"distutils-precedence.pth"}:
+            site.addsitedir(folder, known)
+        else:
+            sys.path.append(folder)
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+    site.execsitecustomize()
 
 
-def error_detail(err):
-    """Describes an exception and what led to it, the last one first."""
-    details, seen, is_cause = [], set(), False
-    while err is not None and id(err) not in seen and len(details) < 20:
-        seen.add(id(err))
-        frames = [
-            {"filename": f.filename, "lineno": f.lineno, "name": f.name}
-            for f in traceback.extract_tb(err.__traceback__)[-50:]
-            if not f.filename.endswith("/fairlead_task.py")
-        ]
-        details.append({
-            "exc_type": type(err).__name__,
-            "exc_value": str(err)[:10000],
-            "exc_notes": [str(n)[:1000] for n in getattr(err, "__notes__", ())][:20],
-            "syntax_error": None,
-            "is_cause": is_cause,
-            "frames": frames,
-        })
-        is_cause = err.__cause__ is not None
-        err = err.__cause__ or (None if err.__suppress_context__ else err.__context__)
-    return details
+def real_airflow():
+    """Reports whether the interpreter has an Airflow of its own."""
+    return any(os.path.exists(p + "/airflow/sdk/__init__.py") for p in sys.path if p)
+
+
+def run(here):
+    log = Log(int(os.environ.pop("FAIRLEAD_LOG_FD", "2")))
+    result_fd = int(os.environ.pop("FAIRLEAD_RESULT_FD", "1"))
+    for fd in (log.fd, result_fd):
+        os.set_inheritable(fd, fd < 3)
+    request = loads(read_all(0))
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    capture_logging(log)
+    add_site()
+    # Airflow comes first and the code package last: what is installed wins
+    # over what the package brings, as in the service.
+    sys.path.insert(1, here + "/standin")
+    if request.get("dags"):
+        sys.path.append(request["dags"])
+    sys.argv = ["airflow"]
+
+    attempt = Attempt(request, log)
+    report = carry_out(attempt)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            pass
+    outputs = ",".join(quote(k) + ":" + text for k, (_, text) in attempt.ti.pushed.items())
+    data = dumps(report)[:-1] + ("," if report else "") + '"outputs":{' + outputs + "}}"
+    write_all(result_fd, data.encode("utf-8", "replace"))
+    # Threads that the task left behind must not keep it alive, nor may their
+    # end change how it went.
+    os._exit(1 if "error" in report and not report.get("skip") else 0)
+
+
+def read_all(fd):
+    parts = []
+    while part := os.read(fd, 1 << 20):
+        parts.append(part)
+    return b"".join(parts).decode()
+
+
+def carry_out(attempt):
+    """Carries out the task and returns the report, less what it published."""
+    log = attempt.log
+    try:
+        if attempt.request.get("custom"):
+            from fairlead_operator import call
+        else:
+            call = call_function
+        value = call(attempt)
+        if value is not None:
+            attempt.ti.xcom_push("return_value", value)
+        return {}
+    except BaseException as e:  # SystemExit and KeyboardInterrupt too are failures
+        return describe(e, log)
+
+
+def describe(e, log):
+    """Says how an exception ends the task, by Airflow's rules."""
+    kinds = {c.__name__ for c in type(e).__mro__ if c.__module__ in ("airflow.exceptions", "airflow.sdk.exceptions")}
+    text = str(e)[:20000]
+    if "AirflowSkipException" in kinds:
+        if e.args:
+            log.write("info", "Skipping task.", "task", reason=str(e.args[0])[:10000])
+        return {"skip": True, "error": text or "the task raised AirflowSkipException"}
+    if "AirflowRescheduleException" in kinds:
+        log.write("info", "Rescheduling task, marking task as UP_FOR_RESCHEDULE", "task")
+        return {"rest": e.reschedule_date.timestamp()}
+    name = type(e).__name__
+    report = {"error": f"{name}: {text}" if text else name}
+    if kinds & {"AirflowFailException", "AirflowSensorTimeout"}:
+        report["fatal"] = True
+    if isinstance(e, SystemExit):
+        code = e.code if isinstance(e.code, (int, str, type(None))) else str(e.code)
+        log.write("error", "Task exited", "task", exit_code=code)
+        return report
+    if "TaskDeferred" in kinds:
+        report = {"fatal": True, "error": "TaskDeferred: deferrable operators need a triggerer, which the service has not: "
+                  "wait in mode poke or reschedule"}
+    from fairlead_error import error_detail
+
+    log.write("error", "Task failed with exception", "task", error_detail=error_detail(e))
+    return report
+
+
+def call_function(attempt):
+    """Calls the function of a PythonOperator."""
+    request = attempt.request
+    kwargs = request.get("op_kwargs") or {}
+    args = request.get("op_args") or []
+    function = find_callable(request)
+    value = function(*args, **bind(function, args, kwargs, attempt.context))
+    if request.get("show_result"):
+        attempt.operator_log("info", f"Done. Returned value was: {str(value)[:10000]}")
+    else:
+        attempt.operator_log("info", "Done. Returned value not shown")
+    return value
 
 
 def find_callable(request):
     """Returns the function that the request names."""
     if request.get("callable"):
-        parts = request["callable"].split(".")
-        # The longest prefix that is a module; the rest are attributes, so
-        # that static methods can be named as well.
-        for n in range(len(parts) - 1, 0, -1):
-            name = ".".join(parts[:n])
-            try:
-                target = importlib.import_module(name)
-            except ModuleNotFoundError as e:
-                missing = e.name or ""
-                if n > 1 and (name == missing or name.startswith(missing + ".")):
-                    continue
-                raise
-            for part in parts[n:]:
-                target = getattr(target, part)
-            break
+        target = find(request["callable"])
     else:
+        import importlib.util
+
         spec = importlib.util.spec_from_file_location("fairlead_user_code", request["file"])
         if spec is None:
             raise ImportError(f"{request['file']} is not a Python file")
@@ -104,83 +258,65 @@ def find_callable(request):
     return target
 
 
+def find(path):
+    """Returns what a dotted path names: the longest prefix that is a module,
+    and attributes of it, so that static methods can be named as well."""
+    parts = path.split(".")
+    for n in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:n])
+        try:
+            __import__(name)
+        except ModuleNotFoundError as e:
+            missing = e.name or ""
+            if n > 1 and (name == missing or name.startswith(missing + ".")):
+                continue
+            raise
+        target = sys.modules[name]
+        for part in parts[n:]:
+            target = getattr(target, part)
+        return target
+    raise ImportError(f"{path!r} names no module")
+
+
 def bind(function, args, kwargs, context):
     """Chooses the keyword arguments: op_kwargs over the context, and of the
     context only what the function asks for."""
-    offered = Context(context)
-    offered.update(kwargs)
     try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # some built-in functions have none
+        by_position, by_name, takes_all = parameters(function)
+    except (TypeError, ValueError):  # some built-in functions have no signature
         return kwargs
-    for p in parameters[: len(args)]:
-        if p.kind is not p.VAR_POSITIONAL and p.name in offered:
-            raise ValueError(
-                f"The key {p.name!r} in args is a part of kwargs and therefore reserved."
-            )
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return dict(offered)
-    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {p.name: offered[p.name] for p in parameters if p.kind in by_name and p.name in offered}
+    names = fairlead_context.NAMES
+    for name in by_position[: len(args)]:
+        if name in names or name in kwargs or name == "templates_dict" and context.request.get(name):
+            raise ValueError(f"The key {name!r} in args is a part of kwargs and therefore reserved.")
+    if takes_all:
+        return fairlead_context.Context(context.full(), **kwargs)
+    given = {}
+    for name in by_name:
+        if name in kwargs:
+            given[name] = kwargs[name]
+        elif name in names:
+            given[name] = context.value(name)
+        elif name == "templates_dict" and context.request.get(name):
+            given[name] = context.request[name]
+    return given
 
 
-def run():
-    log = Log(int(os.environ.pop("FAIRLEAD_LOG_FD", "2")))
-    result_fd = int(os.environ.pop("FAIRLEAD_RESULT_FD", "1"))
-    for fd in (log.fd, result_fd):
-        os.set_inheritable(fd, fd < 3)
-    request = json.load(sys.stdin)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    logging.root.addHandler(LogHandler(log))
-    logging.root.setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    if request.get("dags"):
-        sys.path.append(request["dags"])
-    sys.argv = ["airflow"]
+def parameters(function):
+    """Returns the names of parameters that may be given by position, those
+    that may be given by name, and whether any name is taken."""
+    code = getattr(function, "__code__", None)
+    if code is not None and type(function) is type(parameters) and not hasattr(function, "__wrapped__") \
+            and not hasattr(function, "__signature__"):
+        # What inspect would find out; it takes longer to import than most
+        # functions take to run.
+        n = code.co_argcount
+        names = code.co_varnames[: n + code.co_kwonlyargcount]
+        return names[:n], names[code.co_posonlyargcount:], bool(code.co_flags & 0x08)
+    import inspect
 
-    context = make_context(request)
-    report = {"outputs": context["ti"].pushed}
-    try:
-        value = call(request, context, log)
-        if value is not None:
-            context["ti"].xcom_push("return_value", value)
-    except AirflowSkipException as e:
-        report.update(skip=True, error=str(e) or "the task raised AirflowSkipException")
-        log.write("info", "Skipping task.", "task", reason=str(e))
-    except BaseException as e:  # SystemExit and KeyboardInterrupt too are failures
-        report.update(error=describe(e), fatal=isinstance(e, AirflowFailException))
-        log.write("error", "Task failed with exception", "task", error_detail=error_detail(e))
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except Exception:
-            pass
-    data = json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    while data:
-        data = data[os.write(result_fd, data):]
-    # Threads that the task left behind must not keep it alive, nor may their
-    # end change how it went.
-    os._exit(1 if "error" in report and not report.get("skip") else 0)
-
-
-def call(request, context, log):
-    kwargs = request.get("op_kwargs") or {}
-    args = request.get("op_args") or []
-    if request.get("templates_dict"):
-        context["templates_dict"] = request["templates_dict"]
-    function = find_callable(request)
-    value = function(*args, **bind(function, args, kwargs, context))
-    shown = str(value)[:10000] if request.get("show_result") else "not shown"
-    log.write("info", f"Done. Returned value was: {shown}" if request.get("show_result")
-              else "Done. Returned value not shown", OPERATOR_LOGGER + request["task"]["operator"])
-    return value
-
-
-def describe(err):
-    text = str(err)[:20000]
-    return f"{type(err).__name__}: {text}" if text else type(err).__name__
+    found = list(inspect.signature(function).parameters.values())
+    kinds = inspect.Parameter
+    by_position = [p.name for p in found if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    by_name = [p.name for p in found if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)]
+    return by_position, by_name, any(p.kind is kinds.VAR_KEYWORD for p in found)

@@ -1,8 +1,12 @@
-"""Calls one Python function as Airflow's PythonOperator would.
+"""Carries out one task that is written in Python, as Airflow would.
 
 The request is a JSON object on standard input; the report is a JSON object on
 the descriptor that FAIRLEAD_RESULT_FD names; log lines are JSON objects on
-FAIRLEAD_LOG_FD. What the function prints goes to standard output as it is.
+FAIRLEAD_LOG_FD. What the task prints goes to standard output as it is.
+
+The interpreter starts isolated and without its site module (-I -S), and what
+is imported here imports little: a function that does nothing should cost no
+more than the start of Python. What users import is loaded when they do.
 """
 
 import sys
@@ -10,12 +14,10 @@ import sys
 
 def main():
     here = __file__.rpartition("/")[0]
-    # The stand-in comes first and the code package last: what is installed
-    # wins over what the package brings, as in the service.
     sys.path.insert(0, here)
     from fairlead_task import run
 
-    sys.exit(run())
+    run(here)
 
 
 main()
