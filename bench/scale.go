@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -145,6 +147,9 @@ func (b *bench) instances() error {
 	if err != nil {
 		return err
 	}
+	if err := b.whole(s); err != nil {
+		return err
+	}
 	what := fmt.Sprintf("ListTaskInstances of %s", thousands(b.tasks))
 	return b.pages("list", what, b.tasks, func(token *string) (int, *string, error) {
 		out, err := s.api.ListTaskInstances(context.Background(), &mwaaserverless.ListTaskInstancesInput{
@@ -155,6 +160,47 @@ func (b *bench) instances() error {
 		}
 		return len(out.TaskInstances), out.NextToken, nil
 	})
+}
+
+// whole measures the two answers about a run that look at all of its tasks.
+func (b *bench) whole(s *server) error {
+	_, id, _ := strings.Cut(b.of, "workflow/")
+	for _, k := range []struct {
+		what string
+		ask  func() error
+	}{
+		{"GetWorkflowRun, which names every instance", func() error {
+			_, err := s.api.GetWorkflowRun(context.Background(), &mwaaserverless.GetWorkflowRunInput{WorkflowArn: &b.of, RunId: &b.large})
+			return err
+		}},
+		{"the console's page of the run", func() error {
+			r, err := http.NewRequest(http.MethodGet, s.endpoint+"/runs/"+id+"/"+b.large, nil)
+			if err != nil {
+				return err
+			}
+			r.Header.Set("Accept", "text/html")
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode == http.StatusOK {
+				return err
+			}
+			return fmt.Errorf("%s: %s", r.URL, resp.Status)
+		}},
+	} {
+		took, err := rounds(b.rounds, func() (float64, error) {
+			began := time.Now()
+			err := k.ask()
+			return ms(time.Since(began)), err
+		})
+		if err != nil {
+			return err
+		}
+		b.table.add(row{part: "list", what: fmt.Sprintf("%s tasks: %s", thousands(b.tasks), k.what), value: fmt.Sprintf("%.0f ms", took)})
+	}
+	return nil
 }
 
 // pageSize is the longest page that the model allows.

@@ -38,7 +38,7 @@ func load() string {
 
 // about notes the circumstances.
 func (t *table) about(b *bench) {
-	version, _ := exec.Command(b.binary, "--version").Output()
+	version, _ := exec.Command(b.binary, "version").Output()
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	t.head = []string{
 		fmt.Sprintf("%s, %s, Linux %s, %d cores (%s), %s", strings.TrimSpace(string(version)), runtime.Version(),
