@@ -81,7 +81,7 @@ func mend(ctx context.Context, conn *sql.Conn, path string, on medium) error {
 
 // checkTime bounds the check of a database that is opened. A large one is
 // checked in part; what is read later is checked as it is read.
-const checkTime = time.Second
+const checkTime = 50 * time.Millisecond
 
 // inspect refuses a database that is damaged, or that is none of ours. It
 // changes nothing.

@@ -30,7 +30,7 @@ func runFields(r *flow.Run) []any {
 // nothing changes. A workflow that is being deleted is a Conflict; maxWorkflow
 // unfinished runs of it, or maxTotal in all (0: any number), are a Quota.
 func (db *DB) InsertRun(ctx context.Context, r flow.Run, tok flow.Token, maxWorkflow, maxTotal int) (run flow.Run, created bool, err error) {
-	err = db.write(ctx, func(t *tx) error {
+	err = db.writeRuns(ctx, nil, func(t *tx) error {
 		run, created, err = startRun(t, r, tok, maxWorkflow, maxTotal)
 		return err
 	})

@@ -25,7 +25,11 @@ func (db *DB) Save(ctx context.Context, steps ...engine.Step) error {
 	if err != nil {
 		return err
 	}
-	return db.write(ctx, func(t *tx) error {
+	runs := make([]flow.RunID, len(steps))
+	for i := range steps {
+		runs[i] = steps[i].Run.ID
+	}
+	return db.writeRuns(ctx, runs, func(t *tx) error {
 		for i := range steps {
 			if err := save(t, &steps[i]); err != nil {
 				return fmt.Errorf("save run %s at revision %d: %w", steps[i].Run.ID, steps[i].Run.Rev, err)
@@ -51,7 +55,7 @@ func (db *DB) writeAhead(ctx context.Context, steps []engine.Step) ([]engine.Ste
 		s := &steps[i]
 		before := steps[slices.IndexFunc(steps, func(o engine.Step) bool { return o.Run.ID == s.Run.ID })].Run.Rev - 1
 		for len(s.Tasks) > ahead {
-			if err := db.write(ctx, func(t *tx) error {
+			if err := db.writeRuns(ctx, []flow.RunID{s.Run.ID}, func(t *tx) error {
 				switch r, err := runByID(t, s.Run.ID); {
 				case err != nil:
 					return err

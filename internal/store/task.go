@@ -154,29 +154,43 @@ func taskByID(q querier, run flow.RunID, task flow.TaskID) (flow.Task, error) {
 // Present returns a task in its current attempt, the run that it is part of,
 // and what the attempt published, by key: all that is said of a task, in one
 // question. attempt is the number that the current one must have; 0 takes any.
-// What is not so is a NotFound.
+// What is not so is a NotFound. The caller must not change what it is given.
 func (db *DB) Present(ctx context.Context, wf flow.WorkflowID, run flow.RunID, task flow.TaskID, attempt int) (flow.Run, flow.Task, map[string]json.RawMessage, error) {
-	var r flow.Run
-	var k flow.Task
-	var outputs map[string]json.RawMessage
-	_, err := list(db.read(ctx), func(s scanner) (struct{}, error) {
+	if db.writer == nil {
+		a, err := db.present(ctx, wf, run, task, attempt)
+		return a.run, a.task, a.outputs, err
+	}
+	q := question{wf, task, attempt}
+	a, moment, ok := db.writer.recall.find(run, q)
+	if ok {
+		return a.run, a.task, a.outputs, ctx.Err()
+	}
+	a, err := db.present(ctx, wf, run, task, attempt)
+	if err == nil {
+		db.writer.recall.keep(run, q, a, moment)
+	}
+	return a.run, a.task, a.outputs, err
+}
+
+func (db *DB) present(ctx context.Context, wf flow.WorkflowID, run flow.RunID, task flow.TaskID, attempt int) (a answer, err error) {
+	_, err = list(db.read(ctx), func(s scanner) (struct{}, error) {
 		var key sql.NullString
 		var value json.RawMessage
-		if err := s.Scan(append(append(runFields(&r), taskFields(&k)...), &key, raw{&value})...); err != nil {
+		if err := s.Scan(append(append(runFields(&a.run), taskFields(&a.task)...), &key, raw{&value})...); err != nil {
 			return struct{}{}, err
 		}
 		if key.Valid {
-			if outputs == nil {
-				outputs = map[string]json.RawMessage{}
+			if a.outputs == nil {
+				a.outputs = map[string]json.RawMessage{}
 			}
-			outputs[key.String] = value
+			a.outputs[key.String] = value
 		}
 		return struct{}{}, nil
 	}, presentTask, string(run), string(wf), string(task), attempt)
-	if err == nil && k.ID == "" {
+	if err == nil && a.task.ID == "" {
 		err = flow.Errorf(flow.NotFound, "run %q of workflow %q has no task %q that is in attempt %d", run, wf, task, attempt)
 	}
-	return r, k, outputs, err
+	return a, err
 }
 
 var presentTask = `

@@ -70,7 +70,16 @@ func (t *tx) query(text string, args ...any) (*sql.Rows, error) {
 // is not run, then or later.
 func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
 	if db.writer != nil {
-		return db.writer.do(ctx, fn)
+		return db.writer.do(ctx, &job{fn: fn, any: true})
+	}
+	return db.writePostgres(ctx, fn)
+}
+
+// writeRuns is write for a function that of the rows of runs, tasks and
+// outputs that are there changes only those of the runs that are named.
+func (db *DB) writeRuns(ctx context.Context, runs []flow.RunID, fn func(*tx) error) error {
+	if db.writer != nil {
+		return db.writer.do(ctx, &job{fn: fn, runs: runs})
 	}
 	return db.writePostgres(ctx, fn)
 }
@@ -142,11 +151,14 @@ type writer struct {
 	// a failed sync nobody knows what is on disk.
 	broken chan struct{}
 	why    atomic.Pointer[error]
+	recall recall
 }
 
 // A job is one caller's write.
 type job struct {
 	fn    func(*tx) error
+	any   bool         // it may change the rows of any run
+	runs  []flow.RunID // or, if not, of these alone
 	turn  atomic.Int32 // see the constants
 	reply chan error   // holds one
 }
@@ -184,11 +196,11 @@ func startWriter(ctx context.Context, pool *sql.DB, path string, on medium) (*wr
 	return w, nil
 }
 
-func (w *writer) do(ctx context.Context, fn func(*tx) error) error {
+func (w *writer) do(ctx context.Context, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &job{fn: fn, reply: make(chan error, 1)}
+	j.reply = make(chan error, 1)
 	select {
 	case w.jobs <- j:
 	case <-ctx.Done():
@@ -271,6 +283,9 @@ func (w *writer) commit(jobs []*job) {
 				errs[i] = err
 			}
 		}
+	}
+	for _, j := range wanted {
+		w.recall.forget(j.any, j.runs) // even if it failed: its fate may be unknown
 	}
 	for i, j := range wanted {
 		j.reply <- errs[i]

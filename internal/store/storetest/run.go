@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"fairlead/internal/flow"
 	"fairlead/internal/store"
@@ -544,4 +545,55 @@ func present(w world) {
 		_, _, _, err := w.db.Present(w.ctx, tt.wf, tt.run, tt.task, tt.attempt)
 		w.kind(fmt.Sprintf("Present%v", tt), err, flow.NotFound)
 	}
+}
+
+// presentIsNow asks for a task while its run goes on: whoever asks after a
+// step was saved sees that step, or a later one.
+func presentIsNow(w world) {
+	wf, _ := w.workflow("w", 1)
+	r := w.run(wf, "r", 1)
+	w.save(w.step(&r, flow.Running, task("a", 0, flow.Running, 1)))
+	var saved atomic.Int64
+	var done atomic.Bool
+	saved.Store(r.Rev)
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for !done.Load() {
+				least := saved.Load()
+				run, k, outputs, err := w.db.Present(w.ctx, wf.ID, r.ID, "a", 0)
+				if err != nil {
+					w.Errorf("Present: %v", err)
+					return
+				}
+				if n := outputs["n"]; run.Rev < least || n != nil && (string(n) != fmt.Sprint(run.Rev) || k.Pokes != int(run.Rev)) {
+					w.Errorf("Present shows revision %d, poke %d and output %s once revision %d is saved", run.Rev, k.Pokes, n, least)
+					return
+				}
+			}
+		})
+	}
+	for range 200 {
+		k := task("a", 0, flow.Running, 1)
+		k.Pokes = int(r.Rev) + 1
+		s := w.step(&r, flow.Running, k)
+		s.Outputs = []flow.Output{{Task: "a", Attempt: 1, Key: "n", Value: json.RawMessage(fmt.Sprint(r.Rev))}}
+		if err := w.db.Save(w.ctx, s); err != nil {
+			w.Errorf("Save: %v", err)
+			break
+		}
+		saved.Store(r.Rev)
+	}
+	done.Store(true)
+	readers.Wait()
+	over := w.step(&r, flow.Succeeded, task("a", 0, flow.Succeeded, 1))
+	w.save(over)
+	_, k, _, err := w.db.Present(w.ctx, wf.ID, r.ID, "a", 1)
+	w.ok("Present", err)
+	w.same("state once the run is over", k.State, flow.Succeeded)
+	n, err := w.db.DeleteRuns(w.ctx, over.Run.Ended.Add(time.Hour), 10, func(flow.Run) {})
+	w.ok("DeleteRuns", err)
+	w.same("runs removed", n, 1)
+	_, _, _, err = w.db.Present(w.ctx, wf.ID, r.ID, "a", 1)
+	w.kind("Present of a run that was removed", err, flow.NotFound)
 }

@@ -59,6 +59,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"instances", instances},
 		{"outputs", outputs},
 		{"a task in one question", present},
+		{"a task while its run goes on", presentIsNow},
 		{"journal", journal},
 		{"deleting a workflow", deleteWorkflow},
 		{"retention", retention},
