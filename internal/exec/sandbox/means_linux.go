@@ -95,7 +95,7 @@ func errorText(errs []error) string {
 
 // try builds a cage and runs nothing in it.
 func (d *Driver) try(m *means) error {
-	dir, err := os.MkdirTemp(d.opts.Root, "~probe.")
+	dir, err := os.MkdirTemp(d.opts.Root, probePrefix)
 	if err != nil {
 		return err
 	}

@@ -128,9 +128,18 @@ func exitOf(id string, x cage.Exit) (exec.Exit, error) {
 	}, nil
 }
 
+// probePrefix begins the names of directories in which the machine is tried
+// out. They are no IDs. A server that is killed meanwhile leaves one.
+const probePrefix = "~probe."
+
 // Sweep removes what is kept of every attempt that keep does not want; those
-// that still run are killed. It is meant for the start of a server.
+// that still run are killed. It is meant for the start of a server, when no
+// other method is called.
 func (d *Driver) Sweep(keep func(id string) bool) error {
+	ids, err := d.known() // and the machine has been tried out, if it had to be
+	if err != nil {
+		return fmt.Errorf("sweep attempts: %w", err)
+	}
 	entries, err := os.ReadDir(d.opts.Root)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -138,17 +147,16 @@ func (d *Driver) Sweep(keep func(id string) bool) error {
 	if err != nil {
 		return fmt.Errorf("sweep attempts: %w", err)
 	}
-	ids, err := d.known()
-	if err != nil {
-		return fmt.Errorf("sweep attempts: %w", err)
-	}
+	var errs []error
 	for _, e := range entries {
-		if e.IsDir() {
+		switch {
+		case strings.HasPrefix(e.Name(), probePrefix):
+			errs = append(errs, os.RemoveAll(filepath.Join(d.opts.Root, e.Name())))
+		case e.IsDir():
 			ids = append(ids, e.Name())
 		}
 	}
 	slices.Sort(ids)
-	var errs []error
 	for _, id := range slices.Compact(ids) {
 		if checkID(id) != nil || keep(id) {
 			continue
