@@ -346,5 +346,9 @@ func (v *victim) stop() error {
 	if err := v.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	return v.cmd.Wait()
+	<-v.ended
+	if !v.cmd.ProcessState.Success() {
+		return errors.New(v.cmd.ProcessState.String())
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -63,6 +64,9 @@ func (l *ledger) note(task string) string {
 	return fmt.Sprintf(`exec 9<>/dev/tcp/127.0.0.1/%d; echo "{{ ti.run_id }} %s {{ ti.try_number }}" >&9; read -r _ <&9`, l.port, task)
 }
 
+// killSlots is how many tasks run at once.
+const killSlots = 6
+
 // A victim is a server in a process of its own.
 type victim struct {
 	t      *testing.T
@@ -71,6 +75,11 @@ type victim struct {
 	cmd    *exec.Cmd
 	log    *os.File
 	as     *syscall.Credential // whose process it is; nil: ours
+	// program is what is run; empty: this test's own binary. env is added to
+	// its environment.
+	program string
+	env     []string
+	ended   chan struct{} // closed when cmd has ended
 }
 
 // command is the server's command line.
@@ -80,8 +89,11 @@ func (v *victim) command() *exec.Cmd {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	cmd := exec.Command(self, "serve", "--listen", v.listen, "--data", string(v.data), "--tasks", "6")
-	cmd.Env = append(os.Environ(), "FAIRLEAD_TEST_COMMAND=1")
+	if v.program != "" {
+		self = v.program
+	}
+	cmd := exec.Command(self, "serve", "--listen", v.listen, "--data", string(v.data), "--tasks", strconv.Itoa(killSlots))
+	cmd.Env = append(append(os.Environ(), "FAIRLEAD_TEST_COMMAND=1"), v.env...)
 	if v.as != nil {
 		// Somewhere that they may be, with a copy of the program in a descriptor.
 		f, err := os.Open(self)
@@ -98,24 +110,54 @@ func (v *victim) command() *exec.Cmd {
 // begin starts the server and returns a client when the port answers.
 func (v *victim) begin() *client {
 	v.t.Helper()
+	c, err := v.tryBegin()
+	if err != nil {
+		v.t.Fatalf("%v; its log:\n%s", err, v.tail())
+	}
+	return c
+}
+
+func (v *victim) tryBegin() (*client, error) {
+	v.t.Helper()
 	v.cmd = v.command()
 	v.cmd.Stdout, v.cmd.Stderr = v.log, v.log
 	if err := v.cmd.Start(); err != nil {
-		v.t.Fatal(err)
+		return nil, err
 	}
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	v.ended = make(chan struct{})
+	go func(cmd *exec.Cmd, ended chan struct{}) {
+		_ = cmd.Wait() // how it ended is no news: it was killed
+		close(ended)
+	}(v.cmd, v.ended)
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && !v.gone(); {
 		var info serverInfo
 		if v.data.read("server.json", &info) == nil && info.PID == v.cmd.Process.Pid {
-			key, err := v.data.credential()
-			if err != nil {
-				v.t.Fatal(err)
-			}
-			return newClient(v.t, info, key)
+			return v.client(), nil
 		}
 		time.Sleep(2 * time.Millisecond) // another process: there is nothing to wait on
 	}
-	v.t.Fatalf("the server does not come up; its log:\n%s", v.tail())
-	return nil
+	return nil, errors.New("the server does not come up")
+}
+
+// client is one of the server that runs.
+func (v *victim) client() *client {
+	v.t.Helper()
+	var info serverInfo
+	key, err := v.data.credential()
+	if err = errors.Join(err, v.data.read("server.json", &info)); err != nil {
+		v.t.Fatal(err)
+	}
+	return newClient(v.t, info, key)
+}
+
+// gone reports whether the server has ended.
+func (v *victim) gone() bool {
+	select {
+	case <-v.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 func (v *victim) kill() {
@@ -123,7 +165,7 @@ func (v *victim) kill() {
 		return
 	}
 	_ = v.cmd.Process.Kill()
-	_ = v.cmd.Wait()
+	<-v.ended
 }
 
 func (v *victim) tail() string {
@@ -174,17 +216,9 @@ func killDefinition(l *ledger) string {
 // way. Every run must end as if nothing had happened, no attempt may begin
 // twice, and nothing may be left behind.
 func TestKillAnywhere(t *testing.T) {
-	kills := 100
-	if testing.Short() {
-		kills = 10
-	}
-	if n, err := strconv.Atoi(os.Getenv("FAIRLEAD_KILLS")); err == nil {
-		kills = n
-	}
-	seed := uint64(time.Now().UnixNano())
-	if n, err := strconv.ParseUint(os.Getenv("FAIRLEAD_SEED"), 10, 64); err == nil {
-		seed = n
-	}
+	t.Parallel()
+	kills := killCount(60, 10)
+	seed := killSeed()
 	t.Logf("%d kills with FAIRLEAD_SEED=%d", kills, seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	led := newLedger(t)
@@ -243,6 +277,26 @@ func TestKillAnywhere(t *testing.T) {
 	if t.Failed() {
 		t.Logf("the server's log:\n%s", v.tail())
 	}
+}
+
+// killCount is a test's share of FAIRLEAD_KILLS, which are 200 if nothing is
+// said.
+func killCount(share, short int) int {
+	if n, err := strconv.Atoi(os.Getenv("FAIRLEAD_KILLS")); err == nil {
+		return max(1, n*share/200)
+	}
+	if testing.Short() {
+		return short
+	}
+	return share
+}
+
+// killSeed is what the moments of kills follow from.
+func killSeed() uint64 {
+	if n, err := strconv.ParseUint(os.Getenv("FAIRLEAD_SEED"), 10, 64); err == nil {
+		return n
+	}
+	return uint64(time.Now().UnixNano())
 }
 
 // freePort returns an address that nobody listens on.
