@@ -91,6 +91,9 @@ type Config struct {
 	Domains []string
 	// Verifier checks signatures; nil admits every request.
 	Verifier *sigv4.Verifier
+	// Permit says whether the caller in ctx may do an action of IAM to a
+	// resource: an error of kind flow.Denied if not. Nil permits everything.
+	Permit func(ctx context.Context, action, resource string) error
 	// Log is told of internal errors; nil means slog.Default.
 	Log *slog.Logger
 }
@@ -218,6 +221,9 @@ func (d *Door) answer(r *request) (err error) {
 		return err
 	}
 	if op, ok := d.ops[name]; ok {
+		if err := d.permitAll(ctx, name, r); err != nil {
+			return err
+		}
 		return op(ctx, r)
 	}
 	method, what, _ := strings.Cut(name, " ")

@@ -287,6 +287,9 @@ func (d *Door) source(ctx context.Context, r *request) (flow.Object, objectInfo,
 	if err != nil {
 		return flow.Object{}, info, err
 	}
+	if err := d.permit(ctx, "GetObject", bucket, key, version); err != nil {
+		return flow.Object{}, info, err
+	}
 	o, err := d.Index.Object(ctx, bucket, key, version)
 	if err != nil {
 		return o, info, err
@@ -490,6 +493,9 @@ func (d *Door) deleteObjects(ctx context.Context, r *request) error {
 		}
 		if want.Key == "" {
 			errs[i] = newError("UserKeyMustBeSpecified", "A key must be specified")
+			return
+		}
+		if errs[i] = d.permit(ctx, "DeleteObject", r.bucket, want.Key, want.VersionID); errs[i] != nil {
 			return
 		}
 		o, freed, err := d.Index.DeleteObject(ctx, r.bucket, want.Key, want.VersionID, newVersion(), now(), flow.Guard{ETag: unquote(want.ETag)})
