@@ -37,7 +37,9 @@ import (
 	"fairlead/internal/mwaa"
 	"fairlead/internal/operator"
 	"fairlead/internal/ops"
+	"fairlead/internal/role"
 	"fairlead/internal/s3door"
+	"fairlead/internal/session"
 	"fairlead/internal/store"
 	"fairlead/internal/sts"
 )
@@ -66,6 +68,11 @@ type options struct {
 	lenient   bool
 	skipped   bool
 	extras    bool
+
+	roles          string // the file; empty: roles.json in the data directory
+	strictRoles    bool
+	credentialLife time.Duration
+
 	running   int           // runs under way at once; the others queue; 0: any number
 	retention time.Duration // how long ended runs are kept; 0: for ever
 	verdict   bool          // any failed task fails its run
@@ -77,7 +84,7 @@ type options struct {
 func defaultOptions() options {
 	return options{
 		data: dataDir(defaultDataDir()), listen: defaultListen, region: defaultRegion, account: defaultAccount,
-		python: "python3", network: "host", tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
+		python: "python3", network: "host", credentialLife: time.Hour, tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
 		limits: defaultLimits(), log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -107,6 +114,8 @@ func (o options) validate() error {
 		return usagef("--task-memory %d: at least %d bytes (4MiB) are needed; 0 is no bound", o.memory, leastMemory)
 	case o.retention < 0:
 		return usagef("--retention %s: expected a time such as 720h; 0 keeps runs for ever", o.retention)
+	case o.credentialLife < time.Minute || o.credentialLife > 12*time.Hour:
+		return usagef("--credential-life %s: expected 1m to 12h", o.credentialLife)
 	case o.cpus < 0:
 		return usagef("--task-cpus %v: expected a number of cores; 0 is no bound", o.cpus)
 	}
@@ -130,9 +139,14 @@ type app struct {
 	conductor *conductor.Conductor
 	door      *mwaa.Door
 	driver    *sandbox.Driver
+	roles     *role.Book
+	sessions  *session.Issuer
+	place     *place
 	info      serverInfo
+	inner     string // the URL at which tasks reach the server
 
 	listener net.Listener
+	loopback net.Listener // for tasks, where listener is at another address
 	http     *http.Server
 	served   chan error
 	stop     context.CancelCauseFunc
@@ -144,7 +158,7 @@ type app struct {
 // start puts a server together and sets it going. When it returns without an
 // error, the port answers.
 func start(opt options) (_ *app, err error) {
-	a := &app{opt: opt, served: make(chan error, 1)}
+	a := &app{opt: opt, served: make(chan error, 2)}
 	defer func() {
 		if err != nil {
 			_ = a.closeAll() // the first error is the one to tell
@@ -159,6 +173,9 @@ func start(opt options) (_ *app, err error) {
 	ctx, stop := context.WithCancelCause(context.Background())
 	a.stop = stop
 	if err := a.openRows(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.openRoles(); err != nil {
 		return nil, err
 	}
 	handler, err := a.assemble(ctx)
@@ -178,7 +195,9 @@ func start(opt options) (_ *app, err error) {
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(opt.log.Handler(), slog.LevelWarn),
 	}
-	go func() { a.served <- a.http.Serve(a.listener) }()
+	for _, l := range a.listeners() {
+		go func() { a.served <- a.http.Serve(l) }()
+	}
 	a.info.PID = os.Getpid()
 	if err := opt.data.write("server.json", a.info, replace); err != nil {
 		return nil, err
@@ -216,11 +235,42 @@ func (a *app) claimPlace() error {
 	if addr.IP.IsUnspecified() {
 		host = "127.0.0.1"
 	}
+	if err := a.listenInside(addr); err != nil {
+		return err
+	}
 	a.info = serverInfo{
 		Endpoint: "http://" + net.JoinHostPort(host, fmt.Sprint(addr.Port)),
 		Region:   a.opt.region, Account: a.opt.account,
 	}
 	return nil
+}
+
+// listenInside sees to it that tasks reach the server on a loopback address:
+// SDKs ask for credentials nowhere else.
+func (a *app) listenInside(addr *net.TCPAddr) error {
+	host := addr.IP
+	switch {
+	case addr.IP.IsUnspecified():
+		host = net.IPv4(127, 0, 0, 1)
+	case !addr.IP.IsLoopback():
+		host = net.IPv4(127, 0, 0, 1)
+		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: host, Port: addr.Port})
+		if err != nil {
+			return fmt.Errorf("listen at %s:%d for tasks, beside %s: %w", host, addr.Port, addr, err)
+		}
+		a.loopback = l
+		a.closers = append(a.closers, l.Close)
+	}
+	a.inner = "http://" + net.JoinHostPort(host.String(), fmt.Sprint(addr.Port))
+	return nil
+}
+
+// listeners are all that the server listens at.
+func (a *app) listeners() []net.Listener {
+	if a.loopback == nil {
+		return []net.Listener{a.listener}
+	}
+	return []net.Listener{a.listener, a.loopback}
 }
 
 func (a *app) openRows(ctx context.Context) error {
@@ -271,7 +321,7 @@ func (a *app) sameDatabase(ctx context.Context) error {
 func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	opt := a.opt
 	verify := func(service string, flavor sigv4.Flavor) *sigv4.Verifier {
-		v := &sigv4.Verifier{Keys: keys{a.key, opt.account}, Service: service, Flavor: flavor}
+		v := &sigv4.Verifier{Keys: keys{a.key, opt.account, a.sessions}, Service: service, Flavor: flavor}
 		if opt.strict {
 			v.Region = opt.region
 		}
@@ -286,7 +336,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	if err := a.sweepContents(ctx, contents); err != nil {
 		return nil, err
 	}
-	s3conf := s3door.Config{Index: a.db, Contents: contents, Region: opt.region, Account: opt.account, Log: opt.log}
+	s3conf := s3door.Config{Index: a.db, Contents: contents, Region: opt.region, Account: opt.account, Permit: a.permit, Log: opt.log}
 	stsconf := sts.Config{Default: a.anybody(), Log: opt.log}
 	if !opt.anonymous {
 		s3conf.Verifier, stsconf.Verifier = verify("s3", sigv4.S3), verify("sts", sigv4.REST)
@@ -326,7 +376,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	a.door = mwaa.New(mwaa.Config{
 		Account: opt.account, Region: opt.region, Limits: opt.limits.mwaa(), Lenient: opt.lenient, ShowSkipped: opt.skipped,
 		Workflows: workflows{a.db}, Runs: a.db, Conductor: doorConductor{a}, Compiler: definitions{compiler{max: opt.limits.bytes("definition-bytes")}},
-		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens, Why: a.why,
+		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens, Why: a.why, CheckRole: a.checkRole,
 		Check: a.admit(verify("airflow-serverless", sigv4.JSON)), Log: opt.log,
 	})
 	return doors{
@@ -334,6 +384,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		logs:    cwlogs.New(cwlogs.Config{Logs: a.logs, Account: opt.account, Region: opt.region, Check: a.admit(verify("logs", sigv4.JSON)), Log: opt.log}),
 		s3:      builtin,
 		sts:     sts.New(stsconf),
+		task:    a.sessions.Handler(opt.log),
 		ops:     a.operations(verify(ops.Service, sigv4.REST)),
 		console: a.console(tokens),
 		open:    opt.anonymous,
@@ -401,20 +452,21 @@ func (a *app) performer() (*airflow.Performer, error) {
 	if err != nil {
 		return nil, err
 	}
-	endpoint := a.info.Endpoint
+	endpoint := a.inner
 	if opt.s3 != "" {
 		endpoint = opt.s3
 	}
 	ops, err := operator.New(operator.Settings{
 		Self: self, Dir: opt.data.path("tools"), Python: python,
-		Endpoint: endpoint, Region: opt.region, MaxXCom: opt.limits.bytes("xcom-bytes"),
+		Endpoint: endpoint, Region: opt.region, Credentials: a.signer, MaxXCom: opt.limits.bytes("xcom-bytes"),
 	})
 	if err != nil {
 		return nil, err
 	}
+	a.place = &place{app: a}
 	return &airflow.Performer{
 		Driver: a.driver, Slots: make(chan struct{}, max(opt.tasks, 1)), Operators: ops, Table: operator.Default(), XComs: a.db,
-		Place: &place{app: a}, Network: opt.network, Grace: 10 * time.Second, Extras: opt.extras,
+		Place: a.place, Network: opt.network, Grace: 10 * time.Second, Extras: opt.extras,
 		MaxXCom: opt.limits.bytes("xcom-bytes"),
 		Limits:  exec.Limits{Memory: opt.memory, CPUs: opt.cpus, PIDs: 1024, Files: 4096, Output: 256 << 20},
 	}, nil
@@ -435,7 +487,8 @@ func (a *app) admit(v *sigv4.Verifier) func(r *http.Request, body []byte) (conte
 		if err != nil {
 			return nil, err
 		}
-		return sigv4.WithIdentity(r.Context(), id), nil
+		ctx := sigv4.WithIdentity(r.Context(), id)
+		return ctx, a.permitJSON(ctx, v.Service, r, body)
 	}
 }
 

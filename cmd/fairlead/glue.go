@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -156,6 +157,7 @@ type place struct {
 
 type surroundings struct {
 	group string
+	role  string
 	env   map[string]string
 	code  func() (string, error)
 }
@@ -170,7 +172,7 @@ func (p *place) Log(ctx context.Context, r flow.Run, task flow.TaskID, attempt i
 }
 
 // Surroundings implements [airflow.Place].
-func (p *place) Surroundings(ctx context.Context, r flow.Run) (string, map[string]string, error) {
+func (p *place) Surroundings(ctx context.Context, r flow.Run, t flow.Task) (string, map[string]string, error) {
 	s, err := p.of(ctx, r)
 	if err != nil {
 		return "", nil, err
@@ -183,9 +185,7 @@ func (p *place) Surroundings(ctx context.Context, r flow.Run) (string, map[strin
 	if env == nil {
 		env = map[string]string{}
 	}
-	if p.app.opt.s3 == "" {
-		maps.Copy(env, keys{p.app.key, p.app.opt.account}.task(time.Now()))
-	}
+	maps.Copy(env, p.app.credentials(s.role, r, t))
 	return code, env, nil
 }
 
@@ -201,7 +201,7 @@ func (p *place) of(ctx context.Context, r flow.Run) (*surroundings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &surroundings{group: rt.LogGroup, env: rt.Environment, code: func() (string, error) { return "", nil }}
+	s := &surroundings{group: rt.LogGroup, role: cmp.Or(rt.RoleArn, "arn:aws:iam::"+p.app.opt.account+":role/task"), env: rt.Environment, code: func() (string, error) { return "", nil }}
 	if key := v.Code; key != "" {
 		s.code = func() (string, error) { return p.app.shelf.Unpacked(key) }
 	}

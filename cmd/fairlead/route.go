@@ -9,11 +9,12 @@ import (
 
 	"fairlead/internal/aws/sigv4"
 	"fairlead/internal/ops"
+	"fairlead/internal/session"
 )
 
 // Doors are what listens behind the one port.
 type doors struct {
-	mwaa, logs, s3, sts, ops, console http.Handler
+	mwaa, logs, s3, sts, task, ops, console http.Handler
 	// open says that signatures are not checked: then only requests that can't
 	// come from a web page elsewhere are let in.
 	open bool
@@ -91,6 +92,8 @@ func (d doors) door(r *http.Request) (http.Handler, time.Duration) {
 		return unserved(service), bodyTime
 	}
 	switch {
+	case r.URL.Path == session.Path:
+		return d.task, bodyTime
 	case strings.HasPrefix(r.URL.Path, ops.Prefix):
 		return d.ops, bodyTime
 	case r.URL.Path == "/healthz":

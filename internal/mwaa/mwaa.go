@@ -48,6 +48,8 @@ type Config struct {
 	// model does not have, which clients pass over. May be nil.
 	Why func(ctx context.Context, run flow.RunID, task flow.TaskID) (flow.Wait, bool)
 
+	// CheckRole refuses roles that tasks could not act in; nil refuses none.
+	CheckRole func(roleArn string) error
 	// Check admits a request; see [awsjson.Config].
 	Check func(r *http.Request, body []byte) (context.Context, error)
 	Log   *slog.Logger

@@ -98,7 +98,7 @@ func reflectOn[T any](s *awsjson.Service, op string) {
 
 type ring map[string]sigv4.Key
 
-func (k ring) Key(_ context.Context, id string) (sigv4.Key, bool, error) {
+func (k ring) Key(_ context.Context, id, _ string) (sigv4.Key, bool, error) {
 	key, ok := k[id]
 	return key, ok, nil
 }

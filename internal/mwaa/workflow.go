@@ -90,6 +90,11 @@ func revision(v flow.Version) string {
 // package that of old stays.
 func (d *Door) makeVersion(ctx context.Context, w flow.WorkflowID, now time.Time, old flow.Version, s versionSettings, fresh *code) (flow.Version, []string, error) {
 	v := flow.Version{ID: newVersionID(), Workflow: w, Code: old.Code, CodeAt: old.CodeAt, Created: now}
+	if d.CheckRole != nil {
+		if err := d.CheckRole(s.RoleArn); err != nil {
+			return v, nil, err
+		}
+	}
 	def, err := d.compile(ctx, &v, s)
 	if err != nil {
 		return v, nil, err

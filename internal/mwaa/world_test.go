@@ -98,7 +98,7 @@ func (r rows) Workflows(ctx context.Context, p flow.Page) ([]Listed, string, err
 	return out, last, err
 }
 
-func (w *world) Key(_ context.Context, id string) (sigv4.Key, bool, error) {
+func (w *world) Key(_ context.Context, id, _ string) (sigv4.Key, bool, error) {
 	return sigv4.Key{Secret: testSecret}, id == testKey, nil
 }
 

@@ -80,7 +80,7 @@ func newWorld(t *testing.T) *world {
 // oneKey knows one access key.
 type oneKey struct{}
 
-func (oneKey) Key(_ context.Context, id string) (sigv4.Key, bool, error) {
+func (oneKey) Key(_ context.Context, id, _ string) (sigv4.Key, bool, error) {
 	return sigv4.Key{Secret: "secret", Account: "111122223333"}, id == "AKIDEXAMPLE", nil
 }
 

@@ -14,7 +14,7 @@ import (
 
 type oneKey struct{}
 
-func (oneKey) Key(_ context.Context, id string) (sigv4.Key, bool, error) {
+func (oneKey) Key(_ context.Context, id, _ string) (sigv4.Key, bool, error) {
 	return sigv4.Key{Secret: "secret", Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/dev"}, id == "AKIDEXAMPLE", nil
 }
 

@@ -29,8 +29,10 @@ const (
 
 // Keys finds the secret behind an access key.
 type Keys interface {
-	// Key returns the key, and false if there is none of that name.
-	Key(ctx context.Context, accessKey string) (Key, bool, error)
+	// Key returns the key, and false if there is none of that name. token is
+	// the session token that came along: it may say which key it is, and is
+	// compared with that of the key by the caller.
+	Key(ctx context.Context, accessKey, token string) (Key, bool, error)
 }
 
 // A Key is one credential.
@@ -43,6 +45,9 @@ type Key struct {
 	Expires time.Time
 	// Account and ARN say whose key it is.
 	Account, ARN string
+	// Role is the ARN of the role that a temporary credential acts in; empty
+	// for others.
+	Role string
 }
 
 // An Identity is who signed a request.
@@ -50,6 +55,8 @@ type Identity struct {
 	AccessKey, Account, ARN string
 	// Region and Service are those of the signature's scope.
 	Region, Service string
+	// Role is that of the key.
+	Role string
 }
 
 type identityKey struct{}
@@ -258,7 +265,7 @@ func (v *Verifier) check(r *http.Request, sig *signature, payload string) (Ident
 	if err := v.checkHeaders(r, sig); err != nil {
 		return Identity{}, nil, err
 	}
-	key, known, err := v.Keys.Key(r.Context(), sig.accessKey)
+	key, known, err := v.Keys.Key(r.Context(), sig.accessKey, sig.token)
 	if err != nil {
 		return Identity{}, nil, err
 	}
@@ -276,7 +283,7 @@ func (v *Verifier) check(r *http.Request, sig *signature, payload string) (Ident
 	if subtle.ConstantTimeCompare([]byte(want), []byte(sig.sum)) != 1 {
 		return Identity{}, nil, v.fault(Mismatch, "the signature is not that of this request under the secret of access key %.50q", sig.accessKey)
 	}
-	return Identity{sig.accessKey, key.Account, key.ARN, sig.region, sig.service}, signing, nil
+	return Identity{sig.accessKey, key.Account, key.ARN, sig.region, sig.service, key.Role}, signing, nil
 }
 
 func (v *Verifier) scopeFault() Fault {

@@ -31,7 +31,7 @@ const (
 // ring is a set of keys.
 type ring map[string]Key
 
-func (k ring) Key(_ context.Context, id string) (Key, bool, error) {
+func (k ring) Key(_ context.Context, id, _ string) (Key, bool, error) {
 	key, ok := k[id]
 	return key, ok, nil
 }

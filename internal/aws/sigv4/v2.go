@@ -53,14 +53,14 @@ func (v *Verifier) verifyOldQuery(r *http.Request) (Identity, error) {
 		return Identity{}, v.fault(MalformedQ, "the request may be used for at most %s", longestLife)
 	}
 	name := q.Get("AWSAccessKeyId")
-	key, known, err := v.Keys.Key(r.Context(), name)
+	token := q.Get("x-amz-security-token")
+	key, known, err := v.Keys.Key(r.Context(), name, token)
 	if err != nil {
 		return Identity{}, err
 	}
 	if !known {
 		return Identity{}, v.fault(UnknownKey, "the access key %.50q is not known here", name)
 	}
-	token := q.Get("x-amz-security-token")
 	if subtle.ConstantTimeCompare([]byte(key.Token), []byte(token)) != 1 {
 		return Identity{}, v.fault(BadToken, "the session token is missing, or is not that of the access key")
 	}
@@ -73,7 +73,7 @@ func (v *Verifier) verifyOldQuery(r *http.Request) (Identity, error) {
 	if subtle.ConstantTimeCompare([]byte(want), []byte(q.Get("Signature"))) != 1 {
 		return Identity{}, v.fault(Mismatch, "the signature is not that of this request under the secret of access key %.50q", name)
 	}
-	return Identity{AccessKey: name, Account: key.Account, ARN: key.ARN, Region: v.Region, Service: "s3"}, nil
+	return Identity{AccessKey: name, Account: key.Account, ARN: key.ARN, Region: v.Region, Service: "s3", Role: key.Role}, nil
 }
 
 func oldStringToSign(r *http.Request, q url.Values) string {

@@ -12,7 +12,7 @@ import (
 
 type oneKey Key
 
-func (k oneKey) Key(_ context.Context, name string) (Key, bool, error) {
+func (k oneKey) Key(_ context.Context, name, _ string) (Key, bool, error) {
 	return Key(k), name == "AKIAIOSFODNN7EXAMPLE", nil
 }
 

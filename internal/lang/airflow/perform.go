@@ -51,9 +51,9 @@ type Place interface {
 	// Log returns the file that takes the attempt's log.
 	Log(ctx context.Context, run flow.Run, task flow.TaskID, attempt int) (string, error)
 	// Surroundings returns the directory of the version's unpacked code
-	// package, empty without one, and the environment of the task's
-	// processes. A package that cannot be unpacked is a flow.Invalid error.
-	Surroundings(ctx context.Context, run flow.Run) (code string, env map[string]string, err error)
+	// package, empty without one, and the environment of the processes of
+	// the task's current attempt. A package that cannot be unpacked is a flow.Invalid error.
+	Surroundings(ctx context.Context, run flow.Run, task flow.Task) (code string, env map[string]string, err error)
 }
 
 // Perform carries out one attempt, or takes it up again.
@@ -216,7 +216,7 @@ func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow
 
 // call renders the task's arguments.
 func (w *work) call(ctx context.Context) (operator.Call, error) {
-	code, env, err := w.Place.Surroundings(ctx, w.Run)
+	code, env, err := w.Place.Surroundings(ctx, w.Run, w.Task)
 	if flow.KindOf(err) == flow.Invalid && err != nil {
 		// The package is a snapshot: it will be no better the next time.
 		return operator.Call{}, &operator.Error{Message: err.Error(), Fatal: true}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"fairlead/internal/aws/awsjson"
+	"fairlead/internal/aws/sigv4"
+	"fairlead/internal/flow"
+	"fairlead/internal/operator"
+	"fairlead/internal/role"
+	"fairlead/internal/session"
+)
+
+// openRoles reads the file of roles, and makes what issues credentials to
+// tasks.
+func (a *app) openRoles() error {
+	var err error
+	a.roles, err = role.Open(cmp.Or(a.opt.roles, a.opt.data.path("roles.json")), func(err error) {
+		a.opt.log.Warn("the file of roles cannot be read; what it said before holds", "err", err)
+	})
+	if err != nil {
+		return err
+	}
+	a.sessions = session.New(session.Config{
+		Secret: a.key.secret(), Life: a.opt.credentialLife, Roles: a.roles, Attempts: attempts{a},
+		Strict: a.opt.strictRoles, Assume: a.assume,
+	})
+	return nil
+}
+
+// attempts is the store as the issuer of credentials sees it.
+type attempts struct{ a *app }
+
+// Role implements [session.Attempts].
+func (s attempts) Role(ctx context.Context, at session.Attempt) (string, error) {
+	over := flow.Errorf(flow.Denied, "attempt %d of task %s of run %s is over, and so is its right to credentials", at.N, at.Task, at.Run)
+	task, err := s.a.db.Instance(ctx, at.Run, at.Task, 0)
+	switch {
+	case flow.KindOf(err) == flow.NotFound && err != nil:
+		return "", over
+	case err != nil:
+		return "", err
+	case task.Attempt != at.N || !task.State.Live():
+		return "", over
+	}
+	run, err := s.a.db.RunByID(ctx, at.Run)
+	if err != nil {
+		return "", err
+	}
+	around, err := s.a.place.of(ctx, run)
+	if err != nil {
+		return "", err
+	}
+	return around.role, nil
+}
+
+// assume returns the credentials of a real role by those of this machine.
+func (a *app) assume(ctx context.Context, r role.Role, name string) (session.Credentials, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(a.opt.region))
+	if err != nil {
+		return session.Credentials{}, err
+	}
+	from := cfg.Credentials
+	if r.Assume != role.Host {
+		from = stscreds.NewAssumeRoleProvider(awssts.NewFromConfig(cfg), r.Assume, func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName, o.Duration = name, max(a.opt.credentialLife, 15*time.Minute) // the least that STS gives
+			if r.ExternalID != "" {
+				o.ExternalID = &r.ExternalID
+			}
+		})
+	}
+	c, err := from.Retrieve(ctx)
+	if err != nil {
+		return session.Credentials{}, err
+	}
+	out := session.Credentials{AccessKey: c.AccessKeyID, SecretKey: c.SecretAccessKey, Token: c.SessionToken}
+	if c.CanExpire {
+		out.Expires = c.Expires
+	}
+	if r.Assume != role.Host {
+		out.Role = r.Assume
+	}
+	return out, nil
+}
+
+// signer returns what the waiting half of a task signs with, in the server.
+func (a *app) signer(c operator.Call) aws.CredentialsProvider {
+	token := c.Env["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+	if token == "" {
+		return nil
+	}
+	return aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		c, err := a.sessions.Credentials(ctx, token)
+		return aws.Credentials{
+			AccessKeyID: c.AccessKey, SecretAccessKey: c.SecretKey, SessionToken: c.Token, Source: "the task's role",
+			CanExpire: !c.Expires.IsZero(), Expires: c.Expires,
+		}, err
+	})
+}
+
+// credentials returns what the processes of an attempt find in their
+// environment to sign with.
+func (a *app) credentials(roleArn string, r flow.Run, t flow.Task) map[string]string {
+	entry, _ := a.roles.Find(roleArn)
+	if entry.Assume == "" && a.opt.s3 != "" {
+		return nil // keys of ours are good for nothing there
+	}
+	env := a.sessions.Environment(a.inner, session.Attempt{Run: r.ID, Task: t.ID, N: t.Attempt})
+	if entry.Assume != "" {
+		env["AWS_ENDPOINT_URL"] = entry.Endpoint // empty: AWS itself
+	}
+	return env
+}
+
+// permit refuses what the policy of the caller's role does not allow. Callers
+// without a role may do everything, and so may a role without an entry, unless
+// entries are demanded.
+func (a *app) permit(ctx context.Context, action, resource string) error {
+	id, ok := sigv4.IdentityOf(ctx)
+	if !ok || id.Role == "" {
+		return nil
+	}
+	r, known := a.roles.Find(id.Role)
+	if !known && !a.opt.strictRoles || known && r.Policy == nil {
+		return nil
+	}
+	verdict := role.Silent
+	if known {
+		verdict = r.Policy.Judge(action, resource)
+	}
+	if verdict == role.Allowed {
+		return nil
+	}
+	return role.Refusal(id.ARN, action, resource, verdict)
+}
+
+// permitJSON is permit for a request to a service that speaks awsJson.
+func (a *app) permitJSON(ctx context.Context, service string, r *http.Request, body []byte) error {
+	id, ok := sigv4.IdentityOf(ctx)
+	if !ok || id.Role == "" {
+		return nil
+	}
+	return a.permit(ctx, service+":"+awsjson.Target(r), a.resource(service, body))
+}
+
+// resource returns the ARN that a request is about, or "*".
+func (a *app) resource(service string, body []byte) string {
+	var in struct {
+		WorkflowArn, ResourceArn         string
+		LogGroupName, LogGroupIdentifier string
+		LogStreamName                    string
+	}
+	if json.Unmarshal(body, &in) != nil { // members' names match in any case
+		return "*" // the door will say what is wrong
+	}
+	group := cmp.Or(in.LogGroupName, in.LogGroupIdentifier)
+	switch {
+	case service == "airflow-serverless":
+		return cmp.Or(in.WorkflowArn, in.ResourceArn, "*")
+	case group == "":
+		return "*"
+	case !strings.HasPrefix(group, "arn:"):
+		group = "arn:aws:logs:" + a.opt.region + ":" + a.opt.account + ":log-group:" + group
+	}
+	group = strings.TrimSuffix(group, ":*")
+	if in.LogStreamName != "" {
+		return group + ":log-stream:" + in.LogStreamName
+	}
+	return group + ":*"
+}
+
+// checkRole refuses a workflow whose role tasks could not act in.
+func (a *app) checkRole(roleArn string) error {
+	if !a.opt.strictRoles {
+		return nil
+	}
+	if _, ok := a.roles.Find(roleArn); !ok {
+		return flow.Errorf(flow.Invalid, "the role %s cannot be assumed: it has no entry in the server's file of roles", roleArn)
+	}
+	return nil
+}
