@@ -4,9 +4,11 @@
     python3 bench/peers/run.py [--only fairlead,river] [--scratch DIR]
 
 Installs each peer, at the version pinned beside its program, into a scratch
-directory outside the repository, starts it on loopback, and prints a Markdown
-table. A peer's program reads lines such as "chain 100" and answers "done MS",
-the wall time from the call that starts the job until its end is known.
+directory outside the repository, and prints a Markdown table. In each round
+every peer is started afresh on loopback, measured and ended, one after the
+other, so that what else the machine does comes upon all of them. A peer's
+program reads lines such as "chain 100" and answers "done MS", the wall time
+from the call that starts the job until its end is known.
 
 Processor time and memory are those of every process that the peer needs:
 server, database, worker and client. This process adopts what its children
@@ -42,39 +44,62 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="peers to run, by name, with commas between")
     parser.add_argument("--scratch", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()) / "fairlead-peers")
-    parser.add_argument("--bursts", type=int, default=5, help="times that each job is measured")
+    parser.add_argument("--rounds", type=int, default=5, help="times that each job is measured; the median counts")
     options = parser.parse_args()
     if unknown := set(filter(None, options.only.split(","))) - {p.__name__ for p in PEERS}:
         parser.error(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(p.__name__ for p in PEERS)}")
     if ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0) != 0:  # PR_SET_CHILD_SUBREAPER
         sys.exit("prctl: " + os.strerror(ctypes.get_errno()))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # by way of close
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that either ends the peer's processes
     # So that a database may run as another user below it.
     options.scratch.mkdir(mode=0o755, parents=True, exist_ok=True)
-    rows, missing = [], []
-    for peer in PEERS:
-        if options.only and peer.__name__ not in options.only.split(","):
-            continue
-        say(f"== {peer.__name__}")
-        bench = Bench(options.scratch / peer.__name__, options.bursts)
-        try:
-            rows += peer(bench)
-        except (Missing, OSError, subprocess.SubprocessError) as err:
-            missing.append(f"- {peer.__name__}: {err}")
-            say(missing[-1])
-        finally:
-            bench.close()
-    print(f"\n{machine()}; medians of {options.bursts}\n")
-    print("| engine | a step is | chain, ms per step | fan-out, steps/s | CPU ms per step: chain | fan-out | flushes per step of the chain | memory, MiB | others had |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
+    benches = [Bench(peer, options.scratch / peer.__name__) for peer in PEERS if not options.only or peer.__name__ in options.only.split(",")]
+    missing = []
+    try:
+        for round in range(1, options.rounds + 1):
+            for b in benches:
+                say(f"== {b.peer.__name__}, round {round}")
+                b.round = round
+                try:
+                    b.peer(b)
+                except (Missing, OSError, subprocess.SubprocessError) as err:
+                    missing.append(f"- {b.peer.__name__}, round {round}: {err}")
+                    say(missing[-1])
+                finally:
+                    b.end()
+    except KeyboardInterrupt:
+        missing.append(f"- what follows an interruption in round {round}")
+    print(f"\n{machine()}; medians of {round} rounds\n")
+    table([row for b in benches for row in b.rows.values()])
     if missing:
         print("\nNot measured:\n\n" + "\n".join(missing))
     sys.exit(1 if missing else 0)
 
 
-# The peers. Each returns the rows of its table.
+def table(rows):
+    """Prints the medians. The ratios are those of a row to the one that it is
+    compared with, taken within each round, since rounds differ in their load."""
+    print("| | engine | a step is | chain, ms per step | fan-out, steps/s | CPU ms per step: chain | fan-out "
+          "| chain, beside | fan-out, beside | flushes per step of the chain | memory, MiB | others had |")
+    print("|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    by_mark = {row.mark: row for row in rows}
+    for row in rows:
+        beside = by_mark.get(row.beside)
+        print("| " + " | ".join([
+            row.mark, row.engine, row.step,
+            number(row.median("chain")),
+            number(row.median("wide"), invert=True),
+            number(row.median("chain_cpu")),
+            number(row.median("wide_cpu")),
+            row.ratio("chain", beside),
+            row.ratio("wide", beside),
+            number(row.median("flushes")),
+            number(row.median("memory")),
+            f"{row.median('others'):.0%}",
+        ]) + " |")
+
+
+# The peers. Each starts itself, and measures its rows for one round.
 
 
 def fairlead(b):
@@ -87,11 +112,9 @@ def fairlead(b):
     wait_for(lambda: (data / "server.json").exists() and answers(f"http://127.0.0.1:{port}/"), "fairlead")
     b.program([client], PEER_SERVER=f"http://127.0.0.1:{port}", PEER_CREDENTIALS=data / "credentials.json")
     name = "Fairlead, this tree"
-    return [
-        b.row(name, "EmptyOperator: 100 settle in one save, 1,000 likewise", "chain 100", "wide 1000"),
-        b.row(name, "S3KeySensor, its key there: an attempt in the server, saved when it begins and when it ends; it asks S3", "sensor-chain 100", "sensor-wide 1000"),
-        b.row(name, "`bash -c true`: a process in namespaces of its own, saved when it begins and when it ends", "bash-chain 100", "bash-wide 1000"),
-    ]
+    b.row("F1", name, "EmptyOperator: all that is due settles in one save", "chain 100", "wide 1000")
+    b.row("F2", name, "S3KeySensor, its key there: an attempt in the server, saved when it begins and when it ends; it asks S3", "sensor-chain 100", "sensor-wide 1000")
+    b.row("F3", name, "`bash -c true`: a process in namespaces of its own, saved when it begins and when it ends", "bash-chain 100", "bash-wide 1000")
 
 
 def temporal(b):
@@ -99,11 +122,13 @@ def temporal(b):
     b.install(["go", "build", "-o", server, "github.com/temporalio/cli/cmd/temporal"], HERE / "temporal" / "server")
     b.install(["go", "build", "-o", worker, "."], HERE / "temporal")
     name = f"Temporal dev server {module(HERE / 'temporal' / 'server', 'go.temporal.io/server')}, Go SDK {module(HERE / 'temporal', 'go.temporal.io/sdk')}"
-    rows = []
     # By default a shard looks for new tasks 20 times a second, and the steps of
     # one workflow are in one shard: that rate alone bounds a chain.
     lifted = [f"history.{queue}ProcessorMaxPollRPS=10000" for queue in ("transfer", "timer", "visibility")]
-    for what, settings in (("defaults", []), ("MaxPollRPS of the queues 10,000", [x for v in lifted for x in ("--dynamic-config-value", v)])):
+    for mark, what, settings in (
+        ("T1", "defaults", []),
+        ("T2", "MaxPollRPS of the queues 10,000", [x for v in lifted for x in ("--dynamic-config-value", v)]),
+    ):
         b.end()
         data, port = b.fresh("data"), free_port()
         b.start([
@@ -113,9 +138,8 @@ def temporal(b):
         wait_for(lambda: subprocess.run(
             [server, "operator", "namespace", "describe", "default", "--address", f"127.0.0.1:{port}"], capture_output=True).returncode == 0, "temporal")
         b.program([worker], PEER_SERVER=f"127.0.0.1:{port}")
-        rows.append(b.row(f"{name}, {what}", "an activity in a Go worker", "chain 100", "wide 1000", least=1))
-    rows.append(b.row(f"{name}, {what}", "a local activity: runs within a workflow task and is saved with it, not by itself", "local 100", None))
-    return rows
+        b.row(mark, f"{name}, {what}", "an activity in a Go worker", "chain 100", "wide 1000", beside="F2", least=1)
+    b.row("T3", f"{name}, {what}", "a local activity: runs within a workflow task and is saved with it, not by itself", "local 100", None, beside="F2")
 
 
 def restate(b):
@@ -132,14 +156,14 @@ def restate(b):
     wait_for(lambda: answers(admin + "/health") and answers(ingress + "/restate/health"), "restate-server")
     b.program(["node", b.dir / "main.js"], PEER_ADMIN=admin, PEER_INGRESS=ingress, PEER_WORKER_PORT=str(ports[3]), RESTATE_LOGGING="ERROR")
     name = f"Restate {b.npm_version('@restatedev/restate-server')}, TypeScript SDK {b.npm_version('@restatedev/restate-sdk')}"
-    return [b.row(name, "`ctx.run` in a Node.js service", "chain 100", "wide 1000")]
+    b.row("R", name, "`ctx.run` in a Node.js service", "chain 100", "wide 1000", beside="F2")
 
 
 def dbos(b):
     b.npm("dbos")
     b.program(["node", b.dir / "main.js"], PEER_POSTGRES=b.postgres())
     name = f"DBOS Transact {b.npm_version('@dbos-inc/dbos-sdk')} (TypeScript), PostgreSQL {postgres_version()}"
-    return [b.row(name, "`DBOS.runStep` in a Node.js process", "chain 100", "wide 1000")]
+    b.row("D", name, "`DBOS.runStep` in a Node.js process", "chain 100", "wide 1000", beside="F2")
 
 
 def river(b):
@@ -147,7 +171,7 @@ def river(b):
     b.install(["go", "build", "-o", worker, "."], HERE / "river")
     b.program([worker], PEER_POSTGRES=b.postgres())
     name = f"River {module(HERE / 'river', 'github.com/riverqueue/river')}, PostgreSQL {postgres_version()}"
-    return [b.row(name, "a job in a Go process; in a chain each inserts the next", "chain 100", "wide 1000")]
+    b.row("V", name, "a job in a Go process; in a chain each inserts the next", "chain 100", "wide 1000", beside="F2")
 
 
 def airflow(b):
@@ -175,10 +199,8 @@ def airflow(b):
     b.program([sys.executable, "-B", HERE / "airflow/drive.py"], PEER_SERVER=f"http://127.0.0.1:{port}")
     version = next(l.partition("==")[2] for l in (HERE / "airflow/requirements.txt").read_text().splitlines() if l.startswith("apache-airflow=="))
     name = f"Airflow {version} standalone, LocalExecutor, PostgreSQL {postgres_version()}"
-    return [
-        b.row(name, "EmptyOperator: settled by the scheduler (chain of 10, fan-out of 100)", "chain 10", "wide 100", least=1),
-        b.row(name, "BashOperator `true` (chain of 10, fan-out of 100)", "bash-chain 10", "bash-wide 100", least=1),
-    ]
+    b.row("A1", name, "EmptyOperator: settled by the scheduler (chain of 10, fan-out of 100)", "chain 10", "wide 100", beside="F1", least=1)
+    b.row("A2", name, "BashOperator `true`: a process (chain of 10, fan-out of 100)", "bash-chain 10", "bash-wide 100", beside="F3", least=1)
 
 
 PEERS = [fairlead, temporal, restate, dbos, river, airflow]
@@ -192,18 +214,36 @@ class Missing(Exception):
 
 
 class Burst(typing.NamedTuple):
-    walls: list[float]  # seconds of each job
-    cpu: float  # seconds of all of the peer's processes
+    wall: float  # ms of a step, the median of the jobs
+    cpu: float  # ms of a step, of all of the peer's processes
     memory: float  # MiB at the end
     others: float  # what share of the machine other programs had
+
+
+class Row:
+    """One line of the table: what was measured, by round."""
+
+    def __init__(self, mark, engine, step, beside):
+        self.mark, self.engine, self.step, self.beside, self.rounds = mark, engine, step, beside, {}
+
+    def median(self, what):
+        """Returns the median of the rounds that know it, or None."""
+        known = [r[what] for r in self.rounds.values() if r.get(what) is not None]
+        return statistics.median(known) if known else None
+
+    def ratio(self, what, other):
+        if not other:
+            return "–"
+        known = [r[what] / other.rounds[i][what] for i, r in self.rounds.items() if i in other.rounds and r.get(what) is not None]
+        return number(statistics.median(known)) + " ×" if known else "–"
 
 
 class Bench:
     """One peer: its scratch directory and the processes that it needs."""
 
-    def __init__(self, directory, bursts):
-        self.dir, self.bursts, self.env, self.ask = directory, bursts, {}, None
-        self.others = []  # of each job that was measured
+    def __init__(self, peer, directory):
+        self.peer, self.dir, self.round, self.rows = peer, directory, 0, {}
+        self.env, self.ask, self.installed = {}, None, []
         self.dir.mkdir(mode=0o755, exist_ok=True)
         self.log = open(self.dir / "log.txt", "w")
 
@@ -213,6 +253,10 @@ class Bench:
         return self.dir / name
 
     def install(self, command, where, **env):
+        """Runs a command, once for all rounds."""
+        if command in self.installed:
+            return
+        self.installed.append(command)
         say("   " + " ".join(map(str, command)))
         done = subprocess.run(command, cwd=where, env=os.environ | env, stdout=self.log, stderr=subprocess.STDOUT)
         if done.returncode:
@@ -227,7 +271,7 @@ class Bench:
         return output(["node", "-p", f"require('./node_modules/{package}/package.json').version"], "?", self.dir)
 
     def start(self, command, **env):
-        """Starts a part of the peer, which close ends."""
+        """Starts a part of the peer, which end ends."""
         user = env.pop("user", None)
         return subprocess.Popen(
             command, cwd=self.dir, env=os.environ | self.env | {k: str(v) for k, v in env.items()},
@@ -268,51 +312,48 @@ class Bench:
             capture_output=True).returncode == 0, "postgres")
         return f"postgres://peers@127.0.0.1:{port}/peers?sslmode=disable"
 
-    def row(self, engine, step, chain, wide, least=3):
-        """Measures two jobs; least is how often a burst repeats a chain."""
-        self.others.clear()
-        per_step, chain_cpu, memory = self.measure(chain, least)
-        flushes = self.flushes(chain)
-        rate = wide_cpu = "–"
+    def row(self, mark, engine, step, chain, wide, beside="", least=3):
+        """Measures two jobs; least is how often a burst repeats a chain, and
+        1 for a peer whose chain takes seconds and warms the fan-out as well."""
+        row = self.rows.setdefault(mark, Row(mark, engine, step, beside))
+        bursts = [c := self.measure(chain, least, warm=least)]
+        got = {"chain": c.wall, "chain_cpu": c.cpu}
+        if self.round == 1:  # it does not vary with the load
+            got["flushes"] = self.flushes(chain)
         if wide:
-            each, cpu, most = self.measure(wide, 1)
-            rate, wide_cpu, memory = number(1000 / each), number(cpu), max(memory, most)
-        return [engine, step, number(per_step), rate, number(chain_cpu), wide_cpu, flushes, number(memory), f"{max(self.others):.0%}"]
+            bursts.append(w := self.measure(wide, 1, warm=least > 1))
+            got |= {"wide": w.wall, "wide_cpu": w.cpu}
+        row.rounds[self.round] = got | {"memory": max(b.memory for b in bursts), "others": statistics.mean(b.others for b in bursts)}
 
-    def measure(self, job, least):
-        """Returns the median wall and processor time of a step, in ms, and the
-        most memory that was seen at the end of a burst, in MiB. Bursts that
-        other programs disturb are repeated, within reason, and those that they
-        disturb least are taken."""
-        steps = int(job.split()[1])
-        for _ in range(least):
+    def measure(self, job, least, warm):
+        """Returns the burst, of up to three, that other programs disturbed
+        least; a burst of seconds is not repeated."""
+        for _ in range(warm):
             self.run(job)
         bursts = []
-        while len(bursts) < self.bursts or sum(b.others < 0.1 for b in bursts) < self.bursts and len(bursts) < 2 * self.bursts:
+        while len(bursts) < 3 and not any(b.others < 0.1 for b in bursts):
+            began = time.monotonic()
             bursts.append(self.burst(job, least))
-            time.sleep(0.5)  # others use this machine too
-        best = sorted(bursts, key=lambda b: b.others)[:self.bursts]
-        walls = [1000 * w / steps for b in best for w in b.walls]
-        cpus = [1000 * b.cpu / steps / len(b.walls) for b in best]
-        memory = max(b.memory for b in bursts)
-        self.others.append(statistics.median(b.others for b in best))
-        say(f"   {job}: {statistics.median(walls):.4g} ms a step ({min(walls):.4g} to {max(walls):.4g}), "
-            f"CPU {statistics.median(cpus):.4g} ms ({min(cpus):.4g} to {max(cpus):.4g}), {memory:.0f} MiB; "
-            f"{len(bursts)} bursts, others had {self.others[-1]:.0%} of the machine")
-        return statistics.median(walls), statistics.median(cpus), memory
+            if time.monotonic() - began > 2:
+                break
+        best = min(bursts, key=lambda b: b.others)
+        say(f"   {job}: {best.wall:.4g} ms a step, CPU {best.cpu:.4g} ms, {best.memory:.0f} MiB; others had {best.others:.0%} of the machine")
+        return best
 
     def burst(self, job, least):
         """Runs a job for half a second, at least as often as least says."""
         walls, cpu, machine, began = [], processor(), busy(), time.monotonic()
         while len(walls) < least or len(walls) < 50 and time.monotonic() - began < 0.5:
-            walls.append(self.run(job) / 1000)
+            walls.append(self.run(job))
         cpu, machine, took = processor() - cpu, busy() - machine, time.monotonic() - began
-        return Burst(walls, cpu, resident(), max(0, machine - cpu) / took / os.cpu_count())
+        steps = int(job.split()[1])
+        return Burst(statistics.median(walls) / steps, 1000 * cpu / steps / len(walls), resident(), max(0, machine - cpu) / took / os.cpu_count())
 
     def flushes(self, job):
-        """Returns how often a step has a file flushed to disk, by all processes."""
+        """Returns how often a step has a file flushed to disk, by all
+        processes, or None where there is no strace."""
         if not shutil.which("strace"):
-            return "–"
+            return None
         seen = self.dir / "flushes.txt"
         pids = [str(pid) for pid in descendants()]
         tracer = subprocess.Popen(
@@ -324,11 +365,7 @@ class Bench:
         tracer.wait()
         # A call that another thread's interrupts is in two lines.
         calls = [line for line in seen.read_text().splitlines() if "sync" in line and "resumed>" not in line]
-        return number(len(calls) / int(job.split()[1]))
-
-    def close(self):
-        self.end()
-        self.log.close()
+        return len(calls) / int(job.split()[1])
 
     def end(self):
         """Ends every process of the peer that is left, and waits for it."""
@@ -396,7 +433,11 @@ def traced(pid):
     return "TracerPid:\t0\n" not in text or "State:\tZ" in text
 
 
-def number(x):
+def number(x, invert=False):
+    if x is None:
+        return "–"
+    if invert:  # steps a second, of ms a step
+        x = 1000 / x
     return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
 
 
