@@ -8,10 +8,11 @@ import json
 import os
 import sys
 import time
+from datetime import datetime
 import urllib.error
 import urllib.request
 
-POLL = 0.05  # the API has no call that waits for a run
+POLL = 1  # seconds; a call costs the server as much as a step, and the run itself says when it ended
 BASE = os.environ["PEER_SERVER"]
 token = ""
 
@@ -40,12 +41,12 @@ def until(what, ask, seconds=120):
 
 
 def run(dag):
-    began = time.monotonic()
+    began = time.time()
     started = call("POST", f"/api/v2/dags/{dag}/dagRuns", {"logical_date": None})
     while True:
         got = call("GET", f"/api/v2/dags/{dag}/dagRuns/{started['dag_run_id']}")
         if got["state"] == "success":
-            return 1000 * (time.monotonic() - began)
+            return 1000 * (datetime.fromisoformat(got["end_date"]).timestamp() - began)
         if got["state"] == "failed":
             raise SystemExit(f"{dag} failed")
         time.sleep(POLL)
