@@ -41,7 +41,8 @@ type attempt struct {
 
 	out, logs, result, status *os.File
 	control                   int
-	mapped                    int // write end: the command's user namespace has its user
+	mapFile                   uintptr // in process 1, the other end of mapped
+	mapped                    int     // write end: the command's user namespace has its user
 	output, records           stream
 
 	asked time.Time // when the command was told to end; zero: never
@@ -65,9 +66,19 @@ func (a *attempt) stop(grace time.Duration) {
 	}
 }
 
+// maxBarren is how often an attempt turns to another zygote.
+const maxBarren = 3
+
 // run is the life of an attempt.
 func (a *attempt) run() {
 	claimed, err := a.start()
+	for i := 0; i < maxBarren && errors.Is(err, errBarren); i++ {
+		a.k.abandon(a.template)
+		a.close()
+		a.once, a.control, a.mapped, a.template = sync.Once{}, -1, -1, nil
+		claimed, err = a.start()
+	}
+	a.c.Stdin = nil
 	if err == nil && !a.taken {
 		close(a.begun)
 		err = a.watch()
@@ -191,7 +202,6 @@ func (a *attempt) build() (err error) {
 			return err
 		}
 		given = append(given, in)
-		c.Stdin = nil
 	}
 	var ends [4]int
 	for i, end := range []**os.File{&a.out, &a.logs, &a.result, &a.status} {
@@ -213,20 +223,13 @@ func (a *attempt) build() (err error) {
 	given = append(given, control[0])
 	a.control = control[1]
 
-	s := &script{alone: !c.Plain, group: -1, mask: 1 << (syscall.SIGCHLD - 1)}
+	s := newScript(a.k.arena, !c.Plain)
 	a.script = s
-	s.files = []int{in, ends[0], ends[0], ends[1], ends[2], ends[3], control[0]}
+	for _, fd := range []int{ends[0], ends[0], ends[1], ends[2], ends[3], control[0]} {
+		s.file(fd) // in the order of their numbers
+	}
 	s.add("be ended with the keeper", syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL))
 	flags := uintptr(0)
-	if c.Plain {
-		s.add("become the reaper of orphans", syscall.SYS_PRCTL, prSetChildSubreaper, 1)
-	} else {
-		flags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC
-		if c.Network {
-			flags |= syscall.CLONE_NEWNET
-		}
-		a.template.complete(s, trees, c.Network)
-	}
 	groupFDs, err := a.groups.enter(s)
 	if err != nil {
 		return err
@@ -239,29 +242,23 @@ func (a *attempt) build() (err error) {
 		}
 		given = append(given, p[0])
 		a.mapped = p[1]
-		s.files = append(s.files, p[0])
+		a.mapFile = s.file(p[0])
 	}
-	// All that process 1 needs goes above the numbers that it shall have.
-	for i, fd := range s.files {
-		if fd < len(s.files) {
-			high, err := dupAbove(fd, len(s.files))
-			if err != nil {
-				return err
-			}
-			given = append(given, high)
-			s.files[i] = high
+	if c.Plain {
+		s.add("become the reaper of orphans", syscall.SYS_PRCTL, prSetChildSubreaper, 1)
+	} else {
+		flags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC
+		if c.Network {
+			flags |= syscall.CLONE_NEWNET
 		}
+		a.template.complete(s, trees, c.Network)
 	}
-	for i, fd := range s.files {
-		cloexec := uintptr(0)
-		if i >= statusFD {
-			cloexec = syscall.O_CLOEXEC
-		}
-		s.add("arrange descriptors", syscall.SYS_DUP3, uintptr(fd), uintptr(i), cloexec)
+	s.add("arrange descriptors", syscall.SYS_DUP3, s.file(in), 0, 0)
+	for fd := uintptr(1); fd < statusFD; fd++ { // the others close with execve
+		s.add("arrange descriptors", syscall.SYS_FCNTL, fd, syscall.F_SETFD, 0)
 	}
-	s.add("close descriptors", sysCloseRange, uintptr(len(s.files)), 1<<31-1, 0)
 	a.prepareCommand(s)
-	a.pid, err = a.template.birth(s, flags)
+	a.pid, err = a.template.zygote.bear(s, flags)
 	return err
 }
 
@@ -288,27 +285,24 @@ func (a *attempt) prepareCommand(s *script) {
 	add("start a session", syscall.SYS_SETSID)
 	// The groups of version 1 have been put in front by groups.enter.
 	if a.ownUser() {
-		n, order := &note{kind: noteMap}, new([1]byte)
-		s.keep = append(s.keep, n, order)
 		add("make a user namespace", syscall.SYS_UNSHARE, syscall.CLONE_NEWUSER)
 		// Only its owner may write what the keeper writes; nothing runs here yet
 		// that could look.
 		add("show itself to the keeper", syscall.SYS_PRCTL, prSetDumpable, 1)
-		add("ask for a user", syscall.SYS_WRITE, statusFD, uintptr(unsafe.Pointer(n)), unsafe.Sizeof(*n))
-		add("wait for a user", syscall.SYS_READ, uintptr(len(s.files)-1), uintptr(unsafe.Pointer(order)), 1)
+		add("ask for a user", syscall.SYS_WRITE, statusFD, put(s, note{kind: noteMap}), unsafe.Sizeof(note{}))
+		add("wait for a user", syscall.SYS_READ, a.mapFile, put(s, byte(0)), 1)
 		add("hide its memory", syscall.SYS_PRCTL, prSetDumpable, 0)
 		for c := uintptr(0); c < 64; c++ {
 			add("drop capability "+strconv.Itoa(int(c)), syscall.SYS_PRCTL, prCapbsetDrop, c).optional = true
 		}
 	}
 	for _, l := range c.Rlimits {
-		limit := &syscall.Rlimit{Cur: l.Max, Max: l.Max}
+		limit := syscall.Rlimit{Cur: l.Max, Max: l.Max}
 		var old syscall.Rlimit
 		if err := syscall.Getrlimit(l.Resource, &old); err == nil && old.Max < l.Max {
 			limit.Cur, limit.Max = old.Max, old.Max
 		}
-		s.keep = append(s.keep, limit)
-		add("set resource limit "+strconv.Itoa(l.Resource), syscall.SYS_PRLIMIT64, 0, uintptr(l.Resource), uintptr(unsafe.Pointer(limit)))
+		add("set resource limit "+strconv.Itoa(l.Resource), syscall.SYS_PRLIMIT64, 0, uintptr(l.Resource), put(s, limit))
 	}
 	add("give up new privileges", syscall.SYS_PRCTL, prSetNoNewPrivs, 1)
 	if len(c.Argv) == 0 {
@@ -317,12 +311,8 @@ func (a *attempt) prepareCommand(s *script) {
 	add("change to "+dir, syscall.SYS_CHDIR, s.text(dir))
 	const ambientClearAll = 4
 	add("drop ambient capabilities", syscall.SYS_PRCTL, prCapAmbient, ambientClearAll).optional = true
-	header, none := &capHeader{version: 0x20080522}, &[2]capSet{}
-	s.keep = append(s.keep, header, none)
-	add("drop capabilities", syscall.SYS_CAPSET, uintptr(unsafe.Pointer(header)), uintptr(unsafe.Pointer(none)))
-	open := new(uint64)
-	s.keep = append(s.keep, open)
-	add("unblock signals", syscall.SYS_RT_SIGPROCMASK, sigSetMask, uintptr(unsafe.Pointer(open)), 0, 8)
+	add("drop capabilities", syscall.SYS_CAPSET, put(s, capHeader{version: 0x20080522}), put(s, [2]capSet{}))
+	add("unblock signals", syscall.SYS_RT_SIGPROCMASK, sigSetMask, put(s, uint64(0)), 0, 8)
 	argv, envp := s.list(c.Argv), s.list(env)
 	for _, program := range candidates(c.Argv[0], env) {
 		add(c.Argv[0], syscall.SYS_EXECVE, s.text(program), argv, envp).attempted = true

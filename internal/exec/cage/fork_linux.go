@@ -1,6 +1,7 @@
 package cage
 
 import (
+	"fmt"
 	"syscall"
 	"unsafe"
 )
@@ -30,10 +31,35 @@ type script struct {
 	// alone says that process 1 is that of a namespace and may kill all
 	// others at once.
 	alone bool
-	mask  uint64 // of SIGCHLD
-	keep  []any  // what args points to
-	files []int  // to be 0, 1, 2, ... in process 1
-	spawn [11]uint64
+	files []int   // to be 0, 1, 2, ... in process 1; the first is none
+	base  uintptr // where data will be
+	data  []byte  // a plan, and what args point to
+}
+
+func newScript(a *arena, alone bool) *script {
+	s := &script{alone: alone, group: -1, files: []int{-1}, base: uintptr(unsafe.Pointer(&a.plan))}
+	s.data = make([]byte, unsafe.Sizeof(plan{}), 8<<10)
+	return s
+}
+
+// finish returns the script as a zygote takes it.
+func (s *script) finish(flags uintptr) ([]byte, error) {
+	p := plan{flags: uint64(flags), mask: 1 << (syscall.SIGCHLD - 1), setups: uint32(len(s.setup)), commands: uint32(len(s.command))}
+	p.setup = uint32(putAll(s, s.setup) - s.base)
+	p.command = uint32(putAll(s, s.command) - s.base)
+	p.size = uint32(len(s.data))
+	if len(s.data) > arenaSize/2 {
+		return nil, fmt.Errorf("arguments and environment take %d bytes; at most %d are possible", len(s.data), arenaSize/2)
+	}
+	if s.alone {
+		p.alone = 1
+	}
+	if s.group >= 0 {
+		p.intoGroup = 1
+		p.spawn[0], p.spawn[4], p.spawn[10] = cloneIntoCgroup|shareMemory, uint64(syscall.SIGCHLD), uint64(s.group)
+	}
+	copy(s.data, unsafe.Slice((*byte)(unsafe.Pointer(&p)), unsafe.Sizeof(p)))
+	return s.data, nil
 }
 
 // Descriptors of process 1, and of the command up to stageFD.
@@ -79,39 +105,21 @@ func runtimeAfterFork()
 //go:linkname runtimeAfterForkInChild syscall.runtime_AfterForkInChild
 func runtimeAfterForkInChild()
 
-// fork makes process 1 of an attempt, in new namespaces as flags says. It
-// must run on a thread that lives as long as the attempt may.
-//
-//go:norace
-//go:nocheckptr
-func fork(s *script, flags uintptr) (pid int, err syscall.Errno) {
-	runtimeBeforeFork()
-	r, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, flags|uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
-	if e != 0 || r != 0 {
-		runtimeAfterFork()
-		return int(r), e
-	}
-	runtimeAfterForkInChild()
-	live(s)
-	return 0, 0
-}
-
 // live is the life of process 1. It does not return.
 //
 //go:norace
 //go:nocheckptr
 //go:nosplit
-func live(s *script) {
+func live(a *arena) {
 	var n note
+	p := &a.plan
 	// All signals are blocked until the command is about to be: what a
 	// command sends to its process 1 has no effect.
-	mask := ^uint64(0)
-	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigSetMask, uintptr(unsafe.Pointer(&mask)), 0, 8, 0, 0)
-	at, errno := play(s.setup)
+	alone := p.alone != 0
+	at, errno := play(p, p.setup, p.setups)
 	if errno != 0 {
-		n.kind, n.call, n.errno = noteBroken, s.setup[at].what, uint32(errno)
-		// The descriptors may not be in their places yet.
-		_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(s.files[statusFD]), uintptr(unsafe.Pointer(&n)), unsafe.Sizeof(n))
+		n.kind, n.call, n.errno = noteBroken, at, uint32(errno)
+		tell(&n)
 		quit()
 	}
 	n.kind = noteReady
@@ -121,12 +129,11 @@ func live(s *script) {
 		quit()
 	}
 
-	var child uintptr
-	var e syscall.Errno
-	if s.group >= 0 {
-		child, _, e = syscall.RawSyscall6(sysClone3, uintptr(unsafe.Pointer(&s.spawn)), unsafe.Sizeof(s.spawn), 0, 0, 0, 0)
+	var child, e uintptr
+	if p.intoGroup != 0 {
+		child, e = vfork(sysClone3, uintptr(unsafe.Pointer(&p.spawn)), unsafe.Sizeof(p.spawn))
 	} else {
-		child, _, e = syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+		child, e = vfork(syscall.SYS_CLONE, shareMemory|uintptr(syscall.SIGCHLD), 0)
 	}
 	if e != 0 {
 		n.kind, n.errno = noteUnfork, uint32(e)
@@ -135,41 +142,37 @@ func live(s *script) {
 		quit()
 	}
 	if child == 0 {
-		at, errno := play(s.command)
-		n.kind, n.call, n.errno = noteNoExec, s.command[at].what, uint32(errno)
-		tell(&n)
-		quit()
+		become(p)
 	}
 	// What is left of the command's own ends would keep them from closing.
 	for fd := uintptr(0); fd < statusFD; fd++ {
 		_, _, _ = syscall.RawSyscall(syscall.SYS_CLOSE, fd, 0, 0)
 	}
 	// A descriptor that can be read when a child has ended.
-	signals, _, _ := syscall.RawSyscall6(syscall.SYS_SIGNALFD4, ^uintptr(0), uintptr(unsafe.Pointer(&s.mask)), 8, 0, 0, 0)
+	signals, _, _ := syscall.RawSyscall6(syscall.SYS_SIGNALFD4, ^uintptr(0), uintptr(unsafe.Pointer(&p.mask)), 8, 0, 0, 0)
 	over := false
 	for {
-		wait := [2]pollFD{{fd: controlFD, events: pollIn}, {fd: int32(signals), events: pollIn}}
-		_, _, _ = syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&wait)), 2, 0, 0, 0, 0)
-		if wait[1].revents != 0 {
-			var info [128]byte
-			_, _, _ = syscall.RawSyscall(syscall.SYS_READ, signals, uintptr(unsafe.Pointer(&info)), 128)
+		a.wait[0].fd, a.wait[0].events = controlFD, pollIn
+		a.wait[1].fd, a.wait[1].events = int32(signals), pollIn
+		_, _, _ = syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&a.wait)), 2, 0, 0, 0, 0)
+		if a.wait[1].revents != 0 {
+			_, _, _ = syscall.RawSyscall(syscall.SYS_READ, signals, uintptr(unsafe.Pointer(&a.info)), unsafe.Sizeof(a.info))
 		}
 		for {
 			var status uint32
 			options := uintptr(syscall.WNOHANG)
-			if over && s.alone {
+			if over && alone {
 				options = 0 // they are all killed
 			}
 			pid, _, e := syscall.RawSyscall6(syscall.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&status)), options, 0, 0, 0)
 			if e == syscall.ECHILD {
-				var ru syscall.Rusage
 				children := syscall.RUSAGE_CHILDREN
-				_, _, _ = syscall.RawSyscall(syscall.SYS_GETRUSAGE, uintptr(children), uintptr(unsafe.Pointer(&ru)), 0)
+				_, _, _ = syscall.RawSyscall(syscall.SYS_GETRUSAGE, uintptr(children), uintptr(unsafe.Pointer(&a.usage)), 0)
 				n.kind = noteEnd
-				n.cpu = (ru.Utime.Nano() + ru.Stime.Nano()) / 1000
-				n.rss = ru.Maxrss
+				n.cpu = microseconds(&a.usage.Utime) + microseconds(&a.usage.Stime)
+				n.rss = a.usage.Maxrss
 				tell(&n)
-				for hear(&order) != sayEnd {
+				for !alone && hear(&order) != sayEnd {
 				}
 				quit()
 			}
@@ -179,32 +182,56 @@ func live(s *script) {
 			if pid == child {
 				over = true
 				n.kind, n.status = noteOver, status
-				if !s.alone {
+				if !alone {
 					tell(&n) // the keeper kills the others
 				}
 			}
-			if over && s.alone {
+			if over && alone {
 				_, _, _ = syscall.RawSyscall(syscall.SYS_KILL, ^uintptr(0), uintptr(syscall.SIGKILL), 0)
 			}
 		}
-		if wait[0].revents != 0 {
-			if sig := hear(&order); s.alone {
+		if a.wait[0].revents != 0 {
+			if sig := hear(&order); alone {
 				_, _, _ = syscall.RawSyscall(syscall.SYS_KILL, ^uintptr(0), uintptr(sig), 0)
 			}
 		}
 	}
 }
 
-// play makes calls until one fails that must not.
+// become makes the child of process 1 the command. It has the memory of
+// process 1, which waits, and must leave it alone.
 //
 //go:norace
 //go:nocheckptr
 //go:nosplit
-func play(calls []call) (at int, errno syscall.Errno) {
+//go:noinline
+func become(p *plan) {
+	var n note
+	at, errno := play(p, p.command, p.commands)
+	n.kind, n.call, n.errno = noteNoExec, at, uint32(errno)
+	tell(&n)
+	quit()
+}
+
+//go:norace
+//go:nosplit
+func microseconds(t *syscall.Timeval) (n int64) {
+	n += 1e6 * int64(t.Sec) //nolint:unconvert // other machines have 32 bits
+	n += int64(t.Usec)      //nolint:unconvert
+	return n
+}
+
+// play makes the n calls that begin at an offset, until one fails that must not, and returns what was to be
+// done.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func play(p *plan, at, n uint32) (what uint32, errno syscall.Errno) {
 	var last uintptr
-	worst := 0
-	for i := range calls {
-		c := &calls[i]
+	for ; n > 0; n-- {
+		c := (*call)(unsafe.Add(unsafe.Pointer(p), at))
+		at += uint32(unsafe.Sizeof(*c))
 		first := c.args[0]
 		if c.chained {
 			first = last
@@ -216,16 +243,16 @@ func play(calls []call) (at int, errno syscall.Errno) {
 		case c.attempted:
 			// A program that is there and cannot be executed tells more.
 			if errno == 0 || errno == syscall.ENOENT || errno == syscall.ENOTDIR {
-				worst, errno = i, e
+				what, errno = c.what, e
 			}
 		case !c.optional:
-			return i, e
+			return c.what, e
 		}
 		if c.chained && e != 0 {
 			last = first
 		}
 	}
-	return worst, errno
+	return what, errno
 }
 
 //go:norace

@@ -54,11 +54,8 @@ func (g *groups) make() error {
 // machine. In that of version 2 it is born.
 func (g *groups) enter(s *script) (fds []int, err error) {
 	for i, spec := range g.specs {
-		at := len(s.files)
 		if spec.V2 {
-			s.group = at
-			s.spawn[0], s.spawn[4], s.spawn[10] = cloneIntoCgroup, uint64(syscall.SIGCHLD), uint64(at)
-			s.files = append(s.files, g.dirs[i])
+			s.group = int(s.file(g.dirs[i]))
 			continue
 		}
 		fd, err := syscall.Openat(g.dirs[i], "tasks", syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
@@ -66,8 +63,7 @@ func (g *groups) enter(s *script) (fds []int, err error) {
 			return fds, fmt.Errorf("open control group %s in %s: %w", spec.Name, spec.Parent, err)
 		}
 		fds = append(fds, fd)
-		s.files = append(s.files, fd)
-		s.addTo(&s.command, "enter control group "+spec.Name+" in "+spec.Parent, syscall.SYS_WRITE, uintptr(at), s.text("0"), 1)
+		s.addTo(&s.command, "enter control group "+spec.Name+" in "+spec.Parent, syscall.SYS_WRITE, s.file(fd), s.text("0"), 1)
 	}
 	return fds, nil
 }

@@ -23,6 +23,8 @@ type keeper struct {
 	socket  string // a path that fits into an address
 	journal *journal
 	null    *os.File
+	arena   *arena   // where process 1 of an attempt has its plan
+	image   image    // what it keeps of this process's memory
 	dead    chan int // processes to collect
 
 	mu        sync.Mutex // guards what follows
@@ -119,6 +121,9 @@ func (k *keeper) prepare() (err error) {
 		}
 	}
 	if k.null, err = os.Open(os.DevNull); err != nil {
+		return err
+	}
+	if k.arena, k.image, err = newImage(); err != nil {
 		return err
 	}
 	// Nobody in a cage may look into its keeper.

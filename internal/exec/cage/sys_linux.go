@@ -34,6 +34,9 @@ const (
 
 	openTreeClone   = 0x1
 	cloneIntoCgroup = 0x200000000
+	cloneParent     = 0x8000
+	madvDontNeed    = 4
+	msgCloexec      = 0x40000000 // MSG_CMSG_CLOEXEC
 )
 
 func prctl(op, arg uintptr) error {
@@ -90,15 +93,6 @@ type pollFD struct {
 	fd      int32
 	events  int16
 	revents int16
-}
-
-// dupAbove copies a descriptor to a number of at least low.
-func dupAbove(fd, low int) (int, error) {
-	r, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, uintptr(low))
-	if e != 0 {
-		return -1, fmt.Errorf("copy a descriptor: %w", e)
-	}
-	return int(r), nil
 }
 
 // memFile returns an unnamed file in memory, to be read from its start: it is
@@ -168,7 +162,7 @@ func setTree(fd int, attr *mountAttr) error {
 
 type capHeader struct {
 	version uint32
-	pid     int32
+	_       int32 // the process: itself
 }
 
 // capSet holds no capability: effective, permitted and inheritable ones.
@@ -192,34 +186,52 @@ func dropBounds() error {
 	return nil
 }
 
-// text returns the address of a string as the kernel wants it.
-func (s *script) text(t string) uintptr {
-	b := append([]byte(t), 0)
-	s.keep = append(s.keep, &b[0])
-	return uintptr(unsafe.Pointer(&b[0]))
+// put adds a value to what process 1 has in memory and returns where it will
+// be.
+func put[T any](s *script, v T) uintptr {
+	for len(s.data)%8 != 0 {
+		s.data = append(s.data, 0)
+	}
+	at := s.base + uintptr(len(s.data))
+	s.data = append(s.data, unsafe.Slice((*byte)(unsafe.Pointer(&v)), unsafe.Sizeof(v))...)
+	return at
 }
 
-// list returns the address of a list of strings.
+// text is put for a string as the kernel wants it.
+func (s *script) text(t string) uintptr {
+	at := s.base + uintptr(len(s.data))
+	s.data = append(append(s.data, t...), 0)
+	return at
+}
+
+// list is put for a list of strings.
 func (s *script) list(texts []string) uintptr {
 	l := make([]uintptr, 0, len(texts)+1)
 	for _, t := range texts {
 		l = append(l, s.text(t))
 	}
-	l = append(l, 0)
-	s.keep = append(s.keep, &l[0])
-	return uintptr(unsafe.Pointer(&l[0]))
+	return putAll(s, append(l, 0))
+}
+
+// putAll is put for a list.
+func putAll[T any](s *script, list []T) (at uintptr) {
+	for i, v := range list {
+		if a := put(s, v); i == 0 {
+			at = a
+		}
+	}
+	return at
 }
 
 // loopback brings up the one device of a new network namespace.
 func (s *script) loopback() {
-	request := &struct {
+	request := struct {
 		name  [16]byte
 		flags uint16
 		_     [22]byte
 	}{flags: syscall.IFF_UP}
 	copy(request.name[:], "lo")
-	s.keep = append(s.keep, request)
 	s.add("bring up the loopback device", syscall.SYS_SOCKET, syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
-	up := s.add("bring up the loopback device", syscall.SYS_IOCTL, 0, syscall.SIOCSIFFLAGS, uintptr(unsafe.Pointer(request)))
+	up := s.add("bring up the loopback device", syscall.SYS_IOCTL, 0, syscall.SIOCSIFFLAGS, put(s, request))
 	up.chained = true // the descriptor is closed with all others
 }

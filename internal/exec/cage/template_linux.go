@@ -12,10 +12,13 @@ import (
 )
 
 // A template is a thread with a view of the file system that attempts of the
-// same kind begin with a copy of. All their processes 1 are its children, and
-// the kernel kills them when it ends.
+// same kind begin with a copy of. A zygote that it has forked forks their
+// processes 1; they count as children of the thread, and the kernel kills them
+// when it ends.
 type template struct {
-	births chan birth
+	key    string
+	zygote *zygote
+	over   chan struct{} // closed when no attempt needs it any more
 	// places says where the targets of mounts are in the view, when links
 	// were followed; for other mounts nothing is left to do.
 	places map[string]string
@@ -23,18 +26,6 @@ type template struct {
 	built  time.Time
 	users  int  // guarded by keeper.mu
 	stale  bool // guarded by keeper.mu
-}
-
-// A birth asks for a process 1.
-type birth struct {
-	script *script
-	flags  uintptr
-	answer chan born
-}
-
-type born struct {
-	pid int
-	err syscall.Errno
 }
 
 const (
@@ -48,7 +39,7 @@ const (
 // template returns a view for c. The caller gives it back with leave.
 func (k *keeper) template(c *Config) (*template, error) {
 	if nested(c.Mounts) {
-		t, err := newTemplate(c, k.setup, true)
+		t, err := k.newTemplate(c, "", true)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +58,7 @@ func (k *keeper) template(c *Config) (*template, error) {
 	}
 	k.mu.Unlock()
 	// Several may be built at once; the last one stays.
-	t, err := newTemplate(c, k.setup, false)
+	t, err := k.newTemplate(c, key, false)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +81,7 @@ func (k *keeper) leave(t *template) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if t.users--; t.users == 0 && t.stale {
-		close(t.births)
+		t.end()
 	}
 }
 
@@ -99,8 +90,14 @@ func (k *keeper) retire(key string, t *template) {
 	delete(k.templates, key)
 	t.stale = true
 	if t.users == 0 {
-		close(t.births)
+		t.end()
 	}
+}
+
+// end lets go of the thread. Nobody uses the template, or will.
+func (t *template) end() {
+	t.zygote.end()
+	close(t.over)
 }
 
 // prune ends templates that are too old to be used. The caller holds mu.
@@ -156,25 +153,37 @@ func templateKey(c *Config) (string, error) {
 	return string(text), err
 }
 
-func newTemplate(c *Config, setup *Setup, full bool) (*template, error) {
-	t := &template{births: make(chan birth), places: map[string]string{}, full: full, built: time.Now()}
+func (k *keeper) newTemplate(c *Config, key string, full bool) (*template, error) {
+	t := &template{key: key, over: make(chan struct{}), places: map[string]string{}, full: full, built: time.Now()}
 	ready := make(chan error)
-	go t.live(c, setup, ready)
+	go t.live(k, c, ready)
 	return t, <-ready
 }
 
 // live owns a thread. It is never unlocked, so that it ends with this
 // goroutine, and nothing else runs on it.
-func (t *template) live(c *Config, setup *Setup, ready chan<- error) {
+func (t *template) live(k *keeper, c *Config, ready chan<- error) {
 	runtime.LockOSThread()
-	err := t.build(c, setup)
+	err := t.build(c, k.setup)
+	if err == nil {
+		t.zygote, err = hatch(k.arena, &k.image)
+	}
 	ready <- err
 	if err != nil {
 		return
 	}
-	for b := range t.births {
-		pid, err := fork(b.script, b.flags)
-		b.answer <- born{pid, err}
+	wait(t.zygote.pid)
+	k.abandon(t)
+	<-t.over
+}
+
+// abandon takes a template out of use whose zygote was killed. Attempts that
+// it has forked go on.
+func (k *keeper) abandon(t *template) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.templates[t.key] == t {
+		k.retire(t.key, t)
 	}
 }
 
@@ -196,18 +205,6 @@ func (t *template) build(c *Config, setup *Setup) error {
 	return dropBounds()
 }
 
-// birth makes a process 1 for an attempt.
-func (t *template) birth(s *script, flags uintptr) (int, error) {
-	b := birth{s, flags, make(chan born, 1)}
-	t.births <- b
-	r := <-b.answer
-	runtime.KeepAlive(s)
-	if r.err != 0 {
-		return 0, fmt.Errorf("make the namespaces of an attempt: %w", r.err)
-	}
-	return r.pid, nil
-}
-
 // complete adds the calls that complete a view for one attempt.
 func (t *template) complete(s *script, trees []tree, net bool) {
 	const safe = syscall.MS_NOSUID | syscall.MS_NOEXEC
@@ -223,7 +220,7 @@ func (t *template) complete(s *script, trees []tree, net bool) {
 		}
 		const emptyPath = 0x4 // MOVE_MOUNT_F_EMPTY_PATH
 		dir := atFDCWD
-		s.add("mount "+tr.source+" at "+tr.target, sysMoveMount, uintptr(tr.fd), s.text(""), uintptr(dir), s.text(at), emptyPath)
+		s.add("mount "+tr.source+" at "+tr.target, sysMoveMount, s.file(tr.fd), s.text(""), uintptr(dir), s.text(at), emptyPath)
 		if tr.readOnlyFlags != 0 {
 			s.mount("", at, "", tr.readOnlyFlags, "")
 		}
@@ -273,6 +270,13 @@ func openTree(m Mount) (tree, error) {
 	}
 	t.fd = fd
 	return t, nil
+}
+
+// file passes a descriptor to process 1 and returns the number that it will
+// have.
+func (s *script) file(fd int) uintptr {
+	s.files = append(s.files, fd)
+	return uintptr(len(s.files) - 1)
 }
 
 // add adds a call of process 1.

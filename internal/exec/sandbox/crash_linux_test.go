@@ -241,6 +241,80 @@ func testProcessKilled(t *testing.T, what string) {
 	}
 }
 
+// TestZygoteKilled kills the process that forks attempts: those that run go on,
+// and the next one gets another.
+func TestZygoteKilled(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	d := newDriver(t, root)
+	gate := filepath.Join(dir, "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		started := make(chan struct{})
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			x, err := d.Run(context.Background(), shell(dir, fmt.Sprint("a", i), "cat /shared/gate; exit 4"), "", func(string) error { close(started); return nil })
+			if err != nil || x.Code != 4 {
+				t.Errorf("the attempt that ran: got %+v, %v; want code 4", x, err)
+			}
+		}()
+		<-started
+		claim := claimOf(t, root, fmt.Sprint("a", i))
+		killed := 0
+		for _, pid := range children(t, claim.Keeper.PID) {
+			if pid != claim.PID {
+				killed++
+				if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if killed == 0 {
+			t.Error("the keeper has no child but process 1 of the attempt")
+		}
+		if x, err := d.Run(t.Context(), shell(dir, fmt.Sprint("b", i), "exit 3"), "", nil); err != nil || x.Code != 3 {
+			t.Errorf("the next attempt: got %+v, %v; want code 3", x, err)
+		}
+		if err := os.WriteFile(gate, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+	}
+}
+
+// children returns the children of a process.
+func children(t *testing.T, pid int) (pids []int) {
+	t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		text, _ := os.ReadFile(f) // a thread may end
+		for _, w := range strings.Fields(string(text)) {
+			var n int
+			if _, err := fmt.Sscan(w, &n); err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, n)
+		}
+	}
+	return pids
+}
+
+// TestMaxRSS checks that what is counted is the command's own, not what the
+// process had before that became the command.
+func TestMaxRSS(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	spec := shell(dir, "a", "")
+	spec.Argv, spec.Limits = []string{"/bin/true"}, exec.Limits{}
+	if x, err := newDriver(t, root).Run(t.Context(), spec, "", nil); err != nil || x.MaxRSS == 0 || x.MaxRSS > 4<<20 {
+		t.Errorf("true: got %+v, %v; want at most 4 MiB", x, err)
+	}
+}
+
 // TestReusedNumber checks that a claim whose number belongs to another
 // process now is not taken for a running attempt.
 func TestReusedNumber(t *testing.T) {

@@ -1,0 +1,35 @@
+#include "textflag.h"
+
+// func vfork(number, a1, a2 uintptr) (r1, errno uintptr)
+TEXT ·vfork(SB), NOSPLIT|NOFRAME, $0-40
+	MOVQ	number+0(FP), AX
+	MOVQ	a1+8(FP), DI
+	MOVQ	a2+16(FP), SI
+	XORL	DX, DX
+	XORL	R10, R10
+	XORL	R8, R8
+	XORL	R9, R9
+	// Where to return is kept in a register: the child returns first, and
+	// its calls overwrite this place on the stack.
+	POPQ	R12
+	SYSCALL
+	PUSHQ	R12
+	MOVQ	$0, errno+32(FP)
+	CMPQ	AX, $0xfffffffffffff001
+	JCS	done
+	NEGQ	AX
+	MOVQ	AX, errno+32(FP)
+	MOVQ	$0, AX
+done:
+	MOVQ	AX, r1+24(FP)
+	RET
+
+// func threadPointer() uintptr
+TEXT ·threadPointer(SB), NOSPLIT, $8-8
+	MOVQ	$158, AX // arch_prctl
+	MOVQ	$0x1003, DI // ARCH_GET_FS
+	LEAQ	at-8(SP), SI
+	SYSCALL
+	MOVQ	at-8(SP), AX
+	MOVQ	AX, ret+0(FP)
+	RET

@@ -1,0 +1,20 @@
+//go:build !amd64 && !arm64
+
+package cage
+
+import "syscall"
+
+// shareMemory is for processors on which vfork is known.
+const shareMemory = 0
+
+// vfork makes a call of clone or clone3.
+//
+//go:norace
+//go:nosplit
+func vfork(number, a1, a2 uintptr) (r1, errno uintptr) {
+	r, _, e := syscall.RawSyscall(number, a1, a2, 0)
+	return r, uintptr(e)
+}
+
+// threadPointer is for processors on which memory is trimmed.
+func threadPointer() uintptr { return 0 }

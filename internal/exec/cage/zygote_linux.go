@@ -1,0 +1,304 @@
+package cage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// A zygote is a process that forks the processes 1 of attempts. It is forked
+// from the keeper and gives back all memory but the few pages that it needs:
+// what makes a fork expensive is memory, to be copied, and to be written to
+// afterwards. It executes nothing, has one thread, and makes system calls only.
+type zygote struct {
+	pid int
+
+	mu   sync.Mutex // guards what follows
+	conn *os.File
+}
+
+// arenaSize bounds what an attempt's process 1 is told: arguments and
+// environment with the pointers to them. Only what is used takes memory.
+const arenaSize = 64 << 20
+
+// maxPassed is how many descriptors the kernel passes in one message.
+const maxPassed = 253
+
+// An arena is the memory in which a zygote, and then process 1, has its plan.
+// It is at the same place in the keeper, which never touches it.
+//
+// What a zygote and process 1 work with lies here and not on their stack, which
+// cannot grow. There are no pointers in it: Go would want to know of those.
+type arena struct {
+	image   image
+	vector  [2]uintptr
+	message struct {
+		name                 uintptr
+		nameSize             uint32
+		vector, vectors      uintptr
+		control, controlSize uintptr
+		flags                uintptr
+	}
+	answer  birth
+	control [maxPassed*4 + 64]byte
+
+	wait  [2]pollFD
+	info  [128]byte
+	usage syscall.Rusage
+	plan  plan
+	// Behind it lies what the plan refers to.
+}
+
+// A plan is the message by which a keeper asks a zygote for a process 1: a
+// script, laid out for the place at which it will be.
+type plan struct {
+	size              uint32 // of the message
+	setup, setups     uint32 // where, from the plan on, and how many
+	command, commands uint32
+	alone             uint32 // as in script
+	intoGroup         uint32 // call clone3 with spawn
+	_                 uint32
+	flags             uint64 // for process 1
+	mask              uint64 // of SIGCHLD
+	spawn             [11]uint64
+}
+
+// A birth is a zygote's answer.
+type birth struct{ pid, errno int32 }
+
+// A span is a piece of memory.
+type span struct{ from, to uintptr }
+
+// image is the memory that process 1 needs of the keeper's.
+type image struct {
+	keep [12]span
+	end  uintptr // of all memory; zero to keep everything
+}
+
+// newImage finds out what to keep: the program itself and the arena.
+func newImage() (a *arena, m image, err error) {
+	b, err := syscall.Mmap(-1, 0, arenaSize, syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_NORESERVE)
+	if err != nil {
+		return nil, m, fmt.Errorf("reserve memory: %w", err)
+	}
+	a = (*arena)(unsafe.Pointer(&b[0]))
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return nil, m, err
+	}
+	if shareMemory == 0 {
+		return a, m, nil // a processor of which we do not know where threads keep things
+	}
+	m.keep[0] = span{uintptr(unsafe.Pointer(a)), uintptr(unsafe.Pointer(a)) + arenaSize}
+	f := keep
+	spans, end := imageSpans(string(maps), **(**uintptr)(unsafe.Pointer(&f)))
+	if len(spans) == 0 || len(spans) > len(m.keep)-3 {
+		return a, m, nil // stranger than we know; slower, and it works
+	}
+	copy(m.keep[1:], spans)
+	m.end = end
+	return a, m, nil
+}
+
+// imageSpans takes from /proc/self/maps where the program lies that has the
+// code at pc, and the end of all memory.
+func imageSpans(maps string, pc uintptr) (spans []span, end uintptr) {
+	type mapping struct {
+		span
+		writable bool
+		file     string // device and inode; that of no file begins with 00:00
+	}
+	var all []mapping
+	program := ""
+	for line := range strings.Lines(maps) {
+		f := strings.Fields(line)
+		if len(f) < 5 || strings.HasSuffix(line, "[vsyscall]\n") {
+			continue
+		}
+		from, to, _ := strings.Cut(f[0], "-")
+		lo, err1 := strconv.ParseUint(from, 16, 64)
+		hi, err2 := strconv.ParseUint(to, 16, 64)
+		if err1 != nil || err2 != nil || lo >= hi {
+			return nil, 0
+		}
+		m := mapping{span{uintptr(lo), uintptr(hi)}, strings.Contains(f[1], "w"), f[3] + " " + f[4]}
+		if m.from <= pc && pc < m.to {
+			program = m.file
+		}
+		if len(f) > 5 && f[5] == "[heap]" {
+			m.file = f[5]
+		}
+		all = append(all, m)
+		end = max(end, m.to)
+	}
+	for i, m := range all {
+		mine := m.file == program
+		// Variables that begin as zero lie behind those that do not.
+		if i > 0 && m.file == "00:00 0" && m.writable {
+			b := all[i-1]
+			mine = b.file == program && b.writable && b.to == m.from
+		}
+		if !mine || program == "" {
+			continue
+		}
+		if n := len(spans); n > 0 && spans[n-1].to == m.from {
+			spans[n-1].to = m.to
+			continue
+		}
+		spans = append(spans, m.span)
+	}
+	return spans, end
+}
+
+// hatch makes a zygote, as a child of the calling thread and in its
+// namespaces. It ends with that thread, and when its connection closes.
+//
+//go:norace
+//go:nocheckptr
+func hatch(a *arena, m *image) (*zygote, error) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("make a pair of sockets: %w", err)
+	}
+	defer syscall.Close(pair[1])
+	image := *m
+	tp := threadPointer()
+	// With a C library the kernel writes there, too: restartable sequences.
+	image.keep[len(image.keep)-2] = span{tp&^0xfff - 0x2000, tp&^0xfff + 0x3000}
+	runtimeBeforeFork()
+	r, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+	if e == 0 && r == 0 {
+		runtimeAfterForkInChild()
+		incubate(a, &image, uintptr(pair[1]))
+	}
+	runtimeAfterFork()
+	if e != 0 {
+		syscall.Close(pair[0])
+		return nil, fmt.Errorf("fork: %w", e)
+	}
+	if err := syscall.SetNonblock(pair[0], true); err != nil {
+		return nil, err
+	}
+	return &zygote{pid: int(r), conn: os.NewFile(uintptr(pair[0]), "zygote")}, nil
+}
+
+// incubate is the life of a zygote. It does not return.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func incubate(a *arena, m *image, conn uintptr) {
+	a.image = *m // which lies in memory that is given back
+	a.plan.mask = ^uint64(0)
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigSetMask, uintptr(unsafe.Pointer(&a.plan.mask)), 0, 8, 0, 0)
+	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
+	_, _, _ = syscall.RawSyscall(syscall.SYS_DUP3, conn, 0, 0)
+	_, _, _ = syscall.RawSyscall(sysCloseRange, 1, 1<<31-1, 0)
+	a.image.trim(uintptr(unsafe.Pointer(&conn)))
+	for {
+		a.vector[0], a.vector[1] = uintptr(unsafe.Pointer(&a.plan)), 1<<16
+		a.message.vector, a.message.vectors = uintptr(unsafe.Pointer(&a.vector)), 1
+		a.message.control, a.message.controlSize = uintptr(unsafe.Pointer(&a.control)), unsafe.Sizeof(a.control)
+		n, _, e := syscall.RawSyscall(syscall.SYS_RECVMSG, 0, uintptr(unsafe.Pointer(&a.message)), msgCloexec)
+		if e != 0 || n < unsafe.Sizeof(a.plan) {
+			quit() // the keeper, or the template, is gone
+		}
+		size := uintptr(a.plan.size)
+		for n < size {
+			r, _, e := syscall.RawSyscall(syscall.SYS_READ, 0, uintptr(unsafe.Pointer(&a.plan))+n, size-n)
+			if e != 0 || r == 0 {
+				quit()
+			}
+			n += r
+		}
+		// A sibling, so that the keeper collects it, and the kernel ends it with
+		// the keeper's thread.
+		pid, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(a.plan.flags)|cloneParent|uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+		if e == 0 && pid == 0 {
+			live(a)
+		}
+		a.answer.pid, a.answer.errno = int32(pid), int32(e)
+		_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, 0, uintptr(unsafe.Pointer(&a.answer)), unsafe.Sizeof(a.answer))
+		_, _, _ = syscall.RawSyscall(sysCloseRange, 1, 1<<31-1, 0)
+		// Nothing of it is for the next one, and what is not there need not be
+		// copied.
+		_, _, _ = syscall.RawSyscall(syscall.SYS_MADVISE, uintptr(unsafe.Pointer(a)), size+unsafe.Sizeof(*a), madvDontNeed)
+	}
+}
+
+// trim gives back all memory that is not to be kept, but for the stack, which
+// is here.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func (m *image) trim(here uintptr) {
+	if m.end == 0 {
+		return
+	}
+	const page = 0xffff // the largest that there are
+	m.keep[len(m.keep)-1] = span{(here - 0x1000) &^ page, (here+0x1000)&^page + page + 1}
+	for at := uintptr(0); at < m.end; {
+		next := span{m.end, m.end}
+		for i := range m.keep {
+			if k := &m.keep[i]; k.to > at && k.from < next.from {
+				next.from, next.to = k.from, k.to
+			}
+		}
+		if next.from > at {
+			_, _, _ = syscall.RawSyscall(syscall.SYS_MUNMAP, at, next.from-at, 0)
+		}
+		at = next.to
+	}
+}
+
+// errBarren says that a zygote is gone.
+var errBarren = errors.New("the process that forks attempts is gone")
+
+// bear has the zygote fork a process 1.
+func (z *zygote) bear(s *script, flags uintptr) (pid int, err error) {
+	if len(s.files)-1 > maxPassed {
+		return 0, fmt.Errorf("an attempt with %d mounts and control groups; at most %d are possible", len(s.files)-8, maxPassed-7)
+	}
+	text, err := s.finish(flags)
+	if err != nil {
+		return 0, err
+	}
+	rights := syscall.UnixRights(s.files[1:]...)
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	conn, err := z.conn.SyscallConn()
+	if err != nil {
+		return 0, errors.Join(errBarren, err)
+	}
+	n := 0
+	var problem error
+	err = conn.Write(func(fd uintptr) bool {
+		n, problem = syscall.SendmsgN(int(fd), text, rights, nil, syscall.MSG_NOSIGNAL)
+		return problem != syscall.EAGAIN
+	})
+	if err = errors.Join(err, problem); err == nil && n < len(text) {
+		_, err = z.conn.Write(text[n:])
+	}
+	var answer birth
+	if err == nil {
+		_, err = io.ReadFull(z.conn, (*[unsafe.Sizeof(answer)]byte)(unsafe.Pointer(&answer))[:])
+	}
+	if err != nil {
+		return 0, errors.Join(errBarren, err)
+	}
+	if answer.errno != 0 {
+		return 0, fmt.Errorf("make the namespaces of an attempt: %w", syscall.Errno(answer.errno))
+	}
+	return int(answer.pid), nil
+}
+
+// end has the zygote end. It may be called more than once.
+func (z *zygote) end() { z.conn.Close() }
