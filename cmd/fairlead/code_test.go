@@ -64,39 +64,13 @@ func TestCodePackage(t *testing.T) {
 		t.Skip("no python3 on this machine")
 	}
 	c := serve(t, nil)
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for name, text := range map[string]string{"tidy.py": tidy, "say.sh": "echo first; echo lines=$1"} {
-		f, err := z.Create(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Write([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for key, data := range map[string][]byte{"packaged.yaml": []byte(packaged), "code.zip": b.Bytes()} {
-		if _, err := c.s3.PutObject(t.Context(), &awss3.PutObjectInput{
-			Bucket: aws.String("workflows"), Key: &key, Body: bytes.NewReader(data),
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var made struct{ WorkflowArn string }
-	c.call("CreateWorkflow", map[string]any{
-		"Name": "packaged", "RoleArn": "arn:aws:iam::111122223333:role/etl",
-		"DefinitionS3Location": map[string]string{"Bucket": "workflows", "ObjectKey": "packaged.yaml"},
-		"Code":                 map[string]any{"S3Location": map[string]string{"Bucket": "workflows", "ObjectKey": "code.zip"}},
-	}, &made)
-	id := c.start(made.WorkflowArn, nil)
-	if d := c.until(made.WorkflowArn, id, over); d.RunState != types.WorkflowRunStatusSuccess {
+	arn := c.packaged("packaged", packaged, map[string]string{"tidy.py": tidy, "say.sh": "echo first; echo lines=$1"})
+	id := c.start(arn, nil)
+	if d := c.until(arn, id, over); d.RunState != types.WorkflowRunStatusSuccess {
 		t.Errorf("run ended %s: %s", d.RunState, aws.ToString(d.ErrorMessage))
 	}
 	got := map[string]string{}
-	for _, ti := range c.instances(made.WorkflowArn, id) {
+	for _, ti := range c.instances(arn, id) {
 		text := string(ti.Status)
 		for _, key := range []string{"return_value", "loud"} {
 			if v, ok := ti.Xcom[key]; ok {
@@ -121,6 +95,40 @@ func TestCodePackage(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tasks (-want +got):\n%s", diff)
 	}
+}
+
+// packaged creates a workflow with a zip archive of files and returns its ARN.
+func (c *client) packaged(name, definition string, files map[string]string) string {
+	t := c.t
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, text := range files {
+		f, err := z.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for key, data := range map[string][]byte{name + ".yaml": []byte(definition), name + ".zip": b.Bytes()} {
+		if _, err := c.s3.PutObject(t.Context(), &awss3.PutObjectInput{
+			Bucket: aws.String("workflows"), Key: &key, Body: bytes.NewReader(data),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var made struct{ WorkflowArn string }
+	c.call("CreateWorkflow", map[string]any{
+		"Name": name, "RoleArn": "arn:aws:iam::111122223333:role/etl",
+		"DefinitionS3Location": map[string]string{"Bucket": "workflows", "ObjectKey": name + ".yaml"},
+		"Code":                 map[string]any{"S3Location": map[string]string{"Bucket": "workflows", "ObjectKey": name + ".zip"}},
+	}, &made)
+	return made.WorkflowArn
 }
 
 // TestRunCommand runs a definition without a server, in a process of its

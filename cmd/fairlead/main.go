@@ -91,7 +91,7 @@ FAIRLEAD_TASK_MEMORY.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		demoCommand(), serveCommand(), envCommand(), runCommand(), checkCommand(),
-		operatorsCommand(), versionCommand(), operatorChild(),
+		operatorsCommand(), versionCommand(), operatorChild(), renderTexts(),
 		renderCommand(),
 		nextCommand(),
 		testCommand(),

@@ -27,7 +27,7 @@ import (
 // TestMain lets the test binary be the product: tests start servers that can
 // be killed, and tasks run the binary as the operators' child.
 func TestMain(m *testing.M) {
-	if os.Getenv("FAIRLEAD_TEST_COMMAND") != "" || len(os.Args) == 2 && os.Args[1] == "operator" {
+	if os.Getenv("FAIRLEAD_TEST_COMMAND") != "" || len(os.Args) == 2 && (os.Args[1] == "operator" || os.Args[1] == "render-texts") {
 		os.Exit(command(os.Args[1:]))
 	}
 	os.Exit(m.Run())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fairlead/internal/lang/airflow"
 	"fairlead/internal/operator"
 )
 
@@ -114,6 +115,20 @@ func operatorChild() *cobra.Command {
 				return err
 			}
 			return operator.Perform(cmd.Context(), os.Stdin, result, log)
+		},
+	}
+}
+
+// renderTexts is what a process runs whose operator, a class of the code
+// package, has template fields.
+func renderTexts() *cobra.Command {
+	return &cobra.Command{
+		Use:    "render-texts",
+		Short:  "Render templates from standard input",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return airflow.RenderTexts(os.Stdin, cmd.OutOrStdout())
 		},
 	}
 }

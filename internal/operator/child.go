@@ -27,8 +27,9 @@ type child struct {
 
 // Command hands the call to "fairlead operator".
 func (r child) Command(c Call) (exec.Spec, error) {
-	if r.o.set.Self == "" {
-		return exec.Spec{}, errors.New("operator settings lack the file of this program")
+	self, mounts, err := r.o.self()
+	if err != nil {
+		return exec.Spec{}, err
 	}
 	e := r.o.environ(c)
 	e.airflowContext(c.Task)
@@ -41,15 +42,22 @@ func (r child) Command(c Call) (exec.Spec, error) {
 	if err != nil {
 		return exec.Spec{}, Errorf("the arguments of the task are not JSON: %v", err)
 	}
-	s := exec.Spec{
-		Argv: []string{r.o.set.Self, "operator"}, Env: env, Stdin: in,
+	return exec.Spec{
+		Argv: []string{self, "operator"}, Env: env, Stdin: in, Mounts: mounts,
 		Logger: "task.stdout", Level: "info",
+	}, nil
+}
+
+// self returns where a process of a task finds this program, and the mount
+// that puts it there.
+func (o *Operators) self() (string, []exec.Mount, error) {
+	switch {
+	case o.set.Self == "":
+		return "", nil, errors.New("operator settings lack the file of this program")
+	case o.set.Unmounted:
+		return o.set.Self, nil, nil
 	}
-	if !r.o.set.Unmounted {
-		s.Argv[0] = selfFile
-		s.Mounts = []exec.Mount{{Source: r.o.set.Self, Target: selfFile}}
-	}
-	return s, nil
+	return selfFile, []exec.Mount{{Source: o.set.Self, Target: selfFile}}, nil
 }
 
 // Finish reads what Perform reported.

@@ -77,6 +77,12 @@ type TaskContext struct {
 	Logical              time.Time
 	Params               json.RawMessage // merged params: a JSON object
 	Conf                 json.RawMessage // the run's overrides: a JSON object
+	Delay                time.Duration   // between two attempts
+	Timeout              time.Duration   // of one attempt
+	Rule                 string          // the trigger rule
+	Pokes                int             // how often the task has rested
+	// Extras offers undocumented names to templates that the process renders.
+	Extras bool
 	// First is the start of the first attempt of the task, Started that of
 	// this one.
 	First, Started time.Time

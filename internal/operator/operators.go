@@ -103,6 +103,13 @@ func (o *Operators) Runner(path string) (Runner, bool) {
 	return absent{s}, true
 }
 
+// Custom returns what runs a class that the table does not have and that the
+// code package is expected to bring: an operator, or a sensor, which may ask
+// to rest.
+func (o *Operators) Custom(path string) Runner {
+	return python{o, &Spec{Class: path[strings.LastIndexByte(path, '.')+1:], Paths: []string{path}, Open: true}, true}
+}
+
 // Poker returns what looks for the sensor with the import path. It reports
 // false for an unknown path and for what is no sensor.
 func (o *Operators) Poker(path string) (Poker, bool) {
@@ -122,7 +129,7 @@ func runnerOf(s *Spec) func(*Operators, *Spec) Runner {
 	case s.Class == "BashOperator":
 		return func(o *Operators, s *Spec) Runner { return bash{o, s} }
 	case s.Class == "PythonOperator":
-		return func(o *Operators, s *Spec) Runner { return python{o, s} }
+		return func(o *Operators, s *Spec) Runner { return python{o, s, false} }
 	case actOf(s.Class) != nil:
 		return func(o *Operators, s *Spec) Runner { return child{o, s} }
 	}

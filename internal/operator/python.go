@@ -21,10 +21,11 @@ import (
 //go:embed all:python
 var standIn embed.FS
 
-// python is PythonOperator.
+// python is PythonOperator, or a class of the code package.
 type python struct {
-	o    *Operators
-	spec *Spec
+	o      *Operators
+	spec   *Spec
+	custom bool
 }
 
 // A pythonRequest is what python/runner.py reads from its standard input.
@@ -37,6 +38,10 @@ type pythonRequest struct {
 	TemplatesDict json.RawMessage                       `json:"templates_dict,omitempty"`
 	ShowResult    bool                                  `json:"show_result"`
 	Dags          string                                `json:"dags,omitempty"`
+	Custom        bool                                  `json:"custom,omitempty"` // the operator is a class of the package
+	Args          map[string]json.RawMessage            `json:"args,omitempty"`   // of its constructor, not rendered
+	Render        []string                              `json:"render,omitempty"` // the command that renders templates
+	Extras        bool                                  `json:"extras,omitempty"`
 	Task          pythonTask                            `json:"task"`
 	XComs         map[string]map[string]json.RawMessage `json:"xcoms,omitempty"`
 	MaxXCom       int                                   `json:"max_xcom"`
@@ -53,44 +58,37 @@ type pythonTask struct {
 	Params   json.RawMessage `json:"params,omitempty"`
 	Conf     json.RawMessage `json:"conf,omitempty"`
 	Operator string          `json:"operator"`
+	Retries  int             `json:"retries"`
+	Delay    float64         `json:"retry_delay"` // seconds, as the next
+	Timeout  float64         `json:"execution_timeout"`
+	Rule     string          `json:"trigger_rule,omitempty"`
+	First    string          `json:"first,omitempty"` // when the first attempt began
+	Pokes    int             `json:"pokes,omitempty"`
 }
 
 // Command hands the call to the runner of the stand-in.
 func (p python) Command(c Call) (exec.Spec, error) {
-	a := c.args(p.spec)
 	dags, mounts := p.o.codeDir(c)
 	r := pythonRequest{
-		Callable:      a.text("python_callable"),
-		Name:          a.text("python_callable_name"),
-		File:          a.text("python_callable_file"),
-		OpArgs:        p.shaped(a, "op_args", '[', "a list"),
-		OpKwargs:      p.shaped(a, "op_kwargs", '{', "a mapping"),
-		TemplatesDict: p.shaped(a, "templates_dict", '{', "a mapping"),
-		ShowResult:    a.flag("show_return_value_in_logs"),
-		Dags:          dags,
-		XComs:         c.XComs,
-		MaxXCom:       p.o.set.MaxXCom,
+		Dags: dags, XComs: c.XComs, MaxXCom: p.o.set.MaxXCom, Extras: c.Task.Extras,
 		Task: pythonTask{
 			DagID: c.Task.DagID, RunID: c.Task.RunID, TaskID: c.Task.TaskID,
-			Try: c.Task.Try, MaxTries: max(c.Task.MaxTries-1, 0),
+			Try: c.Task.Try, MaxTries: max(c.Task.MaxTries-1, 0), Retries: max(c.Task.MaxTries-1, 0),
 			Logical: isoformat(c.Task.Logical), Params: c.Task.Params, Conf: c.Task.Conf,
+			Started: moment(c.Task.Started), First: moment(c.Task.First), Pokes: c.Task.Pokes,
+			Delay: c.Task.Delay.Seconds(), Timeout: c.Task.Timeout.Seconds(), Rule: c.Task.Rule,
 			Operator: p.spec.Paths[0],
 		},
 	}
-	if !c.Task.Started.IsZero() {
-		r.Task.Started = isoformat(c.Task.Started)
-	}
-	switch {
-	case a.err != nil:
-		return exec.Spec{}, a.err
-	case r.Callable == "" && (r.Name == "" || r.File == ""):
-		return exec.Spec{}, &Error{Fatal: true, Message: "python_callable names no function; write module.function"}
-	case r.Callable != "" && !strings.Contains(r.Callable, "."):
-		return exec.Spec{}, &Error{Fatal: true, Message: fmt.Sprintf(
-			"python_callable %q names no module; write module.function", clip(r.Callable, 200))}
-	}
-	if rest, ok := strings.CutPrefix(r.File, dagsDir); ok && dags != "" {
-		r.File = dags + rest
+	if p.custom {
+		r.Custom, r.Args = true, c.Args
+		self, mount, err := p.o.self()
+		if err != nil {
+			return exec.Spec{}, err
+		}
+		r.Render, mounts = []string{self, "render-texts"}, append(mounts, mount...)
+	} else if err := p.function(c, &r); err != nil {
+		return exec.Spec{}, err
 	}
 	e := p.o.environ(c)
 	e.airflowContext(c.Task)
@@ -115,6 +113,37 @@ func (p python) Command(c Call) (exec.Spec, error) {
 		Argv: []string{p.o.set.Python, "-I", "-S", "-B", dir + "/runner.py"},
 		Env:  env, Stdin: in, Mounts: mounts, Logger: "task.stdout", Level: "info",
 	}, nil
+}
+
+// function reads which function is to be called, and with what.
+func (p python) function(c Call, r *pythonRequest) error {
+	a := c.args(p.spec)
+	r.Callable, r.Name, r.File = a.text("python_callable"), a.text("python_callable_name"), a.text("python_callable_file")
+	r.OpArgs = p.shaped(a, "op_args", '[', "a list")
+	r.OpKwargs = p.shaped(a, "op_kwargs", '{', "a mapping")
+	r.TemplatesDict = p.shaped(a, "templates_dict", '{', "a mapping")
+	r.ShowResult = a.flag("show_return_value_in_logs")
+	switch {
+	case a.err != nil:
+		return a.err
+	case r.Callable == "" && (r.Name == "" || r.File == ""):
+		return &Error{Fatal: true, Message: "python_callable names no function; write module.function"}
+	case r.Callable != "" && !strings.Contains(r.Callable, "."):
+		return &Error{Fatal: true, Message: fmt.Sprintf(
+			"python_callable %q names no module; write module.function", clip(r.Callable, 200))}
+	}
+	if rest, ok := strings.CutPrefix(r.File, dagsDir); ok && r.Dags != "" {
+		r.File = r.Dags + rest
+	}
+	return nil
+}
+
+// moment is isoformat, and nothing for the zero time.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return isoformat(t)
 }
 
 // shaped returns an argument that must be a JSON value beginning with open.

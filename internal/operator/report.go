@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"fairlead/internal/exec"
 	"fairlead/internal/flow"
@@ -20,6 +21,9 @@ type report struct {
 	Error   string                     `json:"error,omitempty"`
 	Fatal   bool                       `json:"fatal,omitempty"`
 	Skip    bool                       `json:"skip,omitempty"`
+	// Rest is when a task that rests wants to be run again, in seconds since
+	// 1970; zero means that it does not.
+	Rest float64 `json:"rest,omitempty"`
 }
 
 // Reported reports whether the process told itself how it ended. If so, a
@@ -47,6 +51,9 @@ func (o *Operators) finish(what string, x exec.Exit) flow.Outcome {
 		}
 		return flow.Outcome{Verdict: flow.Failure, Reason: fmt.Sprintf("%s ended without a report (%s)", what, how)}
 	}
+	if r.Rest != 0 {
+		return flow.Outcome{Verdict: flow.Rest, Until: restUntil(r.Rest, time.Now())}
+	}
 	if r.Error != "" || r.Skip || r.Fatal {
 		out := Outcome(&Error{Message: r.Error, Fatal: r.Fatal, Skip: r.Skip})
 		// What was published before the failure stays readable, as in Airflow.
@@ -54,6 +61,17 @@ func (o *Operators) finish(what string, x exec.Exit) flow.Outcome {
 		return out
 	}
 	return o.publish(r.Outputs)
+}
+
+// restUntil reads the moment at which a task wants to be run again. A rest is
+// neither a busy loop nor longer than what can be counted.
+func restUntil(seconds float64, now time.Time) time.Time {
+	const most = 366 * 24 * time.Hour
+	left := seconds - float64(now.UnixMicro())/1e6
+	if !(left < most.Seconds()) {
+		return now.Add(most)
+	}
+	return now.Add(max(time.Duration(left*float64(time.Second)), 100*time.Millisecond))
 }
 
 // publish returns a success with the outputs, unless one is too large.

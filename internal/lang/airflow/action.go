@@ -8,7 +8,8 @@ type Action struct {
 	// Operator is the import path as written.
 	Operator string
 	// Custom marks a class that the operator table does not have and that the
-	// code package is expected to bring.
+	// code package is expected to bring. In its Args a timedelta, date or
+	// datetime is an object whose __type__ names it.
 	Custom bool `json:",omitempty"`
 	// Args are the operator's arguments as written, templates unrendered:
 	// integers stay integers, floats have a point, objects keep their order,

@@ -103,7 +103,11 @@ func (c *compiler) arguments(a *arguments) {
 		t.act.Args = make(map[string]json.RawMessage, len(a.values))
 		t.act.ArgLines = make(map[string]int, len(a.values))
 		for name, v := range a.values {
-			t.act.Args[name] = v.json(nil)
+			if t.act.Custom {
+				t.act.Args[name] = v.typed(nil)
+			} else {
+				t.act.Args[name] = v.json(nil)
+			}
 			t.act.ArgLines[name] = v.line
 		}
 	}

@@ -106,9 +106,13 @@ func (p *Performer) Forget(a lang.Attempt) {
 	_ = p.Driver.Forget(AttemptID(a.Run.ID, a.Task))
 }
 
-// AttemptID names the current attempt of a task for the driver. Task ids may
-// be longer than a file name, so the task's place in the graph stands for it.
+// AttemptID names the current attempt of a task for the driver, which has a
+// process of its own after each rest. Task ids may be longer than a file name,
+// so the task's place in the graph stands for it.
 func AttemptID(run flow.RunID, t flow.Task) string {
+	if t.Pokes > 0 {
+		return fmt.Sprintf("%s.%d.%d.%d", run, t.Index, t.Attempt, t.Pokes)
+	}
 	return fmt.Sprintf("%s.%d.%d", run, t.Index, t.Attempt)
 }
 
@@ -150,6 +154,9 @@ func (p *Performer) read(a lang.Attempt) (*work, error) {
 }
 
 func (w *work) perform(ctx context.Context, tell lang.Tell) (flow.Outcome, error) {
+	if w.action.Custom {
+		return w.run(ctx, w.Operators.Custom(w.action.Operator), tell)
+	}
 	if poker, ok := w.Operators.Poker(w.action.Operator); ok {
 		return w.wait(ctx, poker, tell)
 	}
@@ -239,7 +246,8 @@ func (w *work) call(ctx context.Context) (operator.Call, error) {
 			DagID: w.meta.DagID, RunID: string(w.Run.ID), TaskID: string(w.Task.ID),
 			Try: w.Task.Attempt, MaxTries: w.Node.Retries + 1,
 			Logical: w.Run.Logical, Params: params, Conf: w.Run.Params,
-			First: w.Task.Since, Started: w.Task.Started,
+			First: w.Task.Since, Started: w.Task.Started, Pokes: w.Task.Pokes,
+			Delay: w.Node.Delay, Timeout: w.Node.Timeout, Rule: string(w.Node.When), Extras: w.Extras,
 		},
 		Env:  env,
 		Code: code,

@@ -177,7 +177,23 @@ func (v *value) what() string {
 
 // json appends v as JSON. Integers stay integers, floats keep a point or an
 // exponent, dates become ISO text, deltas seconds, objects keep their order.
-func (v *value) json(b []byte) []byte {
+func (v *value) json(b []byte) []byte { return v.write(b, false) }
+
+// typed is json, but keeps what JSON has no word for: a timedelta, date or
+// datetime is an object whose __type__ names it. It is for constructors that
+// only Python knows.
+func (v *value) typed(b []byte) []byte { return v.write(b, true) }
+
+func (v *value) write(b []byte, typed bool) []byte {
+	if typed {
+		switch v.kind {
+		case delta:
+			return append(append(append(b, `{"__type__":"datetime.timedelta","seconds":`...), floatText(v.num)...), '}')
+		case date, datetime:
+			b = append(append(append(b, `{"__type__":"`...), v.class()...), `","iso":`...)
+			return append(quote(b, v.text), '}')
+		}
+	}
 	switch v.kind {
 	case boolean:
 		return strconv.AppendBool(b, v.bool)
@@ -193,7 +209,7 @@ func (v *value) json(b []byte) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = it.json(b)
+			b = it.write(b, typed)
 		}
 		return append(b, ']')
 	case mapping, param:
@@ -203,7 +219,7 @@ func (v *value) json(b []byte) []byte {
 				b = append(b, ',')
 			}
 			b = append(quote(b, p.key.name()), ':')
-			b = p.value.json(b)
+			b = p.value.write(b, typed)
 		}
 		return append(b, '}')
 	}

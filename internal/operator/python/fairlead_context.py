@@ -46,6 +46,7 @@ class Maker:
         self.ti = TaskInstance(self, request)
         self.operator = None  # the task's object, if it has one
         self.params = self.task.get("params") or {}
+        self.templates_dict = request.get("templates_dict")
         self._made = {}
         self._full = None
 
@@ -61,8 +62,8 @@ class Maker:
         """Returns the whole context, always the same object."""
         if self._full is None:
             made = Context((name, self.value(name)) for name in NAMES)
-            if self.request.get("templates_dict"):
-                made["templates_dict"] = self.request["templates_dict"]
+            if self.templates_dict:
+                made["templates_dict"] = self.templates_dict
             self._full = made
         return self._full
 

@@ -104,6 +104,7 @@ class Attempt:
         self.request, self.log = request, log
         self.context = fairlead_context.begin(request)
         self.ti = self.context.ti
+        self.fatal = False  # whether an exception now is the definition's fault
 
     def operator_log(self, level, event):
         self.log.write(level, event, OPERATOR_LOGGER + self.request["task"]["operator"])
@@ -194,7 +195,10 @@ def carry_out(attempt):
             attempt.ti.xcom_push("return_value", value)
         return {}
     except BaseException as e:  # SystemExit and KeyboardInterrupt too are failures
-        return describe(e, log)
+        report = describe(e, log)
+        if attempt.fatal and "error" in report:
+            report["fatal"] = True
+        return report
 
 
 def describe(e, log):
@@ -287,7 +291,7 @@ def bind(function, args, kwargs, context):
         return kwargs
     names = fairlead_context.NAMES
     for name in by_position[: len(args)]:
-        if name in names or name in kwargs or name == "templates_dict" and context.request.get(name):
+        if name in names or name in kwargs or name == "templates_dict" and context.templates_dict:
             raise ValueError(f"The key {name!r} in args is a part of kwargs and therefore reserved.")
     if takes_all:
         return fairlead_context.Context(context.full(), **kwargs)
@@ -297,8 +301,8 @@ def bind(function, args, kwargs, context):
             given[name] = kwargs[name]
         elif name in names:
             given[name] = context.value(name)
-        elif name == "templates_dict" and context.request.get(name):
-            given[name] = context.request[name]
+        elif name == "templates_dict" and context.templates_dict:
+            given[name] = context.templates_dict
     return given
 
 

@@ -6,5 +6,5 @@ __version__ = "3.0.6"
 
 def __getattr__(name):
     if name == "DAG":
-        raise ImportError("airflow.DAG is not in the stand-in for Airflow: a workflow's tasks come from its definition")
+        raise ImportError("the stand-in for Airflow has no DAG: tasks come from the workflow's definition")
     raise AttributeError(f"module 'airflow' has no attribute {name!r}")

@@ -1,1 +1,1 @@
-from fairlead_context import current as get_current_context  # noqa: F401
+from airflow.providers.standard.operators.python import PythonOperator, get_current_context  # noqa: F401

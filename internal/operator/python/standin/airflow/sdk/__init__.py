@@ -1,7 +1,45 @@
-"""The part of Airflow's task SDK that a running function can use."""
+"""The part of Airflow's task SDK that a running task can use. A name is
+imported when it is asked for."""
 
-from airflow.models import Connection, Variable
-from fairlead_context import Context, TaskInstance
-from fairlead_context import current as get_current_context
+__version__ = "1.0.6"
 
-__all__ = ["Connection", "Context", "TaskInstance", "Variable", "get_current_context"]
+_places = {
+    "BaseHook": "airflow.hooks.base",
+    "BaseOperator": "airflow.sdk.bases.operator",
+    "BaseSensorOperator": "airflow.sdk.bases.sensor",
+    "Connection": "airflow.models",
+    "Context": "fairlead_context",
+    "Param": "airflow.sdk.definitions.param",
+    "PokeReturnValue": "airflow.sdk.bases.sensor",
+    "Variable": "airflow.models",
+}
+__all__ = [*_places, "get_current_context", "literal"]
+
+
+def get_current_context():
+    """Returns the context of the task under way."""
+    from fairlead_context import current
+
+    return current()
+
+
+def literal(value):
+    """Marks a value that is no template."""
+    from fairlead_operator import Literal
+
+    return Literal(value)
+
+
+def __getattr__(name):
+    if name not in _places:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise ImportError(
+            f"the stand-in for Airflow has no airflow.sdk.{name}; "
+            "it has " + ", ".join(sorted(__all__)) + ". With an interpreter that has Airflow, the real one is used"
+        )
+    import importlib
+
+    value = getattr(importlib.import_module(_places[name]), name)
+    globals()[name] = value
+    return value

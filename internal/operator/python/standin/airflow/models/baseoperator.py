@@ -1,0 +1,1 @@
+from airflow.sdk.bases.operator import BaseOperator  # noqa: F401

@@ -1,0 +1,1 @@
+from airflow.sdk.definitions.param import Param  # noqa: F401

@@ -1,0 +1,1 @@
+from airflow.models import Connection  # noqa: F401

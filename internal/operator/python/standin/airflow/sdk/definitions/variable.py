@@ -1,0 +1,1 @@
+from airflow.models import Variable  # noqa: F401

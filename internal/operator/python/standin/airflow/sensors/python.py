@@ -1,0 +1,1 @@
+from airflow.providers.standard.sensors.python import PythonSensor  # noqa: F401
