@@ -122,7 +122,7 @@ func readDefinition(name string) ([]byte, error) {
 	}
 	src, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, err // it names the file
 	}
 	if len(src) > most {
 		return nil, fmt.Errorf("%s has more than %d bytes", name, most)

@@ -148,12 +148,9 @@ func (o testOptions) play(ctx context.Context, errOut io.Writer, name string, on
 		}
 	}
 	definition, err := readDefinition(beside(f.Workflow))
-	if errors.Is(err, os.ErrNotExist) {
+	if err != nil {
 		faults := []flow.Diagnostic{f.WorkflowAt(err.Error())}
 		return rehearsal.Report{Faults: faults}, say(name, src, faults)
-	}
-	if err != nil {
-		return rehearsal.Report{}, err
 	}
 	rep := o.stage().Play(ctx, f, definition, only)
 	return rep, errors.Join(say(name, src, rep.Faults), say(beside(f.Workflow), definition, rep.Refused))

@@ -25,6 +25,7 @@ func TestTestCommand(t *testing.T) {
 	failing := write("failing.yaml", "workflow: w.yaml\ntests:\n  one <1>: {expect: {run: FAILED}}\n  two: {expect: {run: SUCCESS}}\n")
 	typo := write("typo.yaml", "workflow: w.yaml\ntests:\n  one: {expect: {rum: FAILED}}\n")
 	gone := write("gone.yaml", "workflow: gone/w.yaml\ntests:\n  one: {expect: {run: FAILED}}\n")
+	folder := write("folder.yaml", "workflow: .\ntests:\n  one: {expect: {run: FAILED}}\n")
 	code := write("code.yaml", "workflow: w.yaml\ncode: nowhere\ntests:\n  one: {expect: {run: FAILED}}\n")
 	refused := write("refused.yaml", "workflow: bad.yaml\ntests:\n  one: {expect: {run: FAILED}}\n")
 	for _, tt := range []struct {
@@ -43,6 +44,7 @@ func TestTestCommand(t *testing.T) {
 		{"no file", []string{filepath.Join(dir, "none.yaml")}, 1, "", ""},
 		{"a slip", []string{typo}, 1, "", typo + ":3:18: error: tests.one.expect.rum: there is no key \"rum\" here\n    did you mean run?"},
 		{"no definition", []string{gone}, 1, "", gone + ":1:11: error: workflow: open "},
+		{"a folder for a definition", []string{folder}, 1, "", folder + ":1:11: error: workflow: read "},
 		{"no code package", []string{code}, 1, "", code + ":2:7: error: code: "},
 		{"a definition that is refused", []string{refused}, 1, "", filepath.Join(dir, "bad.yaml") + ":2:"},
 	} {

@@ -143,8 +143,12 @@ func (r *reader) file(root *airflow.Value) *File {
 		r.fault(at(root, ""), "add tests: and below it the name of each test", "the file has no tests")
 		return f
 	}
-	if tests.Kind != airflow.Mapping || len(tests.Pairs) == 0 || len(tests.Pairs) > maxTests {
+	if tests.Kind != airflow.Mapping {
 		r.fault(at(tests, "tests"), "write the name of each test as a key", "expected a mapping of 1 to %d tests by name, not %s", maxTests, tests.Kind)
+		return f
+	}
+	if n := len(tests.Pairs); n == 0 || n > maxTests {
+		r.fault(at(tests, "tests"), "write the name of each test as a key", "expected 1 to %d tests, not %d", maxTests, n)
 		return f
 	}
 	for _, p := range tests.Pairs {
@@ -208,7 +212,11 @@ func (r *reader) times(t *Test, v *airflow.Value) {
 		t.start = r.moment(one, join(t.path, "at"))
 	case from != nil && to != nil:
 		t.ranged = true
+		known := len(r.diags)
 		t.start, t.end = r.moment(from, join(t.path, "from")), r.moment(to, join(t.path, "to"))
+		if len(r.diags) == known && t.end.before(t.start) {
+			r.fault(at(to, join(t.path, "to")), "exchange them", "the range ends before it begins")
+		}
 	case from != nil:
 		r.fault(at(from, join(t.path, "from")), "add to: and the last day", "from needs a to")
 	case to != nil:

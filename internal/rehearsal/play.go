@@ -257,6 +257,12 @@ func (w *world) play(ctx context.Context) Result {
 		w.result.Failures = append(w.result.Failures, Failure{Line: w.test.Line, Column: w.test.Column, Path: w.test.path, Got: err.Error(), Want: "a test that can be played"})
 		return w.result
 	}
+	if w.result.Runs == 0 {
+		// What is expected of every run would hold of none.
+		for _, c := range w.test.runs {
+			w.fail(c.place, "", "no run in this range", c.want)
+		}
+	}
 	for _, c := range w.test.whole {
 		if got, ok := c.holds(&w.season); !ok {
 			w.fail(c.place, "", got, c.want)

@@ -195,6 +195,17 @@ func (m moment) in(loc *time.Location) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), loc)
 }
 
+// before reports whether a range that begins at from and ends at m is certain
+// to be the wrong way round. Where one has an offset and the other has not,
+// only the schedule can tell.
+func (m moment) before(from moment) bool {
+	end := m.t
+	if m.day {
+		end = end.AddDate(0, 0, 1).Add(-time.Nanosecond)
+	}
+	return m.naive == from.naive && end.Before(from.t)
+}
+
 // moment reads a time in ISO form.
 func (r *reader) moment(v *airflow.Value, path string) moment {
 	var m moment
