@@ -69,34 +69,36 @@ def main():
                     b.end()
     except KeyboardInterrupt:
         missing.append(f"- what follows an interruption in round {round}")
-    print(f"\n{machine()}; medians of {round} rounds\n")
-    table([row for b in benches for row in b.rows.values()])
+    print(f"\n{machine()}; medians of {round} rounds, and the least and the most")
+    tables([row for b in benches for row in b.rows.values()])
     if missing:
         print("\nNot measured:\n\n" + "\n".join(missing))
     sys.exit(1 if missing else 0)
 
 
-def table(rows):
-    """Prints the medians. The ratios are those of a row to the one that it is
-    compared with, taken within each round, since rounds differ in their load."""
-    print("| | engine | a step is | chain, ms per step | fan-out, steps/s | CPU ms per step: chain | fan-out "
-          "| chain, beside | fan-out, beside | flushes per step of the chain | memory, MiB | others had |")
-    print("|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
-    by_mark = {row.mark: row for row in rows}
+def tables(rows):
+    """Prints what the rows are, what was measured, and how many times the time
+    of another row each takes. A ratio is the median of those of each round,
+    since rounds differ in their load."""
+    print("\n| | engine | a step is | store |\n|---|---|---|---|")
     for row in rows:
-        beside = by_mark.get(row.beside)
-        print("| " + " | ".join([
-            row.mark, row.engine, row.step,
-            number(row.median("chain")),
-            number(row.median("wide"), invert=True),
-            number(row.median("chain_cpu")),
-            number(row.median("wide_cpu")),
-            row.ratio("chain", beside),
-            row.ratio("wide", beside),
-            number(row.median("flushes")),
-            number(row.median("memory")),
-            f"{row.median('others'):.0%}",
-        ]) + " |")
+        print(f"| {row.mark} | {row.engine} | {row.step} | {row.store} |")
+    print("\n| | chain, ms per step | fan-out, steps/s | CPU ms per step: chain | fan-out | flushes per step of the chain | memory, MiB | others had |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    for row in rows:
+        print(f"| {row.mark} | {row.spread('chain')} | {row.spread('wide', lambda ms: 1000 / ms)} | {row.spread('chain_cpu')} | {row.spread('wide_cpu')} "
+              f"| {number(row.median('flushes'))} | {number(row.median('memory'))} | {row.median('others'):.0%} |")
+    by_mark = {row.mark: row for row in rows}
+    beside = [row for row in rows if row.beside in by_mark]
+    if beside:
+        print("\n| | beside | time: chain | fan-out | CPU: chain | fan-out |\n|---|---|---:|---:|---:|---:|")
+    for row in beside:
+        print(f"| {row.mark} | {row.beside} | " + " | ".join(
+            row.ratio(what, by_mark[row.beside]) for what in ("chain", "wide", "chain_cpu", "wide_cpu")) + " |")
+
+
+SQLITE = "SQLite: WAL, synchronous FULL"
+POSTGRES = "PostgreSQL as it comes: fsync, synchronous commit"
 
 
 # The peers. Each starts itself, and measures its rows for one round.
@@ -111,10 +113,10 @@ def fairlead(b):
              "--limit", "definition-bytes=0,workflow-runs=0,runs=0"])  # a thousand tasks exceed a quota of AWS
     wait_for(lambda: (data / "server.json").exists() and answers(f"http://127.0.0.1:{port}/"), "fairlead")
     b.program([client], PEER_SERVER=f"http://127.0.0.1:{port}", PEER_CREDENTIALS=data / "credentials.json")
-    name = "Fairlead, this tree"
-    b.row("F1", name, "EmptyOperator: all that is due settles in one save", "chain 100", "wide 1000")
-    b.row("F2", name, "S3KeySensor, its key there: an attempt in the server, saved when it begins and when it ends; it asks S3", "sensor-chain 100", "sensor-wide 1000")
-    b.row("F3", name, "`bash -c true`: a process in namespaces of its own, saved when it begins and when it ends", "bash-chain 100", "bash-wide 1000")
+    name, store = "Fairlead, this tree", SQLITE
+    b.row("F1", name, "EmptyOperator: all that is due settles in one save", store, "chain 100", "wide 1000")
+    b.row("F2", name, "S3KeySensor, its key there: an attempt in the server, saved when it begins and when it ends; it asks S3", store, "sensor-chain 100", "sensor-wide 1000")
+    b.row("F3", name, "`bash -c true`: a process in namespaces of its own, saved when it begins and when it ends", store, "bash-chain 100", "bash-wide 1000")
 
 
 def temporal(b):
@@ -138,8 +140,8 @@ def temporal(b):
         wait_for(lambda: subprocess.run(
             [server, "operator", "namespace", "describe", "default", "--address", f"127.0.0.1:{port}"], capture_output=True).returncode == 0, "temporal")
         b.program([worker], PEER_SERVER=f"127.0.0.1:{port}")
-        b.row(mark, f"{name}, {what}", "an activity in a Go worker", "chain 100", "wide 1000", beside="F2", least=1)
-    b.row("T3", f"{name}, {what}", "a local activity: runs within a workflow task and is saved with it, not by itself", "local 100", None, beside="F2")
+        b.row(mark, f"{name}, {what}", "an activity in a Go worker", SQLITE, "chain 100", "wide 1000", beside="F2", least=1)
+    b.row("T3", f"{name}, {what}", "a local activity: runs within a workflow task and is saved with it, not by itself", SQLITE, "local 100", None, beside="F2")
 
 
 def restate(b):
@@ -156,14 +158,14 @@ def restate(b):
     wait_for(lambda: answers(admin + "/health") and answers(ingress + "/restate/health"), "restate-server")
     b.program(["node", b.dir / "main.js"], PEER_ADMIN=admin, PEER_INGRESS=ingress, PEER_WORKER_PORT=str(ports[3]), RESTATE_LOGGING="ERROR")
     name = f"Restate {b.npm_version('@restatedev/restate-server')}, TypeScript SDK {b.npm_version('@restatedev/restate-sdk')}"
-    b.row("R", name, "`ctx.run` in a Node.js service", "chain 100", "wide 1000", beside="F2")
+    b.row("R", name, "`ctx.run` in a Node.js service", "RocksDB of its own, as it comes", "chain 100", "wide 1000", beside="F2")
 
 
 def dbos(b):
     b.npm("dbos")
     b.program(["node", b.dir / "main.js"], PEER_POSTGRES=b.postgres())
     name = f"DBOS Transact {b.npm_version('@dbos-inc/dbos-sdk')} (TypeScript), PostgreSQL {postgres_version()}"
-    b.row("D", name, "`DBOS.runStep` in a Node.js process", "chain 100", "wide 1000", beside="F2")
+    b.row("D", name, "`DBOS.runStep` in a Node.js process", POSTGRES, "chain 100", "wide 1000", beside="F2")
 
 
 def river(b):
@@ -171,7 +173,7 @@ def river(b):
     b.install(["go", "build", "-o", worker, "."], HERE / "river")
     b.program([worker], PEER_POSTGRES=b.postgres())
     name = f"River {module(HERE / 'river', 'github.com/riverqueue/river')}, PostgreSQL {postgres_version()}"
-    b.row("V", name, "a job in a Go process; in a chain each inserts the next", "chain 100", "wide 1000", beside="F2")
+    b.row("V", name, "a job in a Go process; in a chain each inserts the next", POSTGRES, "chain 100", "wide 1000", beside="F2")
 
 
 def airflow(b):
@@ -199,8 +201,8 @@ def airflow(b):
     b.program([sys.executable, "-B", HERE / "airflow/drive.py"], PEER_SERVER=f"http://127.0.0.1:{port}")
     version = next(l.partition("==")[2] for l in (HERE / "airflow/requirements.txt").read_text().splitlines() if l.startswith("apache-airflow=="))
     name = f"Airflow {version} standalone, LocalExecutor, PostgreSQL {postgres_version()}"
-    b.row("A1", name, "EmptyOperator: settled by the scheduler (chain of 10, fan-out of 100)", "chain 10", "wide 100", beside="F1", least=1)
-    b.row("A2", name, "BashOperator `true`: a process (chain of 10, fan-out of 100)", "bash-chain 10", "bash-wide 100", beside="F3", least=1)
+    b.row("A1", name, "EmptyOperator: settled by the scheduler (chain of 10, fan-out of 100)", POSTGRES, "chain 10", "wide 100", least=1)
+    b.row("A2", name, "BashOperator `true`: a process (chain of 10, fan-out of 100)", POSTGRES, "bash-chain 10", "bash-wide 100", beside="F3", least=1)
 
 
 PEERS = [fairlead, temporal, restate, dbos, river, airflow]
@@ -221,20 +223,26 @@ class Burst(typing.NamedTuple):
 
 
 class Row:
-    """One line of the table: what was measured, by round."""
+    """One line of each table: what was measured, by round."""
 
-    def __init__(self, mark, engine, step, beside):
-        self.mark, self.engine, self.step, self.beside, self.rounds = mark, engine, step, beside, {}
+    def __init__(self, mark, engine, step, store, beside):
+        self.mark, self.engine, self.step, self.store, self.beside = mark, engine, step, store, beside
+        self.rounds = {}
+
+    def known(self, what):
+        return [r[what] for r in self.rounds.values() if r.get(what) is not None]
 
     def median(self, what):
         """Returns the median of the rounds that know it, or None."""
-        known = [r[what] for r in self.rounds.values() if r.get(what) is not None]
+        known = self.known(what)
         return statistics.median(known) if known else None
 
+    def spread(self, what, show=lambda x: x):
+        known = [show(x) for x in self.known(what)]
+        return f"{number(statistics.median(known))} ({number(min(known))}–{number(max(known))})" if known else "–"
+
     def ratio(self, what, other):
-        if not other:
-            return "–"
-        known = [r[what] / other.rounds[i][what] for i, r in self.rounds.items() if i in other.rounds and r.get(what) is not None]
+        known = [r[what] / other.rounds[i][what] for i, r in self.rounds.items() if what in r and what in other.rounds.get(i, {})]
         return number(statistics.median(known)) + " ×" if known else "–"
 
 
@@ -312,10 +320,10 @@ class Bench:
             capture_output=True).returncode == 0, "postgres")
         return f"postgres://peers@127.0.0.1:{port}/peers?sslmode=disable"
 
-    def row(self, mark, engine, step, chain, wide, beside="", least=3):
+    def row(self, mark, engine, step, store, chain, wide, beside="", least=3):
         """Measures two jobs; least is how often a burst repeats a chain, and
         1 for a peer whose chain takes seconds and warms the fan-out as well."""
-        row = self.rows.setdefault(mark, Row(mark, engine, step, beside))
+        row = self.rows.setdefault(mark, Row(mark, engine, step, store, beside))
         bursts = [c := self.measure(chain, least, warm=least)]
         got = {"chain": c.wall, "chain_cpu": c.cpu}
         if self.round == 1:  # it does not vary with the load
@@ -433,12 +441,10 @@ def traced(pid):
     return "TracerPid:\t0\n" not in text or "State:\tZ" in text
 
 
-def number(x, invert=False):
+def number(x):
     if x is None:
         return "–"
-    if invert:  # steps a second, of ms a step
-        x = 1000 / x
-    return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
+    return f"{x:,.0f}" if x >= 100 else f"{x:.3g}" if x >= 10 else f"{x:.2g}"
 
 
 def reap():

@@ -25,7 +25,7 @@ def call(method, path, body=None):
         return json.load(r)
 
 
-def until(what, ask, seconds=120):
+def until(what, ask, seconds=170):
     """Asks again until there is an answer; the server may still be coming up."""
     end = time.monotonic() + seconds
     while True:
