@@ -61,8 +61,14 @@ type Spec struct {
 	Level  string
 	Mounts []Mount
 	Limits Limits
-	// Network is "host" (the default when empty) or "none".
-	Network string
+	// Mask are texts that must not be in the log: three asterisks stand in
+	// for them, wherever they begin and end. LastLine and Result are not
+	// masked.
+	Mask []string
+	// Network is "host" (the default when empty) or "none": a loopback
+	// device of its own, where nobody listens but for Forwards.
+	Network  string
+	Forwards []Forward
 	// Grace is how long the command may take to end when asked to.
 	Grace time.Duration
 }
@@ -72,6 +78,11 @@ type Mount struct {
 	Source, Target string
 	Writable       bool
 }
+
+// A Forward takes connections to an address of a command without network to
+// an address of this machine. Both are IP addresses with a port, and Listen is
+// one of loopback.
+type Forward struct{ Listen, To string }
 
 // Limits bound what a command may use. Zero means no bound.
 type Limits struct {

@@ -40,6 +40,7 @@ type attempt struct {
 	pid      int      // of process 1
 
 	out, logs, result, status *os.File
+	forwards                  []*os.File // listeners inside
 	control                   int
 	mapFile                   uintptr // in process 1, the other end of mapped
 	mapped                    int     // write end: the command's user namespace has its user
@@ -141,6 +142,9 @@ func (a *attempt) start() (claimed bool, err error) {
 	if err == nil {
 		err = a.failure(n)
 	}
+	if err == nil {
+		err = a.forward()
+	}
 	if err != nil {
 		return true, err
 	}
@@ -167,7 +171,7 @@ func (a *attempt) build() (err error) {
 		if a.file, err = os.OpenFile(c.Log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644); err != nil {
 			return err
 		}
-		a.log = &logFile{w: a.file, level: c.Level, logger: c.Logger, limit: c.Output}
+		a.log = &logFile{w: a.file, level: c.Level, logger: c.Logger, limit: c.Output, mask: newMasker(c.Mask)}
 		a.output, a.records = stream{log: a.log}, stream{log: a.log, structured: true}
 	}
 	// What process 1 gets, and what is closed here once it has it.
@@ -655,7 +659,7 @@ func (a *attempt) close() {
 				syscall.Close(fd)
 			}
 		}
-		for _, f := range []*os.File{a.out, a.logs, a.result, a.status, a.file} {
+		for _, f := range append([]*os.File{a.out, a.logs, a.result, a.status, a.file}, a.forwards...) {
 			if f != nil {
 				f.Close()
 			}

@@ -15,7 +15,7 @@ const Name = "fairlead-cage"
 // Protocol is the version of what server and keeper say to each other. A
 // server that speaks another starts a keeper of its own beside; all of them must
 // understand a Request to follow or to stop an attempt.
-const Protocol = 1
+const Protocol = 2
 
 // Files of the directory of attempts.
 const (
@@ -120,7 +120,8 @@ type Config struct {
 	Plain bool   // no namespaces: build no view of the file system
 	Hold  string // an empty directory over which the root is built
 	// Network says that the network namespace is new.
-	Network bool
+	Network  bool
+	Forwards []Forward
 
 	Argv, Env []string
 	Stdin     []byte
@@ -128,6 +129,7 @@ type Config struct {
 	Log       string
 	Logger    string
 	Level     string
+	Mask      []string // never in the log
 	Show      []string // shown inside at the same place, read-only
 	Hide      []string // covered inside, when they would be seen
 	Mounts    []Mount
@@ -137,6 +139,9 @@ type Config struct {
 	Wall      time.Duration
 	Grace     time.Duration
 }
+
+// A Forward takes connections inside, at Listen, to To outside.
+type Forward struct{ Listen, To string }
 
 // A Mount shows Source inside as Target.
 type Mount struct {

@@ -29,6 +29,7 @@ type logFile struct {
 	wrote         int64
 	full          bool // the limit is reached and the log says so
 	err           error
+	mask          *masker
 	buf           []byte // whole lines not yet written
 }
 
@@ -37,6 +38,7 @@ func (l *logFile) event(at time.Time, level, logger string, text []byte) {
 	if l.full {
 		return
 	}
+	text = l.mask.apply(text)
 	start := len(l.buf)
 	b := append(l.buf, `{"timestamp":"`...)
 	b = at.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z")
@@ -54,6 +56,12 @@ func (l *logFile) event(at time.Time, level, logger string, text []byte) {
 func (l *logFile) raw(at time.Time, line []byte) {
 	if l.full {
 		return
+	}
+	if clean := l.mask.apply(line); len(clean) != len(line) || &clean[0] != &line[0] {
+		if line = clean; !isObject(line) { // a number, or a name, was one
+			l.event(at, l.level, l.logger, line)
+			return
+		}
 	}
 	start := len(l.buf)
 	l.buf = append(append(l.buf, line...), '\n')
@@ -125,7 +133,7 @@ func (s *stream) add(at time.Time, p []byte) {
 		s.part = append(s.part, p[:n]...)
 		p = p[n:]
 		if len(s.part) == maxEvent {
-			cut := runeEnd(s.part)
+			cut := s.log.mask.cut(s.part, runeEnd(s.part))
 			s.log.event(at, s.log.level, s.log.logger, s.part[:cut])
 			s.part = append(s.part[:0], s.part[cut:]...)
 			s.split = true
@@ -154,8 +162,9 @@ func (s *stream) show(at time.Time) {
 	if len(s.part) == 0 || s.structured {
 		return
 	}
-	cut := runeEnd(s.part)
+	cut := s.log.mask.cut(s.part, runeEnd(s.part))
 	if cut == 0 {
+		s.since = at
 		return
 	}
 	s.log.event(at, s.log.level, s.log.logger, s.part[:cut])

@@ -16,9 +16,9 @@ type Log struct {
 	log logFile
 }
 
-// NewLog returns a log that writes to w. A limit of zero is none.
-func NewLog(w io.Writer, level, logger string, limit int64) *Log {
-	return &Log{log: logFile{w: w, level: level, logger: logger, limit: limit}}
+// NewLog returns a log for the command of c that writes to w.
+func NewLog(w io.Writer, c *Config) *Log {
+	return &Log{log: logFile{w: w, level: c.Level, logger: c.Logger, limit: c.Output, mask: newMasker(c.Mask)}}
 }
 
 // Text copies text to the log until its end, and returns its last line.

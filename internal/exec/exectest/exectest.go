@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +45,8 @@ func Run(t *testing.T, newDriver func(t *testing.T, root string) exec.Driver) {
 		{"the driver's directory is hidden", hidden},
 		{"mounts", mounts},
 		{"no network", noNetwork},
+		{"forwards", forwards},
+		{"masked texts", masked},
 		{"the log keeps order and repairs text", logLines},
 		{"a line without end is seen early", progress},
 		{"much output", muchOutput},
@@ -340,7 +343,12 @@ func refused(t *testing.T, s *suite) {
 		"mount at /proc":  func(s *exec.Spec) { s.Mounts = []exec.Mount{{Source: "/etc", Target: "/proc"}} },
 		"no such mount":   func(s *exec.Spec) { s.Mounts = []exec.Mount{{Source: "/no/such", Target: "/x"}} },
 		"bad network":     func(s *exec.Spec) { s.Network = "some" },
-		"negative limit":  func(s *exec.Spec) { s.Limits.Memory = -1 },
+		"forward on host": func(s *exec.Spec) { s.Forwards = []exec.Forward{{Listen: "127.0.0.1:1", To: "127.0.0.1:1"}} },
+		"forward to name": func(s *exec.Spec) {
+			s.Network, s.Forwards = "none", []exec.Forward{{Listen: "127.0.0.1:1", To: "localhost:1"}}
+		},
+		"empty mask":     func(s *exec.Spec) { s.Mask = []string{""} },
+		"negative limit": func(s *exec.Spec) { s.Limits.Memory = -1 },
 	} {
 		spec := b.sh("a", "echo ran > $SHARED/ran")
 		change(&spec)
@@ -514,6 +522,73 @@ func noNetwork(t *testing.T, s *suite) {
 	b.run(spec)
 	if got := b.events(); !slices.Equal(got, []string{"lo"}) {
 		t.Errorf("devices without network: got %q, want lo", got)
+	}
+}
+
+// forwards has a command reach one address of this machine and no other.
+func forwards(t *testing.T, s *suite) {
+	b := s.bench(t)
+	s.needs(t, "network namespace")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() { // ends with the listener
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				text, _ := io.ReadAll(c) // to the end that the command sends
+				_, _ = c.Write(bytes.ToUpper(text))
+			}()
+		}
+	}()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	spec := b.sh("a", "")
+	spec.Argv = []string{"python3", "-c", `
+import socket, sys
+port = int(sys.argv[1])
+def ask(port, text):
+    with socket.create_connection(("127.0.0.1", port), 5) as c:
+        c.sendall(text)
+        c.shutdown(socket.SHUT_WR)
+        got = b""
+        while part := c.recv(65536):
+            got += part
+        return got
+print(ask(4242, b"hello").decode())
+big = b"x" * 3000000
+print(ask(4242, big) == big.upper())
+for what in (("127.0.0.1", port), ("127.0.0.1", 4243), ("192.0.2.1", 80)):
+    try:
+        socket.create_connection(what, 5)
+        print("reached", what)
+    except OSError as e:
+        print("refused")
+`, port}
+	spec.Network, spec.Forwards = "none", []exec.Forward{{Listen: "127.0.0.1:4242", To: l.Addr().String()}}
+	b.run(spec)
+	if got, want := b.events(), []string{"HELLO", "True", "refused", "refused", "refused"}; !slices.Equal(got, want) {
+		t.Errorf("a command with one forward: got %q, want %q", got, want)
+	}
+}
+
+// masked has a command print a text that must not be in the log.
+func masked(t *testing.T, s *suite) {
+	b := s.bench(t)
+	spec := b.sh("a", `printf 'it is hun'; sleep 1.5; printf 'ter2, all\n'; echo '{"event": "hunter2"}' >&$FAIRLEAD_LOG_FD; echo hunter2`)
+	spec.Mask = []string{"hunter2"}
+	x := b.run(spec)
+	text := string(b.rawLog())
+	if strings.Contains(text, "hun") || strings.Contains(text, "ter2") || strings.Count(text, "***") != 3 {
+		t.Errorf("the log has a text that is to be masked, or not three masks:\n%s", text)
+	}
+	if x.LastLine != "hunter2" {
+		t.Errorf("the last line is %q, want it as it was", x.LastLine)
 	}
 }
 

@@ -147,11 +147,14 @@ func (d *Driver) follow(ctx context.Context, m *means, r cage.Request, handle *s
 func (d *Driver) config(m *means, dir string, spec exec.Spec) (*cage.Config, error) {
 	c := &cage.Config{
 		Dir: dir, Plain: m.plain(), Hold: filepath.Join(d.opts.Root, holdName),
-		Network: spec.Network == "none",
-		Argv:    spec.Argv, Env: spec.Env, Stdin: spec.Stdin, Chdir: spec.Dir,
+		Network: spec.Network == "none", Mask: spec.Mask,
+		Argv: spec.Argv, Env: spec.Env, Stdin: spec.Stdin, Chdir: spec.Dir,
 		Log: spec.Log, Logger: spec.Logger, Level: spec.Level,
 		Show: m.show, Hide: m.hide, Mounts: sortMounts(spec.Mounts),
 		Output: spec.Limits.Output, Wall: spec.Limits.Wall, Grace: spec.Grace,
+	}
+	for _, f := range spec.Forwards {
+		c.Forwards = append(c.Forwards, cage.Forward(f))
 	}
 	if c.Level == "" {
 		c.Level = "info"

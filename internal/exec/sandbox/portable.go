@@ -119,7 +119,7 @@ func (d *Driver) start(dir string, spec exec.Spec, handle string, stop <-chan st
 	}
 	c := &cage.Config{
 		Dir: dir, Argv: spec.Argv, Env: spec.Env, Chdir: spec.Dir, Mounts: sortMounts(spec.Mounts),
-		Level: spec.Level, Logger: spec.Logger, Output: spec.Limits.Output,
+		Level: spec.Level, Logger: spec.Logger, Output: spec.Limits.Output, Mask: spec.Mask,
 	}
 	if err := flatten(c); err != nil {
 		log.Close()
@@ -158,7 +158,7 @@ func see(c *cage.Config, spec exec.Spec, log *os.File, stop <-chan struct{}) cag
 	cmd.Stdin = bytes.NewReader(spec.Stdin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	x := cage.Exit{Started: time.Now()}
-	out := cage.NewLog(log, c.Level, c.Logger, c.Output)
+	out := cage.NewLog(log, c)
 	closeOnExec()
 	var files, ends [3]*os.File
 	var readers sync.WaitGroup

@@ -8,6 +8,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,6 +105,19 @@ func check(s exec.Spec) error {
 	case "", "host", "none":
 	default:
 		return bad("network %q is neither \"host\" nor \"none\"", s.Network)
+	}
+	if len(s.Forwards) > 0 && s.Network != "none" {
+		return bad("forwards have a meaning only without network")
+	}
+	for _, f := range s.Forwards {
+		listen, err := netip.ParseAddrPort(f.Listen)
+		to, err2 := netip.ParseAddrPort(f.To)
+		if err != nil || err2 != nil || !listen.Addr().IsLoopback() || listen.Port() == 0 || to.Port() == 0 || listen.Addr().Zone()+to.Addr().Zone() != "" {
+			return bad("forward from %q to %q: expected IP addresses with ports, the first of loopback", f.Listen, f.To)
+		}
+	}
+	if i := slices.IndexFunc(s.Mask, func(m string) bool { return m == "" || len(m) > cage.MaxMask }); i >= 0 {
+		return bad("a text to be masked has %d bytes; 1 to %d are possible", len(s.Mask[i]), cage.MaxMask)
 	}
 	l := s.Limits
 	if l.Memory < 0 || l.CPUs < 0 || l.PIDs < 0 || l.Files < 0 || l.Disk < 0 || l.Output < 0 || l.Wall < 0 || s.Grace < 0 {

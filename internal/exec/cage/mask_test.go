@@ -1,0 +1,85 @@
+package cage
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMaskAcrossPieces writes texts in random pieces, with pauses after which
+// the beginning of a line is shown, and looks for what must not be seen.
+func TestMaskAcrossPieces(t *testing.T) {
+	secrets := []string{"abab", "hunter2!", "ababcab", "pässwörd", `quo"te`, `quo\"te`}
+	rng := rand.New(rand.NewPCG(1, 2))
+	const letters = "abchunter2!"
+	for round := range 3000 {
+		var in strings.Builder
+		for range 1 + rng.IntN(12) {
+			switch rng.IntN(3) {
+			case 0:
+				in.WriteString(secrets[rng.IntN(len(secrets))])
+			case 1:
+				in.WriteByte(letters[rng.IntN(len(letters))])
+			case 2:
+				in.WriteString([]string{"\n", " ", "ab", "é"}[rng.IntN(4)])
+			}
+		}
+		var out bytes.Buffer
+		log := &logFile{w: &out, level: "info", mask: newMasker(secrets)}
+		s := stream{log: log}
+		at := time.Unix(0, 0)
+		for rest := in.String(); rest != ""; {
+			n := 1 + rng.IntN(len(rest))
+			s.write(at, []byte(rest[:n]))
+			rest = rest[n:]
+			if rng.IntN(2) == 0 {
+				s.show(at)
+			}
+		}
+		s.close(at)
+		log.flush()
+		var seen strings.Builder
+		for line := range strings.Lines(out.String()) {
+			var e struct{ Event string }
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatalf("round %d: %q is not JSON: %v", round, line, err)
+			}
+			seen.WriteString(e.Event)
+		}
+		want := ""
+		for _, line := range strings.Split(in.String(), "\n") {
+			want += string(log.mask.apply([]byte(line)))
+		}
+		if got := seen.String(); got != want {
+			t.Fatalf("round %d: %q is shown as %q, want %q as if in one piece", round, in.String(), got, want)
+		}
+	}
+}
+
+func TestMaskOfRecords(t *testing.T) {
+	var out bytes.Buffer
+	log := &logFile{w: &out, level: "info", logger: "l", mask: newMasker([]string{"12345", "s3cret", `a\"b`})}
+	s := stream{log: log, structured: true}
+	s.write(time.Unix(0, 0), []byte(`{"event":"is s3cret","n":1}`+"\n"+`{"event":"a\"b"}`+"\n"+`{"n":12345}`+"\n"))
+	log.flush()
+	want := `{"event":"is ***","n":1}` + "\n" + `{"event":"***"}` + "\n" +
+		`{"timestamp":"1970-01-01T00:00:00.000000Z","level":"info","event":"{\"n\":***}","logger":"l"}` + "\n"
+	if out.String() != want {
+		t.Errorf("the log is\n%swant\n%s", out.String(), want)
+	}
+}
+
+func TestMaskOfLongLines(t *testing.T) {
+	var out bytes.Buffer
+	log := &logFile{w: &out, mask: newMasker([]string{"s3cret"})}
+	s := stream{log: log}
+	long := strings.Repeat("x", maxEvent-3)
+	s.write(time.Unix(0, 0), []byte(long+"s3cret"+long+"\n"))
+	log.flush()
+	if strings.Contains(out.String(), "s3c") || strings.Contains(out.String(), "ret") || strings.Count(out.String(), "***") != 1 {
+		t.Errorf("a text at the end of a piece is not masked once")
+	}
+}
