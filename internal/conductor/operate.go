@@ -264,9 +264,16 @@ const MaxBackfill = 1000
 // Backfill begins a run for each slot of the version's schedule from the
 // first moment to the last, both included, that has none. The runs count at
 // the gate like others, so that no more than max_active_runs are under way.
-// With dry, nothing is begun. After a crash in the middle the same request
-// completes it.
+// With dry, nothing is begun. Slots that are still to come are left to the
+// schedule. After a crash in the middle the same request completes it.
 func (c *Conductor) Backfill(ctx context.Context, v flow.Version, from, to time.Time, dry bool) ([]Slot, error) {
+	now := time.Now()
+	if from.After(now) && !to.Before(from) {
+		return nil, flow.Errorf(flow.Invalid, "the backfill begins at %s, which is still to come: runs of slots to come are the schedule's", from.Format(time.RFC3339))
+	}
+	if to.After(now) {
+		to = now
+	}
 	slots, err := Slots(v, from, to)
 	if err != nil {
 		return nil, err

@@ -232,12 +232,34 @@ func TestBackfillBeginsEachSlotOnce(t *testing.T) {
 		if n := len(d.c.Active("")); n != 0 {
 			t.Errorf("%d runs have not ended", n)
 		}
-		if _, err := d.c.Backfill(t.Context(), v, from, to.AddDate(10, 0, 0), false); flow.KindOf(err) != flow.Invalid {
+		if _, err := d.c.Backfill(t.Context(), v, from.AddDate(-10, 0, 0), to, false); flow.KindOf(err) != flow.Invalid {
 			t.Errorf("ten years: %v, want Invalid", err)
 		}
 		if _, err := d.c.Backfill(t.Context(), d.v, from, to, false); flow.KindOf(err) != flow.Invalid {
 			t.Errorf("without a schedule: %v, want Invalid", err)
 		}
+	})
+}
+
+// TestBackfillLeavesWhatIsToComeToTheSchedule asks for slots around now,
+// which is midnight, and for later ones.
+func TestBackfillLeavesWhatIsToComeToTheSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok"), 2, conductor.Settings{})
+		defer d.close()
+		v := d.v
+		v.Schedule = &flow.Schedule{Expr: "0 0,6 * * *"}
+		now := time.Now()
+		for _, dry := range []bool{true, false} {
+			slots, err := d.c.Backfill(t.Context(), v, now.Add(-24*time.Hour), now.Add(24*time.Hour), dry)
+			if err != nil || len(slots) != 3 || !slots[2].At.Equal(now) {
+				t.Errorf("dry %t: %v, %v; want the slots of yesterday and now", dry, slots, err)
+			}
+			if slots, err := d.c.Backfill(t.Context(), v, now.Add(time.Hour), now.Add(24*time.Hour), dry); flow.KindOf(err) != flow.Invalid {
+				t.Errorf("dry %t, from now on: %v, %v; want Invalid", dry, slots, err)
+			}
+		}
+		synctest.Wait()
 	})
 }
 
