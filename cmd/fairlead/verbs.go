@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -70,7 +71,10 @@ func (c *caller) call(ctx context.Context, method, path string, body any) (json.
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("no server answers at %s: start one with fairlead serve (%w)", info.Endpoint, errors.Unwrap(err))
+		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+			return nil, fmt.Errorf("no server answers at %s: start one with fairlead serve (%w)", info.Endpoint, op)
+		}
+		return nil, fmt.Errorf("the server at %s went away before it answered; it may have done what was asked (%w)", info.Endpoint, errors.Unwrap(err))
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
@@ -278,8 +282,9 @@ func backfillCommand() *cobra.Command {
 		Use:   "backfill WORKFLOW --from DATE --to DATE",
 		Short: "Run a workflow for the slots of a past range",
 		Long: `Starts a run for each slot of the workflow's schedule in the range, both ends
-included, that has none yet. No more than max_active_runs are under way at
-once. Asking again begins only what is missing.
+included, that has none yet; those still to come are left to the schedule. No
+more than max_active_runs are under way at once. Asking again begins only what
+is missing.
 
   fairlead backfill daily-etl --from 2026-03-01 --to 2026-03-31 --dry-run`,
 		Args: cobra.ExactArgs(1),
@@ -339,11 +344,19 @@ func showSlots(w io.Writer, raw json.RawMessage, dry bool) error {
 		fmt.Fprintln(w, strings.TrimSpace(s.At.UTC().Format(time.RFC3339)+"  "+note))
 	}
 	if dry {
-		_, err := fmt.Fprintf(w, "%d slots; nothing was started\n", len(got.Slots))
+		_, err := fmt.Fprintf(w, "%s; nothing was started\n", several(len(got.Slots), "slot"))
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%d runs started for %d slots\n", got.Begun, len(got.Slots))
+	_, err := fmt.Fprintf(w, "%s started for %s\n", several(got.Begun, "run"), several(len(got.Slots), "slot"))
 	return err
+}
+
+// several counts things by the name of one.
+func several(n int, one string) string {
+	if n != 1 {
+		one += "s"
+	}
+	return fmt.Sprintf("%d %s", n, one)
 }
 
 func whyCommand() *cobra.Command {
