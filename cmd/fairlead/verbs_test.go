@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,7 +135,9 @@ slow:
 	c.mustSay("slow", "pause", arn)
 	c.mustSay("everything is paused", "pause", "--all")
 	c.mustSay("paused", "why", second)
-	c.mustSay("paused", "why", "slow")
+	if out := c.mustSay("paused", "why", "slow"); strings.Contains(out, "until 20") {
+		t.Errorf("a pause does not end by itself: %s", out)
+	}
 	c.mustSay("is running", "mark", first, "hold", "success")
 	c.until(arn, first, func(*types.WorkflowRunDetail) bool {
 		return c.statuses(arn, first)["hold"] == types.TaskInstanceStatusSuccess
@@ -160,6 +163,52 @@ slow:
 		}
 	}
 	c.mustSay("0 runs started for 2 slots", "backfill", "slow", "--from", "2026-03-01", "--to", "2026-03-02")
+	c.mustSay("1 slot; nothing was started", "backfill", "slow", "--from", "2026-03-01", "--to", "2026-03-01", "--dry-run")
+}
+
+// TestBodiesHaveNothingElse sends slips to the door: what is not understood
+// is refused, not passed over.
+func TestBodiesHaveNothingElse(t *testing.T) {
+	c := serve(t, nil)
+	admin := caller{data: c.data}
+	for _, tt := range []struct{ path, body, want string }{
+		{"runs/x/clear", `{"tasks": ["a"], "downsteam": true}`, `unknown field "downsteam"`},
+		{"runs/x/retry", `{"tasks": ["a"]}`, `unknown field "tasks"`},
+		{"runs/x/mark", `{"task": "a", "status": "success"}`, `unknown field "status"`},
+		{"runs/x/rerun", `{"param": {}}`, `unknown field "param"`},
+		{"pause", `{"workflow": "w"}`, `unknown field "workflow"`},
+		{"resume", `{"workflow": "w"}`, `unknown field "workflow"`},
+		{"workflows/x/backfill", `{"from": "2026-03-01"}`, `"2026-03-01" is no moment: expected one such as "2026-03-01T00:00:00Z"`},
+		{"runs/x/clear", `{"tasks": "a"}`, "cannot unmarshal string"},
+	} {
+		if got, err := admin.call(t.Context(), "POST", tt.path, json.RawMessage(tt.body)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("POST %s %s: %s, %v; want an error with %q", tt.path, tt.body, got, err, tt.want)
+		}
+	}
+	c.mustSay("nothing is paused", "resume", "--all")
+}
+
+// TestServerGone says whether a server was asked at all.
+func TestServerGone(t *testing.T) {
+	dir := t.TempDir()
+	deaf := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	for name, v := range map[string]any{"credentials.json": credential{AccessKey: "a", SecretKey: "b"}, "server.json": serverInfo{Endpoint: deaf.URL, Region: "r"}} {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := caller{data: dir}
+	if _, err := c.call(t.Context(), "POST", "pause", nil); err == nil || !strings.Contains(err.Error(), "it may have done what was asked") {
+		t.Errorf("a server that goes away: %v", err)
+	}
+	deaf.Close()
+	if _, err := c.call(t.Context(), "POST", "pause", nil); err == nil || !strings.Contains(err.Error(), "no server answers") {
+		t.Errorf("no server: %v", err)
+	}
 }
 
 // TestOperationsAreForTheAdmin tries the door without a key, and with a

@@ -5,6 +5,7 @@
 package ops
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"fairlead/internal/flow"
@@ -163,27 +165,43 @@ func (d *Door) admit(w http.ResponseWriter, r *http.Request, serve func(*request
 	return serve(&request{r, body, who})
 }
 
-// decode reads the body into a struct. No body is an empty one.
+// decode reads the body into a struct, which names all that it may have. No
+// body is an empty one.
 func (r *request) decode(into any) error {
 	if len(r.body) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(r.body, into); err != nil {
-		return flow.Errorf(flow.Invalid, "the body is not what %s takes: %v", r.URL.Path, err)
+	d := json.NewDecoder(bytes.NewReader(r.body))
+	// A slip in downstream must not clear less than was asked for.
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil && d.More() {
+		err = errors.New("it goes on after the JSON object")
+	}
+	if err != nil {
+		return flow.Errorf(flow.Invalid, "the body is not what %s takes: %s", r.URL.Path, strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return nil
 }
 
+// A caller is the member of every body that says who asks.
+type caller struct {
+	By string `json:"by"`
+}
+
 // by says who asks: the key that signed and, beside it, whom the client names.
-func (r *request) by() string {
-	var said struct {
-		By string `json:"by"`
-	}
-	_ = json.Unmarshal(r.body, &said) // decode has told
-	if said.By == "" {
+func (r *request) by(c caller) string {
+	if c.By == "" {
 		return r.who
 	}
-	return said.By[:min(len(said.By), 200)] + " (" + r.who + ")"
+	return strings.ToValidUTF8(c.By[:min(len(c.By), 200)], "") + " (" + r.who + ")"
+}
+
+// asker decodes a body that has nothing to say but who asks.
+func (r *request) asker() (string, error) {
+	var in caller
+	err := r.decode(&in)
+	return r.by(in), err
 }
 
 // statuses are those of the kinds of error.

@@ -144,17 +144,24 @@ func (d *Door) journal(r *request) (any, error) {
 }
 
 func (d *Door) clear(r *request) (any, error) {
-	var c Clear
-	if err := r.decode(&c); err != nil {
+	var in struct {
+		Clear
+		caller
+	}
+	if err := r.decode(&in); err != nil {
 		return nil, err
 	}
-	row, err := d.Conductor.Clear(r.Context(), r.runID(), c, r.by())
+	row, err := d.Conductor.Clear(r.Context(), r.runID(), in.Clear, r.by(in.caller))
 	return view(row), err
 }
 
 // retry does again what failed and all that came after it.
 func (d *Door) retry(r *request) (any, error) {
-	row, err := d.Conductor.Clear(r.Context(), r.runID(), Clear{Failed: true, Downstream: true}, r.by())
+	by, err := r.asker()
+	if err != nil {
+		return nil, err
+	}
+	row, err := d.Conductor.Clear(r.Context(), r.runID(), Clear{Failed: true, Downstream: true}, by)
 	return view(row), err
 }
 
@@ -165,6 +172,7 @@ func (d *Door) mark(r *request) (any, error) {
 	var in struct {
 		Task  flow.TaskID `json:"task"`
 		State string      `json:"state"`
+		caller
 	}
 	if err := r.decode(&in); err != nil {
 		return nil, err
@@ -173,7 +181,7 @@ func (d *Door) mark(r *request) (any, error) {
 	if !ok {
 		return nil, flow.Errorf(flow.Invalid, "state %q: expected success, failed or skipped", in.State)
 	}
-	row, err := d.Conductor.Mark(r.Context(), r.runID(), in.Task, s, r.by())
+	row, err := d.Conductor.Mark(r.Context(), r.runID(), in.Task, s, r.by(in.caller))
 	return view(row), err
 }
 
@@ -184,6 +192,7 @@ func (d *Door) rerun(r *request) (any, error) {
 		// Latest takes the workflow's latest version instead of the run's own.
 		Latest bool   `json:"latest"`
 		Token  string `json:"token"`
+		caller
 	}
 	if err := r.decode(&in); err != nil {
 		return nil, err

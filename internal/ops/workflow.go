@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"time"
 
 	"fairlead/internal/flow"
@@ -33,22 +34,30 @@ func (d *Door) pauses(r *request) (any, error) {
 }
 
 func (d *Door) pause(r *request) (any, error) {
+	by, err := r.asker()
+	if err != nil {
+		return nil, err
+	}
 	wf, err := d.workflow(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Conductor.Pause(r.Context(), wf.ID, r.by()); err != nil {
+	if err := d.Conductor.Pause(r.Context(), wf.ID, by); err != nil {
 		return nil, err
 	}
 	return d.pauses(r)
 }
 
 func (d *Door) resume(r *request) (any, error) {
+	by, err := r.asker()
+	if err != nil {
+		return nil, err
+	}
 	wf, err := d.workflow(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Conductor.Unpause(r.Context(), wf.ID, r.by()); err != nil {
+	if err := d.Conductor.Unpause(r.Context(), wf.ID, by); err != nil {
 		return nil, err
 	}
 	return d.pauses(r)
@@ -74,18 +83,30 @@ func (d *Door) whyWorkflow(r *request) (any, error) {
 	}
 	for _, p := range all {
 		if p.Workflow == "" || p.Workflow == wf.ID {
-			w.Gate = flow.GatePaused
+			w.Gate, w.Until = flow.GatePaused, time.Time{} // it does not open by itself
 			w.Reason = "paused by " + p.By + " since " + p.Since.UTC().Format(time.RFC3339) + "; slots pass until it is resumed"
 		}
 	}
 	return map[string]any{"workflow": wf.ID, "name": wf.Name, "wait": w}, nil
 }
 
+// A moment is a time in a body.
+type moment struct{ time.Time }
+
+// UnmarshalJSON reads the form of RFC 3339.
+func (m *moment) UnmarshalJSON(raw []byte) error {
+	if err := m.Time.UnmarshalJSON(raw); err != nil {
+		return fmt.Errorf("%s is no moment: expected one such as \"2026-03-01T00:00:00Z\"", raw)
+	}
+	return nil
+}
+
 func (d *Door) backfill(r *request) (any, error) {
 	var in struct {
-		From time.Time `json:"from"`
-		To   time.Time `json:"to"`
-		Dry  bool      `json:"dry"`
+		From moment `json:"from"`
+		To   moment `json:"to"`
+		Dry  bool   `json:"dry"`
+		caller
 	}
 	if err := r.decode(&in); err != nil {
 		return nil, err
@@ -97,7 +118,7 @@ func (d *Door) backfill(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	slots, err := d.Conductor.Backfill(r.Context(), wf.ID, in.From, in.To, in.Dry)
+	slots, err := d.Conductor.Backfill(r.Context(), wf.ID, in.From.Time, in.To.Time, in.Dry)
 	if err != nil {
 		return nil, err
 	}
