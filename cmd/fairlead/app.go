@@ -458,7 +458,7 @@ func (a *app) performer() (*airflow.Performer, error) {
 	}
 	ops, err := operator.New(operator.Settings{
 		Self: self, Dir: opt.data.path("tools"), Python: python,
-		Endpoint: endpoint, Region: opt.region, Credentials: a.signer, MaxXCom: opt.limits.bytes("xcom-bytes"),
+		Endpoint: endpoint, Region: opt.region, Credentials: a.signer, MaxXCom: opt.limits.bytes("xcom-bytes"), Install: installSettings(),
 	})
 	if err != nil {
 		return nil, err

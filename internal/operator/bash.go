@@ -36,7 +36,8 @@ func (b bash) Command(c Call) (exec.Spec, error) {
 	a := c.args(b.spec)
 	text := a.needed("bash_command")
 	cwd := a.text("cwd")
-	env, err := b.env(c, a)
+	dir, mounts := b.o.codeDir(c)
+	env, err := b.env(c, a, &mounts)
 	switch {
 	case a.err != nil:
 		return exec.Spec{}, a.err
@@ -70,7 +71,6 @@ func (b bash) Command(c Call) (exec.Spec, error) {
 		const enter = `cd -- "$1" || { echo "Can not find the cwd: $1"; exit 1; }; exec "$0" -c "$2"`
 		argv = []string{b.o.set.Bash, "-c", enter, b.o.set.Bash, cwd, text}
 	}
-	dir, mounts := b.o.codeDir(c)
 	return exec.Spec{
 		Argv: argv, Env: env, Dir: dir, Mounts: mounts,
 		Logger: "airflow.task.hooks.airflow.providers.standard.hooks.subprocess.SubprocessHook", Level: "info",
@@ -79,7 +79,7 @@ func (b bash) Command(c Call) (exec.Spec, error) {
 
 // env returns the environment of the command: the argument env stands in for
 // the usual one, or is added to it.
-func (b bash) env(c Call, a *args) ([]string, error) {
+func (b bash) env(c Call, a *args, mounts *[]exec.Mount) ([]string, error) {
 	e := b.o.environ(c)
 	if v := a.raw("env"); v != nil {
 		var own map[string]any
@@ -99,6 +99,7 @@ func (b bash) env(c Call, a *args) ([]string, error) {
 		}
 	}
 	e.airflowContext(c.Task)
+	b.o.withEnvironment(c, e, mounts)
 	return e.list()
 }
 

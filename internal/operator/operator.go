@@ -67,6 +67,10 @@ type Call struct {
 	// Code is the directory of the unpacked code package on this machine;
 	// empty without one.
 	Code string
+	// Environment is the directory of the virtual environment with what the
+	// package requires, as [Operators.Environment] returned it; empty without
+	// one.
+	Environment string
 }
 
 // A TaskContext is what a task may know of the run around it.

@@ -50,9 +50,18 @@ type Settings struct {
 	// MaxXCom bounds one published value in bytes of JSON; zero means the
 	// service's 100 KB.
 	MaxXCom int
+	// Install is what the installation of a requirements.txt is given.
+	Install Install
 	// Unmounted says that the driver cannot show files in other places, so
 	// that commands must use the paths of this machine.
 	Unmounted bool
+}
+
+// Install is what the tools that install packages find of this machine: where
+// their index is, and how to get there.
+type Install struct {
+	Env    []string // KEY=value
+	Mounts []exec.Mount
 }
 
 // Operators carries out the operators of the default table.
@@ -62,7 +71,10 @@ type Operators struct {
 	standIn string // directory of the Python stand-in on this machine
 	// compiled is done once the stand-in's modules are.
 	compiled sync.Once
-	clients  clients
+
+	mu         sync.Mutex
+	installing map[string]*installing // by directory
+	clients    clients
 }
 
 // New returns the operators for a deployment. It writes the Python stand-in
@@ -87,7 +99,7 @@ func New(s Settings) (*Operators, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the Python stand-in: %w", err)
 	}
-	return &Operators{set: s, table: Default(), standIn: dir}, nil
+	return &Operators{set: s, table: Default(), standIn: dir, installing: map[string]*installing{}}, nil
 }
 
 // Runner returns what runs the operator with the import path. It reports

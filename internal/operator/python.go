@@ -92,6 +92,10 @@ func (p python) Command(c Call) (exec.Spec, error) {
 	}
 	e := p.o.environ(c)
 	e.airflowContext(c.Task)
+	interpreter := p.o.set.Python
+	if dir := p.o.withEnvironment(c, e, &mounts); dir != "" {
+		interpreter = dir + "/bin/python"
+	}
 	env, err := e.list()
 	if err != nil {
 		return exec.Spec{}, err
@@ -110,7 +114,7 @@ func (p python) Command(c Call) (exec.Spec, error) {
 		// Isolated, so that no file beside the runner and no variable of the
 		// user's environment changes which modules the runner itself gets; it
 		// does the work of the site module itself.
-		Argv: []string{p.o.set.Python, "-I", "-S", "-B", dir + "/runner.py"},
+		Argv: []string{interpreter, "-I", "-S", "-B", dir + "/runner.py"},
 		Env:  env, Stdin: in, Mounts: mounts, Logger: "task.stdout", Level: "info",
 	}, nil
 }

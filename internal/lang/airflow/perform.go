@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"fairlead/internal/exec"
@@ -169,7 +170,11 @@ func (w *work) perform(ctx context.Context, tell lang.Tell) (flow.Outcome, error
 
 // run carries out an operator that acts in a process of its own.
 func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow.Outcome, error) {
-	// The slot comes first: a call that is made now and waits would carry
+	environment, err := w.environment(ctx)
+	if err != nil {
+		return w.unprepared(ctx, err)
+	}
+	// The slot comes before the call: one that is made now and waits would carry
 	// keys that expire and XComs that fill the memory.
 	defer w.takeSlot(ctx)()
 	prepare := context.WithoutCancel(ctx)
@@ -177,6 +182,7 @@ func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow
 	if err != nil {
 		return w.failed(err)
 	}
+	call.Environment = environment
 	if w.action.wantsXComs() {
 		if err := w.giveXComs(prepare, &call); err != nil {
 			return flow.Outcome{}, err
@@ -219,6 +225,30 @@ func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow
 	}
 	w.told = operator.Reported(exit)
 	return r.Finish(call, exit), nil
+}
+
+// environment returns the directory of what the code package requires of
+// others, which is installed by the first task that needs it. The time that
+// this takes is not the task's.
+func (w *work) environment(ctx context.Context) (string, error) {
+	if !w.action.wantsXComs() && !strings.HasSuffix(w.action.Operator, ".bash.BashOperator") {
+		return "", nil
+	}
+	code, _, err := w.Place.Surroundings(context.WithoutCancel(ctx), w.Run, w.Task)
+	if err != nil {
+		return "", nil // whoever makes the call meets it again
+	}
+	return w.Operators.Environment(ctx, operator.Installation{
+		Driver: w.Driver, Code: code, Log: w.log.path, Say: w.say, Limits: w.Limits, Grace: w.Grace,
+	})
+}
+
+// unprepared is the end of an attempt whose environment could not be made.
+func (w *work) unprepared(ctx context.Context, err error) (flow.Outcome, error) {
+	if ctx.Err() != nil {
+		return flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped before it began"}, detached(ctx)
+	}
+	return w.failed(err)
 }
 
 // call renders the task's arguments.
