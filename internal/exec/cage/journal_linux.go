@@ -1,6 +1,7 @@
 package cage
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -83,7 +84,8 @@ func (j *journal) locked(f func() error) error {
 			if err == nil {
 				err = f()
 			}
-			return errors.Join(err, flock(fd, syscall.LOCK_UN))
+			// f may have put another file in its place, which is locked, too.
+			return errors.Join(err, flock(int(j.file.Fd()), syscall.LOCK_UN))
 		}
 		j.file.Close()
 		j.file = nil
@@ -104,37 +106,66 @@ func flock(fd, how int) error {
 	}
 }
 
+// maxRecord bounds a line: an exit with its result, as JSON, is half of it.
+const maxRecord = 4 << 20
+
 // catchUp reads what was written since the last time.
 func (j *journal) catchUp(size int64) error {
 	if size == j.read {
 		return nil
 	}
-	text := make([]byte, size-j.read)
-	if _, err := j.file.ReadAt(text, j.read); err != nil && err != io.EOF {
-		return fmt.Errorf("read %s: %w", j.path, err)
-	}
-	at := j.read
-	for len(text) > 0 {
-		line, rest, whole := bytes.Cut(text, []byte{'\n'})
-		r, err := parseRecord(line)
-		if err != nil || !whole {
-			if whole && anyRecord(rest) {
-				return fmt.Errorf("%s is damaged at byte %d: %w. What attempts have run cannot be told; restore the file, or remove it when no run is unfinished", j.path, at, err)
-			}
-			// The machine went down while the end was written, and nobody
-			// was told what it says.
-			if err := j.file.Truncate(at); err != nil {
-				return fmt.Errorf("cut the unfinished end of %s: %w", j.path, err)
-			}
-			break
+	lines := bufio.NewReaderSize(io.NewSectionReader(j.file, j.read, size-j.read), 64<<10)
+	for {
+		line, n, err := nextLine(lines)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", j.path, err)
 		}
-		n := int64(len(line) + 1)
-		j.apply(r, at, n)
-		at += n
-		text = rest
+		if n == 0 {
+			return nil
+		}
+		whole := len(line) > 0 && line[len(line)-1] == '\n'
+		r, problem := parseRecord(bytes.TrimSuffix(line, []byte{'\n'}))
+		if problem == nil && whole {
+			j.apply(r, j.read, n)
+			j.read += n
+			continue
+		}
+		// It is the last line, unless a whole one follows.
+		for n > 0 {
+			if line, n, err = nextLine(lines); err != nil {
+				return fmt.Errorf("read %s: %w", j.path, err)
+			}
+			if _, err := parseRecord(bytes.TrimSuffix(line, []byte{'\n'})); err == nil {
+				return fmt.Errorf("%s is damaged at byte %d: %w. What attempts have run cannot be told; restore the file, or remove it when no run is unfinished", j.path, j.read, problem)
+			}
+		}
+		// The machine went down while the end was written, and nobody
+		// was told what it says.
+		if err := j.file.Truncate(j.read); err != nil {
+			return fmt.Errorf("cut the unfinished end of %s: %w", j.path, err)
+		}
+		return nil
 	}
-	j.read = at
-	return nil
+}
+
+// nextLine returns the next line with its end and how many bytes it has, 0 at
+// the end. Of a line that is longer than a record can be it returns the
+// beginning.
+func nextLine(r *bufio.Reader) (line []byte, n int64, err error) {
+	for {
+		part, err := r.ReadSlice('\n')
+		n += int64(len(part))
+		if len(line) < maxRecord {
+			line = append(line, part...)
+		}
+		switch err {
+		case bufio.ErrBufferFull:
+		case nil, io.EOF:
+			return line, n, nil
+		default:
+			return line, n, err
+		}
+	}
 }
 
 func (j *journal) apply(r record, at, size int64) {
@@ -168,16 +199,6 @@ func parseRecord(line []byte) (r record, err error) {
 		return r, errors.New("a record without an attempt")
 	}
 	return r, nil
-}
-
-// anyRecord reports whether a whole record is in text.
-func anyRecord(text []byte) bool {
-	for line := range bytes.Lines(text) {
-		if _, err := parseRecord(bytes.TrimSuffix(line, []byte{'\n'})); err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 func (r record) line() []byte {
@@ -289,10 +310,17 @@ func (j *journal) compact() error {
 		file.Close()
 		return fmt.Errorf("shorten %s: %w", j.path, err)
 	}
+	// What is written to the new one must not be lost with its name.
+	dir, err := os.Open(path.Dir(j.path))
+	if err == nil {
+		err = errors.Join(dir.Sync(), dir.Close())
+	}
 	old := j.file
 	j.file, j.read, j.entries, j.lines = file, k.read, k.entries, k.lines
-	_ = flock(int(file.Fd()), syscall.LOCK_UN)
 	old.Close()
+	if err != nil {
+		return fmt.Errorf("shorten %s: %w", j.path, err)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package cage
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -16,6 +17,8 @@ func TestJournal(t *testing.T) {
 		{"a torn end", whole + whole[:20], ""},
 		{"an end of zeros", whole + strings.Repeat("\x00", 300), ""},
 		{"a torn end with a line end", whole + "0badf00d {\n", ""},
+		{"a long end", whole + strings.Repeat("x", maxRecord+100<<10), ""},
+		{"a long line in the middle", strings.Repeat("x", maxRecord+100<<10) + "\n" + whole, "damaged at byte 0"},
 		{"damage in the middle", strings.Replace(whole, `"Code":3`, `"Code":4`, 1), "damaged at byte"},
 	} {
 		name := filepath.Join(t.TempDir(), "journal")
@@ -49,4 +52,76 @@ func TestJournal(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestCompact checks that what a journal says stays the same when it gets
+// shorter, for this keeper and for another that has the longer one open.
+func TestCompact(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "journal")
+	j, err := openJournal(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := openJournal(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(r record) {
+		t.Helper()
+		if err := j.write(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(record{ID: "ended", Claim: &Claim{PID: 1}})
+	write(record{ID: "ended", Exit: &Exit{Code: 3, Result: []byte("r")}})
+	write(record{ID: "claimed", Claim: &Claim{PID: 2}})
+	most := 0
+	for i := range maxStale {
+		id := strconv.Itoa(i)
+		write(record{ID: id, Claim: &Claim{}})
+		write(record{ID: id, Gone: true})
+		most = max(most, j.lines)
+	}
+	if most > maxStale+100 || j.lines > maxStale {
+		t.Errorf("%d lines at most, %d in the end; want about %d, and less", most, j.lines, maxStale)
+	}
+	third, err := openJournal(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, k := range []*journal{j, other, third} {
+		if taken, err := k.claim("claimed", Claim{}); err != nil || !taken {
+			t.Errorf("journal %d, claim of what is claimed: got %t, %v", i, taken, err)
+		}
+		x, err := k.exit("ended")
+		if err != nil || x.Code != 3 || string(x.Result) != "r" || len(k.entries) != 2 || k.entries["claimed"].claim.PID != 2 {
+			t.Errorf("journal %d: got %+v, %v and entries %+v", i, x, err, k.entries)
+		}
+	}
+}
+
+// FuzzJournal checks that whatever a journal holds, it is refused or read, and
+// what was read is read again.
+func FuzzJournal(f *testing.F) {
+	whole := record{ID: "a", Claim: &Claim{PID: 1}}.line()
+	f.Add(whole)
+	f.Add(append(whole, whole[:20]...))
+	f.Add([]byte("0badf00d {}\n\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		name := filepath.Join(t.TempDir(), "journal")
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, err := openJournal(name)
+		if err != nil {
+			return
+		}
+		if _, err := j.claim("new", Claim{PID: 7}); err != nil {
+			t.Fatalf("%q: claim: %v", text, err)
+		}
+		k, err := openJournal(name)
+		if err != nil || len(k.entries) != len(j.entries) || k.read != j.read {
+			t.Errorf("%q: read again: %v, %+v, want %+v", text, err, k, j.entries)
+		}
+	})
 }
