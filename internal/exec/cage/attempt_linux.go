@@ -287,6 +287,12 @@ func (a *attempt) prepareCommand(s *script) {
 		return s.addTo(&s.command, what, number, args...)
 	}
 	add("start a session", syscall.SYS_SETSID)
+	if c.Plain {
+		// Nothing else would end it if the keeper, and process 1 with it, were
+		// killed. If that has happened already nobody reads the note.
+		add("be ended with process 1", syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL))
+		add("report to the keeper", syscall.SYS_WRITE, statusFD, put(s, note{kind: noteBorn}), unsafe.Sizeof(note{}))
+	}
 	// The groups of version 1 have been put in front by groups.enter.
 	if a.ownUser() {
 		add("make a user namespace", syscall.SYS_UNSHARE, syscall.CLONE_NEWUSER)
@@ -406,6 +412,9 @@ func (a *attempt) note() (n note, err error) {
 func (a *attempt) failure(n note) error {
 	if n.kind == noteReady {
 		return nil
+	}
+	if n.kind == noteUnfork {
+		return fmt.Errorf("fork the command: %w", syscall.Errno(n.errno))
 	}
 	return fmt.Errorf("%s: %w", a.script.names[n.call], syscall.Errno(n.errno))
 }

@@ -82,6 +82,7 @@ const (
 	OpForget = "forget" // of an attempt that has ended
 	OpKill   = "kill"   // end an attempt at once, and wait
 	OpList   = "list"   // the attempts that are known
+	OpPing   = "ping"   // answer
 )
 
 // A Request is what a server says: four bytes of length, big-endian, and this

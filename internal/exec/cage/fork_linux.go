@@ -76,6 +76,7 @@ const (
 	noteUnfork            // the command could not be forked: errno
 	noteNoExec            // a call of the command failed: call, errno
 	noteMap               // the command has a user namespace without a user
+	noteBorn              // the command exists, and would end with process 1
 	noteOver              // the command ended: status; others may be left
 	noteEnd               // nothing is left: status, times, memory
 )

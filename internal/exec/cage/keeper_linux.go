@@ -110,6 +110,9 @@ func say(st Status) int {
 
 func (k *keeper) prepare() (err error) {
 	syscall.Umask(0o022)
+	if err := k.checkKernel(); err != nil {
+		return err
+	}
 	if k.self, err = identity(); err != nil {
 		return err
 	}
@@ -133,6 +136,28 @@ func (k *keeper) prepare() (err error) {
 	return nil
 }
 
+// checkKernel refuses a kernel that lacks what a keeper cannot do without.
+func (k *keeper) checkKernel() error {
+	for _, c := range []struct {
+		name, since string
+		number      uintptr
+		always      bool
+	}{
+		{"close_range", "5.9", sysCloseRange, true},
+		{"open_tree", "5.2", sysOpenTree, false},
+		{"move_mount", "5.2", sysMoveMount, false},
+	} {
+		if k.setup.Plain && !c.always {
+			continue
+		}
+		// No such descriptors, so nothing happens.
+		if _, _, e := syscall.Syscall6(c.number, 1<<31-1, 0, 1<<31-1, 0, 0, 0); e == syscall.ENOSYS {
+			return fmt.Errorf("the kernel has no %s: Linux %s or newer is needed, and a container must permit the call", c.name, c.since)
+		}
+	}
+	return nil
+}
+
 // identity says who this process is.
 func identity() (k Keeper, err error) {
 	stat, err := os.ReadFile("/proc/self/stat")
@@ -146,7 +171,7 @@ func identity() (k Keeper, err error) {
 	return k, err
 }
 
-// probe builds a cage and runs nothing in it.
+// probe builds a cage and comes as far in it as to what would be executed.
 func (k *keeper) probe() error {
 	go k.bury()
 	a := &attempt{k: k, c: k.setup.Probe}
@@ -154,11 +179,23 @@ func (k *keeper) probe() error {
 	if err := a.build(); err != nil {
 		return err
 	}
-	n, err := a.note()
-	if err != nil {
-		return err
+	for {
+		n, err := a.note()
+		switch {
+		case err != nil:
+			return err
+		case n.kind == noteReady:
+			a.say(sayGo)
+		case n.kind == noteMap:
+			if err := a.mapUser(); err != nil {
+				return fmt.Errorf("give the command its user: %w", err)
+			}
+		case n.kind == noteEnd:
+			return nil
+		case n.errno != 0:
+			return a.failure(n)
+		}
 	}
-	return a.failure(n)
 }
 
 // listen makes the socket, unless another keeper has it.
@@ -303,13 +340,8 @@ func (k *keeper) serve(c *client) {
 	case OpForget:
 		c.tell(k.forget(r.ID))
 	case OpKill:
-		k.mu.Lock()
-		a := k.live[r.ID]
-		k.mu.Unlock()
-		if a != nil {
-			a.stop(0)
-			<-a.done
-		}
+		c.tell(k.kill(r.ID))
+	case OpPing:
 		c.tell(Answer{})
 	case OpList:
 		c.tell(k.list())
@@ -473,6 +505,25 @@ func alive(pid int, start uint64, boot string) bool {
 	}
 	_, s, err := ParseStat(stat)
 	return err == nil && s == start && !zombie(stat)
+}
+
+func (k *keeper) kill(id string) Answer {
+	k.mu.Lock()
+	a := k.live[id]
+	k.mu.Unlock()
+	if a != nil {
+		a.stop(0)
+		<-a.done
+		return Answer{}
+	}
+	e, known, err := k.journal.look(id)
+	switch {
+	case err != nil:
+		return Answer{Failure: err.Error()}
+	case known && !e.ended:
+		return Answer{Elsewhere: k.claimed(id, e.claim).Elsewhere}
+	}
+	return Answer{}
 }
 
 func (k *keeper) forget(id string) Answer {

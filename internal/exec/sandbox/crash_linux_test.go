@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -281,6 +282,156 @@ func TestZygoteKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-done
+	}
+}
+
+// TestKeeperHangs stops a keeper. Nobody waits for it for ever: it is killed,
+// its attempt is lost, and the next one runs.
+func TestKeeperHangs(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	d, err := sandbox.New(sandbox.Options{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	needNamespaces(t, d)
+	d.HavePatience(20*time.Millisecond, 200*time.Millisecond)
+	started := make(chan struct{})
+	type answer struct {
+		x   exec.Exit
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		x, err := d.Run(context.Background(), shell(dir, "a", "exec sleep 98766.3"), "", func(string) error { close(started); return nil })
+		answers <- answer{x, err}
+	}()
+	<-started
+	if err := syscall.Kill(claimOf(t, root, "a").Keeper.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Forget("never-was"); err != nil { // by the next keeper
+		t.Errorf("Forget: %v", err)
+	}
+	if a := <-answers; a.err != nil || a.x.Why != exec.Lost {
+		t.Errorf("got %+v, %v; want lost", a.x, a.err)
+	}
+	if left := commands("98766.3"); len(left) > 0 {
+		t.Errorf("still there: %q", left)
+	}
+	if x, err := d.Run(t.Context(), shell(dir, "b", "exit 3"), "", nil); err != nil || x.Code != 3 {
+		t.Errorf("the next attempt: got %+v, %v; want code 3", x, err)
+	}
+}
+
+// TestKeeperKilledPlain kills the keeper where there are no namespaces: its
+// command ends, too.
+func TestKeeperKilledPlain(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	d, err := sandbox.New(sandbox.Options{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.ForcePlain()
+	spec := shell(dir, "a", "exec sleep 98766.4")
+	spec.Mounts = nil
+	x, err := d.Run(t.Context(), spec, "", func(string) error {
+		return syscall.Kill(claimOf(t, root, "a").Keeper.PID, syscall.SIGKILL)
+	})
+	if err != nil || x.Why != exec.Lost {
+		t.Errorf("got %+v, %v; want lost", x, err)
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range 1000 {
+		if len(commands("98766.4")) == 0 {
+			return
+		}
+		<-tick.C
+	}
+	t.Errorf("still there: %q", commands("98766.4"))
+}
+
+// TestElsewhere has an attempt with a keeper of another version: whoever wants
+// it is sent there.
+func TestElsewhere(t *testing.T) {
+	root, dir := t.TempDir(), t.TempDir()
+	boot, err := cage.BootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, start, err := cage.ParseStat(stat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const socket = cage.SocketFile + ".0.old"
+	// This process is that keeper.
+	keeper := cage.Keeper{PID: pid, Start: start, Boot: boot, Protocol: 0, Socket: socket}
+	text, err := json.Marshal(record{ID: "a", Claim: &cage.Claim{PID: pid, Start: start, Boot: boot, Keeper: &keeper}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := fmt.Appendf(nil, "%08x %s\n", crc32.ChecksumIEEE(text), text)
+	if err := os.WriteFile(filepath.Join(root, cage.JournalFile), line, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	l, err := net.Listen("unix", fmt.Sprintf("/proc/self/fd/%d/%s", here.Fd(), socket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	asked := make(chan string, 10)
+	go func() { // ends with the listener
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			var r cage.Request
+			if err := cage.ReadMessage(conn, &r); err != nil {
+				t.Error(err)
+			}
+			asked <- r.Op + " " + r.ID
+			switch r.Op {
+			case cage.OpRun:
+				_ = cage.WriteMessage(conn, cage.Answer{Running: true})
+				if err := cage.ReadMessage(conn, &r); err == nil {
+					asked <- r.Op + " " + r.ID
+				}
+				_ = cage.WriteMessage(conn, cage.Answer{Exit: &cage.Exit{Why: "stopped", Code: 143}})
+			default:
+				_ = cage.WriteMessage(conn, cage.Answer{})
+			}
+			conn.Close()
+		}
+	}()
+	d, err := sandbox.New(sandbox.Options{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	x, err := d.Run(ctx, shell(dir, "a", "exit 9"), "", func(string) error { cancel(errors.New("enough")); return nil })
+	if err != nil || x.Why != exec.Stopped || x.Code != 143 {
+		t.Errorf("got %+v, %v; want what the other keeper said: stopped, 143", x, err)
+	}
+	if err := d.Forget("a"); err == nil {
+		t.Error("Forget of what runs elsewhere: want an error")
+	}
+	if err := d.Sweep(func(string) bool { return false }); err == nil {
+		t.Error("Sweep: want an error, since the other keeper does not end it")
+	}
+	for _, want := range []string{"run a", "stop a", "kill a"} {
+		if got := <-asked; got != want {
+			t.Errorf("the other keeper was asked %q, want %q", got, want)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"fairlead/internal/exec"
 	"fairlead/internal/exec/cage"
@@ -20,8 +21,13 @@ type Driver struct {
 	opts Options
 	look func() (*means, error) // once: what this machine permits
 
-	mu     sync.Mutex // guards what follows
-	keeper *process   // the last one that this process started
+	// pulse is how often a keeper is asked whether it answers, and patience how
+	// long it may take.
+	pulse, patience time.Duration
+
+	mu       sync.Mutex // guards what follows
+	keeper   *process   // the last one that this process started
+	watchers map[string]*watcher
 }
 
 // New returns a driver. The binary that calls it must import package cage,
@@ -38,7 +44,7 @@ func New(opts Options) (*Driver, error) {
 	if opts.Root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, fmt.Errorf("make the directory of attempts: %w", err)
 	}
-	d := &Driver{opts: opts}
+	d := &Driver{opts: opts, pulse: 10 * time.Second, patience: time.Minute, watchers: map[string]*watcher{}}
 	d.look = sync.OnceValues(d.explore)
 	return d, nil
 }
@@ -87,12 +93,14 @@ func (d *Driver) follow(ctx context.Context, m *means, r cage.Request, handle *s
 		return exec.Exit{}, false, fmt.Errorf("attempt %s: %w", r.ID, err)
 	}
 	var a cage.Answer
+	defer d.watch(m.socket())()
 	conn, err := d.ask(m, m.socket(), r, &a)
 	if err != nil {
 		return exec.Exit{}, errors.Is(err, errGone), fmt.Errorf("attempt %s: %w", r.ID, err)
 	}
 	if a.Elsewhere != "" {
 		conn.Close()
+		defer d.watch(a.Elsewhere)()
 		if conn, err = d.ask(m, a.Elsewhere, r, &a); err != nil {
 			return exec.Exit{}, errors.Is(err, errGone), fmt.Errorf("attempt %s: %w", r.ID, err)
 		}
@@ -177,15 +185,23 @@ func (d *Driver) request(r cage.Request) (a cage.Answer, err error) {
 	if err != nil {
 		return a, err
 	}
+	socket := m.socket()
 	for range maxKeepers {
-		conn, err := d.ask(m, m.socket(), r, &a)
+		stop := d.watch(socket)
+		conn, err := d.ask(m, socket, r, &a)
+		stop()
 		if errors.Is(err, errGone) {
+			socket = m.socket()
 			continue
 		}
 		if err != nil {
 			return a, err
 		}
 		conn.Close()
+		if a.Elsewhere != "" && socket == m.socket() {
+			socket = a.Elsewhere
+			continue
+		}
 		if a.Failure != "" {
 			return a, errors.New(a.Failure)
 		}
