@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -28,6 +29,7 @@ import (
 	"fairlead/internal/conductor"
 	"fairlead/internal/cwlogs"
 	"fairlead/internal/disk"
+	"fairlead/internal/egress"
 	"fairlead/internal/engine"
 	"fairlead/internal/exec"
 	"fairlead/internal/exec/sandbox"
@@ -104,8 +106,8 @@ func (o options) validate() error {
 		return usagef("--region %q: expected a region's name, such as us-east-1", o.region)
 	case !accountPattern.MatchString(o.account):
 		return usagef("--account %q: expected 12 digits", o.account)
-	case o.network != "host" && o.network != "none":
-		return usagef("--network %q: expected host or none", o.network)
+	case !slices.Contains(networks, o.network):
+		return usagef("--network %q: expected host, endpoints or none", o.network)
 	case o.tasks < 1:
 		return usagef("--tasks %d: at least 1 is needed for anything to run", o.tasks)
 	case o.running < 0:
@@ -376,7 +378,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	a.door = mwaa.New(mwaa.Config{
 		Account: opt.account, Region: opt.region, Limits: opt.limits.mwaa(), Lenient: opt.lenient, ShowSkipped: opt.skipped,
 		Workflows: workflows{a.db}, Runs: a.db, Conductor: doorConductor{a}, Compiler: definitions{compiler{max: opt.limits.bytes("definition-bytes")}},
-		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens, Why: a.why, CheckRole: a.checkRole,
+		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens, Why: a.why, CheckRole: a.checkRole, CheckTags: checkTags,
 		Check: a.admit(verify("airflow-serverless", sigv4.JSON)), Log: opt.log,
 	})
 	return doors{
@@ -384,6 +386,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		logs:    cwlogs.New(cwlogs.Config{Logs: a.logs, Account: opt.account, Region: opt.region, Check: a.admit(verify("logs", sigv4.JSON)), Log: opt.log}),
 		s3:      builtin,
 		sts:     sts.New(stsconf),
+		egress:  egress.New(a.mayReach, opt.log),
 		task:    a.sessions.Handler(opt.log),
 		ops:     a.operations(verify(ops.Service, sigv4.REST)),
 		console: a.console(tokens),
@@ -466,7 +469,7 @@ func (a *app) performer() (*airflow.Performer, error) {
 	a.place = &place{app: a}
 	return &airflow.Performer{
 		Driver: a.driver, Slots: make(chan struct{}, max(opt.tasks, 1)), Operators: ops, Table: operator.Default(), XComs: a.db,
-		Place: a.place, Network: opt.network, Grace: 10 * time.Second, Extras: opt.extras,
+		Place: a.place, Grace: 10 * time.Second, Extras: opt.extras,
 		MaxXCom: opt.limits.bytes("xcom-bytes"),
 		Limits:  exec.Limits{Memory: opt.memory, CPUs: opt.cpus, PIDs: 1024, Files: 4096, Output: 256 << 20},
 	}, nil

@@ -14,6 +14,7 @@ import (
 	"fairlead/internal/aws/page"
 	"fairlead/internal/conductor"
 	"fairlead/internal/flow"
+	"fairlead/internal/lang/airflow"
 	"fairlead/internal/logs"
 	"fairlead/internal/mwaa"
 	"fairlead/internal/store"
@@ -172,21 +173,18 @@ func (p *place) Log(ctx context.Context, r flow.Run, task flow.TaskID, attempt i
 }
 
 // Surroundings implements [airflow.Place].
-func (p *place) Surroundings(ctx context.Context, r flow.Run, t flow.Task) (string, map[string]string, error) {
+func (p *place) Surroundings(ctx context.Context, r flow.Run, t flow.Task) (airflow.Surroundings, error) {
 	s, err := p.of(ctx, r)
 	if err != nil {
-		return "", nil, err
+		return airflow.Surroundings{}, err
 	}
-	code, err := s.code()
-	if err != nil {
-		return "", nil, err
+	out := airflow.Surroundings{Env: map[string]string{}}
+	if out.Code, err = s.code(); err != nil {
+		return out, err
 	}
-	env := maps.Clone(s.env)
-	if env == nil {
-		env = map[string]string{}
-	}
-	maps.Copy(env, p.app.credentials(s.role, r, t))
-	return code, env, nil
+	maps.Copy(out.Env, s.env)
+	maps.Copy(out.Env, p.app.credentials(s.role, r, t))
+	return out, p.app.setNetwork(ctx, &out, s.role, r, t)
 }
 
 func (p *place) of(ctx context.Context, r flow.Run) (*surroundings, error) {

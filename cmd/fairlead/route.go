@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"fairlead/internal/aws/sigv4"
+	"fairlead/internal/egress"
 	"fairlead/internal/ops"
 	"fairlead/internal/session"
 )
 
 // Doors are what listens behind the one port.
 type doors struct {
-	mwaa, logs, s3, sts, task, ops, console http.Handler
+	mwaa, logs, s3, sts, task, ops, console, egress http.Handler
 	// open says that signatures are not checked: then only requests that can't
 	// come from a web page elsewhere are let in.
 	open bool
@@ -24,6 +25,10 @@ type doors struct {
 // else by the service that its signature is for, else by what sent it. Host
 // prefixes that some clients put before the address are ignored.
 func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if egress.Wants(r) {
+		d.egress.ServeHTTP(w, r)
+		return
+	}
 	if d.open && !fromHere(r) {
 		http.Error(w, "this server checks no signatures, so it answers only under a name of this machine, and no other site's pages", http.StatusForbidden)
 		return

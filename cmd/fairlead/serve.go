@@ -59,7 +59,7 @@ func serverFlags(cmd *cobra.Command, opt *options) {
 	f.StringVar(&opt.account, "account", opt.account, "account in ARNs: 12 digits")
 	f.StringVar(&opt.s3, "s3-endpoint", "", "use the S3 at this URL instead of the built-in one")
 	f.StringVar(&opt.python, "python", opt.python, "interpreter of PythonOperator")
-	f.StringVar(&opt.network, "network", opt.network, "network of tasks: host or none")
+	f.StringVar(&opt.network, "network", opt.network, "network of tasks whose workflow has no tag fairlead:network: host, endpoints or none")
 	f.StringVar(&opt.roles, "roles", "", "file of roles: what tasks may do here, or the real role that they assume; roles.json in --data otherwise")
 	f.BoolVar(&opt.strictRoles, "strict-roles", false, "refuse workflows whose role has no entry in the file of roles")
 	f.DurationVar(&opt.credentialLife, "credential-life", opt.credentialLife, "how long credentials of a task are good for; SDKs ask for new ones in time")

@@ -50,6 +50,9 @@ type Config struct {
 
 	// CheckRole refuses roles that tasks could not act in; nil refuses none.
 	CheckRole func(roleArn string) error
+	// CheckTags refuses tags that mean something to tasks, and something that
+	// cannot be; nil refuses none.
+	CheckTags func(tags map[string]string) error
 	// Check admits a request; see [awsjson.Config].
 	Check func(r *http.Request, body []byte) (context.Context, error)
 	Log   *slog.Logger

@@ -13,6 +13,11 @@ func (d *Door) tagResource(ctx context.Context, in *tagResourceRequest) (*tagRes
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
+	if d.CheckTags != nil {
+		if err := d.CheckTags(in.Tags); err != nil {
+			return nil, err
+		}
+	}
 	w, err := d.find(ctx, in.ResourceArn)
 	if err != nil {
 		return nil, err

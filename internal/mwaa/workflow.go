@@ -25,6 +25,11 @@ func (d *Door) createWorkflow(ctx context.Context, in *createWorkflowRequest) (*
 	if err := bad.err(); err != nil {
 		return nil, err
 	}
+	if d.CheckTags != nil {
+		if err := d.CheckTags(in.Tags); err != nil {
+			return nil, err
+		}
+	}
 	now := time.Now().UTC()
 	w := flow.Workflow{ID: newWorkflowID(in.Name), Name: in.Name, Tags: in.Tags, Created: now, Modified: now}
 	var err error

@@ -269,6 +269,6 @@ func (p *product) Forget(string) error { return nil }
 // Log and Surroundings make product an airflow.Place.
 func (p *product) Log(context.Context, flow.Run, flow.TaskID, int) (string, error) { return "", nil }
 
-func (p *product) Surroundings(context.Context, flow.Run, flow.Task) (string, map[string]string, error) {
-	return "", nil, nil
+func (p *product) Surroundings(context.Context, flow.Run, flow.Task) (airflow.Surroundings, error) {
+	return airflow.Surroundings{}, nil
 }

@@ -583,7 +583,7 @@ func masked(t *testing.T, s *suite) {
 	spec := b.sh("a", `printf 'it is hun'; sleep 1.5; printf 'ter2, all\n'; echo '{"event": "hunter2"}' >&$FAIRLEAD_LOG_FD; echo hunter2`)
 	spec.Mask = []string{"hunter2"}
 	x := b.run(spec)
-	text := string(b.rawLog())
+	text := b.rawLog()
 	if strings.Contains(text, "hun") || strings.Contains(text, "ter2") || strings.Count(text, "***") != 3 {
 		t.Errorf("the log has a text that is to be masked, or not three masks:\n%s", text)
 	}

@@ -28,9 +28,8 @@ type Performer struct {
 	Limits    exec.Limits // of each process; Wall is the task's own
 	// Slots bounds how many processes run at once, by its capacity; nil is no
 	// bound.
-	Slots   chan struct{}
-	Network string // as in exec.Spec
-	Grace   time.Duration
+	Slots chan struct{}
+	Grace time.Duration
 	// MaxXCom bounds one published value in bytes; zero is the service's
 	// 100 KB.
 	MaxXCom int
@@ -51,10 +50,23 @@ type XComs interface {
 type Place interface {
 	// Log returns the file that takes the attempt's log.
 	Log(ctx context.Context, run flow.Run, task flow.TaskID, attempt int) (string, error)
-	// Surroundings returns the directory of the version's unpacked code
-	// package, empty without one, and the environment of the processes of
-	// the task's current attempt. A package that cannot be unpacked is a flow.Invalid error.
-	Surroundings(ctx context.Context, run flow.Run, task flow.Task) (code string, env map[string]string, err error)
+	// Surroundings returns what is around the processes of the task's current
+	// attempt. A package that cannot be unpacked is a flow.Invalid error.
+	Surroundings(ctx context.Context, run flow.Run, task flow.Task) (Surroundings, error)
+}
+
+// Surroundings are what an attempt's processes find that its definition does
+// not say.
+type Surroundings struct {
+	// Code is the directory of the version's unpacked code package; empty
+	// without one.
+	Code string
+	Env  map[string]string
+	// Secrets are texts that must not get into the log, or into a reason.
+	Secrets []string
+	// Network and Forwards are those of exec.Spec.
+	Network  string
+	Forwards []exec.Forward
 }
 
 // Perform carries out one attempt, or takes it up again.
@@ -73,6 +85,7 @@ func (p *Performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell)
 		out = w.checkOutputs(out)
 	}
 	out.Ended = w.ended
+	out.Reason = w.log.mask(out.Reason)
 	w.finish(out)
 	return out, nil
 }
@@ -124,6 +137,7 @@ type work struct {
 	action Action
 	meta   Meta
 	log    *taskLog
+	around Surroundings // once call has returned
 	began  time.Time
 	ended  time.Time // when the process ended; zero if that is not known
 	told   bool      // the process has written its failure into the log itself
@@ -197,8 +211,9 @@ func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow
 	spec.Grace = w.Grace
 	spec.Limits = w.Limits
 	spec.Limits.Wall = w.Node.Timeout
+	spec.Mask = w.around.Secrets
 	if spec.Network == "" {
-		spec.Network = w.Network
+		spec.Network, spec.Forwards = w.around.Network, w.around.Forwards
 	}
 	exit, err := w.Driver.Run(ctx, spec, w.Task.Handle, tell.Started)
 	if err != nil {
@@ -234,12 +249,12 @@ func (w *work) environment(ctx context.Context) (string, error) {
 	if !w.action.wantsXComs() && !strings.HasSuffix(w.action.Operator, ".bash.BashOperator") {
 		return "", nil
 	}
-	code, _, err := w.Place.Surroundings(context.WithoutCancel(ctx), w.Run, w.Task)
+	around, err := w.Place.Surroundings(context.WithoutCancel(ctx), w.Run, w.Task)
 	if err != nil {
 		return "", nil // whoever makes the call meets it again
 	}
 	return w.Operators.Environment(ctx, operator.Installation{
-		Driver: w.Driver, Code: code, Log: w.log.path, Say: w.say, Limits: w.Limits, Grace: w.Grace,
+		Driver: w.Driver, Code: around.Code, Log: w.log.path, Say: w.say, Limits: w.Limits, Grace: w.Grace,
 	})
 }
 
@@ -253,7 +268,7 @@ func (w *work) unprepared(ctx context.Context, err error) (flow.Outcome, error) 
 
 // call renders the task's arguments.
 func (w *work) call(ctx context.Context) (operator.Call, error) {
-	code, env, err := w.Place.Surroundings(ctx, w.Run, w.Task)
+	around, err := w.Place.Surroundings(ctx, w.Run, w.Task)
 	if flow.KindOf(err) == flow.Invalid && err != nil {
 		// The package is a snapshot: it will be no better the next time.
 		return operator.Call{}, &operator.Error{Message: err.Error(), Fatal: true}
@@ -261,6 +276,8 @@ func (w *work) call(ctx context.Context) (operator.Call, error) {
 	if err != nil {
 		return operator.Call{}, err
 	}
+	w.around = around
+	w.log.hide(around.Secrets)
 	params, err := MergeParams(w.meta, w.action, w.Run.Params)
 	if err != nil {
 		return operator.Call{}, err
@@ -279,8 +296,8 @@ func (w *work) call(ctx context.Context) (operator.Call, error) {
 			First: w.Task.Since, Started: w.Task.Started, Pokes: w.Task.Pokes,
 			Delay: w.Node.Delay, Timeout: w.Node.Timeout, Rule: string(w.Node.When), Extras: w.Extras,
 		},
-		Env:  env,
-		Code: code,
+		Env:  around.Env,
+		Code: around.Code,
 	}, nil
 }
 

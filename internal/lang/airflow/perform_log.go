@@ -15,7 +15,31 @@ import (
 
 // A taskLog takes the server's own lines of an attempt's log, in the form of
 // the service: one JSON object a line. The zero taskLog keeps nothing.
-type taskLog struct{ path string }
+type taskLog struct {
+	path    string
+	secrets *strings.Replacer // nil without any
+}
+
+// hide has three asterisks written in place of each of the texts, the longer
+// ones first.
+func (l *taskLog) hide(texts []string) {
+	if len(texts) == 0 {
+		return
+	}
+	pairs := make([]string, 0, 2*len(texts))
+	for _, t := range texts {
+		pairs = append(pairs, t, "***")
+	}
+	l.secrets = strings.NewReplacer(pairs...)
+}
+
+// mask returns a text without what is to be hidden.
+func (l *taskLog) mask(text string) string {
+	if l.secrets == nil {
+		return text
+	}
+	return l.secrets.Replace(text)
+}
 
 // write appends one line. A log that cannot be written must not fail the
 // task, so errors are dropped: the lines that matter come from the task
@@ -31,6 +55,11 @@ func (l *taskLog) write(level, logger, event string, more map[string]any) {
 	maps.Copy(line, more)
 	data, err := json.Marshal(line)
 	if err != nil {
+		return
+	}
+	if hidden := []byte(l.mask(string(data))); json.Valid(hidden) {
+		data = hidden
+	} else if data, err = json.Marshal(map[string]any{"timestamp": line["timestamp"], "level": level, "event": l.mask(event), "logger": logger}); err != nil {
 		return
 	}
 	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
