@@ -137,8 +137,8 @@ func (r *Run) redo(i int, now time.Time) {
 		}
 	}
 	switch {
-	case t.Attempt > 0 && !t.Started.IsZero():
-		r.pass(i, as)
+	case t.Attempt > 0 && (!t.Started.IsZero() || !t.Ended.IsZero()):
+		r.pass(i, as) // or it ended before its start was known: its number is taken
 	default: // an attempt that never began is no past one
 		t.Ended, t.Reason, t.Pokes, t.Mark, t.Cause = time.Time{}, "", 0, nil, ""
 	}
