@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -15,120 +16,208 @@ import (
 	"fairlead/internal/sim/world"
 )
 
-// machine builds the world once for all tests.
-var machine = sync.OnceValues(func() (*Machine, error) {
-	dir, err := os.MkdirTemp("", "fairlead-sim-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	return Build(context.Background(), dir)
-})
+var (
+	shared     sync.Once
+	machine    *Machine
+	machineErr error
+	machineDir string
+)
 
-// TestSameSeedSameTranscript lives some worlds twice, once with all of the
-// transcript kept and beside others.
-func TestSameSeedSameTranscript(t *testing.T) {
-	m, err := machine()
-	if err != nil {
+// theMachine builds the world once for all tests.
+func theMachine(t *testing.T) *Machine {
+	t.Helper()
+	if err := Supported(); err != nil {
+		t.Skip(err)
+	}
+	shared.Do(func() {
+		if machineDir, machineErr = os.MkdirTemp("", "fairlead-sim-"); machineErr == nil {
+			machine, machineErr = Build(context.Background(), machineDir, nil)
+		}
+	})
+	if machineErr != nil {
+		t.Fatal(machineErr)
+	}
+	return machine
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if machine != nil {
+		if err := machine.Close(); err != nil {
+			fmt.Println(err)
+			code = max(code, 1)
+		}
+	}
+	_ = os.RemoveAll(machineDir)
+	os.Exit(code)
+}
+
+// one lives one world.
+func one(t *testing.T, m *Machine, o Order) (res Result) {
+	t.Helper()
+	o.Count = 1
+	if err := m.Run(t.Context(), o, func(r Result) bool { res = r; return true }); err != nil {
 		t.Fatal(err)
 	}
-	for seed := range uint64(20) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			first, err := m.Run(t.Context(), seed, "", false)
-			if err != nil {
-				t.Fatal(err)
-			}
-			again, err := m.Run(t.Context(), seed, "", true)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if first.Hash != again.Hash || first.Bytes != again.Bytes || again.Bytes < 500 {
-				t.Errorf("seed %d: transcripts of %d bytes with hash %x, then of %d with %x", seed, first.Bytes, first.Hash, again.Bytes, again.Hash)
-			}
-		})
+	return res
+}
+
+// TestSameSeedSameTranscript lives some worlds twice: after others, and alone
+// with all of the transcript kept.
+func TestSameSeedSameTranscript(t *testing.T) {
+	m := theMachine(t)
+	err := m.Run(t.Context(), Order{From: 0, Count: 30}, func(first Result) bool {
+		again := one(t, m, Order{From: first.Seed, Whole: true})
+		if first.Hash != again.Hash || first.Bytes != again.Bytes || len(again.Text) != again.Bytes || again.Bytes < 500 {
+			t.Errorf("seed %d: transcripts of %d bytes with hash %x, then of %d (%d are there) with %x", first.Seed, first.Bytes, first.Hash, again.Bytes, len(again.Text), again.Hash)
+		}
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
 // TestBrokenWorldsAreNoticed breaks the contract of the store or the driver
 // in each way that the world knows: among a few hundred seeds, one must fail.
 func TestBrokenWorldsAreNoticed(t *testing.T) {
-	m, err := machine()
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := theMachine(t)
 	for _, broken := range world.Broken() {
 		t.Run(broken, func(t *testing.T) {
 			t.Parallel()
-			for seed := range uint64(500) {
-				res, err := m.Run(t.Context(), seed, broken, false)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !res.OK {
-					_, what, _ := strings.Cut(res.Tail, "VIOLATION: ")
-					t.Logf("after %d seeds: %.200s", seed+1, what)
-					return
-				}
-			}
-			t.Errorf("a world that is broken in the way %q is not noticed", broken)
+			noticed(t, m, Order{Count: 500, Broken: broken})
 		})
 	}
 }
 
-// maxFailures is how many seeds may fail before the rest is left.
-const maxFailures = 5
-
-func TestSeeds(t *testing.T) {
-	m, err := machine()
+// noticed checks that one of some worlds fails.
+func noticed(t *testing.T, m *Machine, o Order) {
+	t.Helper()
+	var bad *Result
+	err := m.Run(t.Context(), o, func(r Result) bool {
+		if !r.OK {
+			bad = &r
+		}
+		return r.OK
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := os.Getenv("FAIRLEAD_SEED"); text != "" {
-		seed, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatalf("FAIRLEAD_SEED=%s: %v", text, err)
-		}
-		res, err := m.Run(t.Context(), seed, "", true)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Print(res.Tail)
+	if bad == nil {
+		t.Fatalf("none of %d worlds notices", o.Count)
+	}
+	_, what, _ := strings.Cut(bad.Text, "VIOLATION: ")
+	if what == "" {
+		what = bad.Text
+	}
+	t.Logf("after %d seeds: %.200s", bad.Seed-o.From+1, what)
+}
+
+const (
+	// maxFailures is how many seeds may fail before the rest is left.
+	maxFailures = 5
+	// portion is how many seeds are lived in one go.
+	portion = 50
+)
+
+// TestSeeds lives worlds. FAIRLEAD_SEED alone says which one, and shows it;
+// with FAIRLEAD_SEEDS, which says how many, it is the first of them.
+func TestSeeds(t *testing.T) {
+	m := theMachine(t)
+	first, one1 := number(t, "FAIRLEAD_SEED", 1)
+	n, many := number(t, "FAIRLEAD_SEEDS", 10_000)
+	if one1 && !many {
+		res := one(t, m, Order{From: first, Whole: true})
+		fmt.Print(res.Text)
 		if !res.OK {
-			t.Errorf("seed %d fails", seed)
+			t.Errorf("seed %d fails", first)
 		}
 		return
 	}
-	n := uint64(2_000)
-	if testing.Short() {
-		n = 200
-	}
-	if text := os.Getenv("FAIRLEAD_SEEDS"); text != "" {
-		if n, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("FAIRLEAD_SEEDS=%s: %v", text, err)
-		}
+	if testing.Short() && !many {
+		n = 500
 	}
 	begin := time.Now()
-	var next, failed atomic.Uint64
+	var taken, failed atomic.Uint64
+	var sum totals
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for seed := next.Add(1); seed <= n && failed.Load() < maxFailures; seed = next.Add(1) {
-				res, err := m.Run(t.Context(), seed, "", false)
-				if err != nil {
+			for failed.Load() < maxFailures {
+				from := taken.Add(portion) - portion
+				if from >= n {
+					return
+				}
+				err := m.Run(t.Context(), Order{From: first + from, Count: min(portion, n-from)}, func(r Result) bool {
+					sum.add(r)
+					if r.OK {
+						return true
+					}
+					t.Errorf("seed %d fails; FAIRLEAD_SEED=%d go test -run TestSeeds ./internal/sim shows all of it. Its end:\n%s", r.Seed, r.Seed, ending(t, m, r.Seed))
+					return failed.Add(1) < maxFailures
+				})
+				if err != nil && !errors.Is(err, context.Canceled) {
 					t.Error(err)
 					return
 				}
-				if !res.OK {
-					failed.Add(1)
-					t.Errorf("seed %d fails; FAIRLEAD_SEED=%d go test -run TestSeeds ./internal/sim shows all of it. Its end:\n%s", seed, seed, res.Tail)
-				}
-				if seed%50_000 == 0 {
-					fmt.Printf("%d seeds, %.0f a second\n", seed, float64(seed)/time.Since(begin).Seconds())
+				if lived := from + portion; lived%20_000 == 0 {
+					fmt.Printf("%s: about %d seeds are done, up to seed %d; %s\n", time.Now().UTC().Format(time.TimeOnly), lived, first+lived-1, sum.text(time.Since(begin)))
 				}
 			}
 		})
 	}
 	wg.Wait()
-	t.Logf("%d seeds in %s", min(next.Load()-1, n), time.Since(begin))
+	t.Log(sum.text(time.Since(begin)))
+}
+
+// ending lives a world that failed once more, for the end of its transcript.
+func ending(t *testing.T, m *Machine, seed uint64) string {
+	text := one(t, m, Order{From: seed, Whole: true}).Text
+	return text[max(0, len(text)-8_000):]
+}
+
+// number reads a variable of the environment.
+func number(t *testing.T, name string, otherwise uint64) (n uint64, set bool) {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise, false
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%s: %v", name, text, err)
+	}
+	return n, true
+}
+
+// totals are the sums of what the worlds report.
+type totals struct {
+	mu     sync.Mutex
+	worlds int
+	bytes  int
+	counts [6]int
+}
+
+func (s *totals) add(r Result) {
+	var at int64
+	var c [6]int
+	_, err := fmt.Sscanf(r.Text, "%d end: {Servers:%d Processes:%d Saves:%d Runs:%d Fires:%d Faults:%d", &at, &c[0], &c[1], &c[2], &c[3], &c[4], &c[5])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.worlds++
+	s.bytes += r.Bytes
+	if err == nil {
+		for i := range c {
+			s.counts[i] += c[i]
+		}
+	}
+}
+
+func (s *totals) text(took time.Duration) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := float64(max(s.worlds, 1))
+	per := func(i int) float64 { return float64(s.counts[i]) / n }
+	return fmt.Sprintf("%d worlds in %s, %.0f a second; in each %.1f saves, %.1f faults, %.1f runs, %.1f processes, %.1f servers, %.2f fires, %.0f bytes of transcript",
+		s.worlds, took.Round(time.Millisecond), n/took.Seconds(), per(2), per(5), per(3), per(1), per(0), per(4), float64(s.bytes)/n)
 }

@@ -6,11 +6,10 @@
 // of the machine that package sim gives it.
 //
 // The world relies on running on one thread that changes goroutines only
-// where they wait, as WebAssembly does: its state has no locks.
+// where they wait: its state has no locks.
 package world
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -37,7 +36,7 @@ type Config struct {
 	Jump func(time.Duration)
 	// Fail is told the first violation and must not return.
 	Fail func(what string)
-	// Out gets the transcript.
+	// Out gets the transcript, a line with each Write.
 	Out io.Writer
 }
 
@@ -59,7 +58,6 @@ type odds struct {
 type World struct {
 	cfg   Config
 	rng   *rand.Rand
-	out   *bufio.Writer
 	epoch time.Time
 	wg    sync.WaitGroup
 
@@ -94,7 +92,7 @@ type World struct {
 // Run lives one world to its end. It returns how much happened in it.
 func Run(cfg Config) Report {
 	w := &World{
-		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), out: bufio.NewWriterSize(cfg.Out, 1<<15), epoch: time.Now(),
+		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), epoch: time.Now(),
 		rows: NewRows(), processes: map[string]*process{}, starts: map[string]int{},
 		reboot: make(chan struct{}), calmed: make(chan struct{}), doomed: map[flow.WorkflowID]bool{},
 	}
@@ -125,7 +123,6 @@ func Run(cfg Config) Report {
 	rep := w.judge.report
 	rep.Servers, rep.Processes, rep.Virtual = w.n, len(w.starts), time.Since(w.epoch)
 	w.say("end: %+v", rep)
-	_ = w.out.Flush()
 	return rep
 }
 
@@ -347,15 +344,14 @@ func (w *World) id(prefix string) string {
 func (w *World) say(format string, args ...any) {
 	w.line = strconv.AppendInt(w.line[:0], time.Since(w.epoch).Microseconds(), 10)
 	w.line = fmt.Appendf(append(w.line, ' '), format, args...)
-	_, _ = w.out.Write(w.line)
-	_ = w.out.WriteByte('\n')
+	w.line = append(w.line, '\n')
+	_, _ = w.cfg.Out.Write(w.line)
 }
 
 // violate ends the world: something that was promised is not so.
 func (w *World) violate(format string, args ...any) {
 	what := fmt.Sprintf(format, args...)
 	w.say("VIOLATION: %s", what)
-	_ = w.out.Flush()
 	w.cfg.Fail(what)
 }
 
