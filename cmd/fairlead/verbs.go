@@ -74,6 +74,9 @@ func (c *caller) call(ctx context.Context, method, path string, body any) (json.
 		if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 			return nil, fmt.Errorf("no server answers at %s: start one with fairlead serve (%w)", info.Endpoint, op)
 		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("interrupted; the server at %s may have done what was asked", info.Endpoint)
+		}
 		return nil, fmt.Errorf("the server at %s went away before it answered; it may have done what was asked (%w)", info.Endpoint, errors.Unwrap(err))
 	}
 	defer resp.Body.Close()
