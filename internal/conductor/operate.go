@@ -197,7 +197,7 @@ func (c *Conductor) Why(ctx context.Context, id flow.RunID, task flow.TaskID) (w
 		if task == "" {
 			w, ok = e.WhyRun()
 		} else {
-			w, ok = e.Why(task)
+			w, ok = r.why(e, task)
 		}
 	}})
 	if errors.Is(err, errGone) {
@@ -227,14 +227,24 @@ func (c *Conductor) Waits(ctx context.Context, id flow.RunID, limit int) (w flow
 	if r == nil {
 		return w, nil, 0, nil
 	}
-	_, err = r.await(ctx, message{look: func(e *engine.Run) { tasks, more = waits(e, limit) }})
+	_, err = r.await(ctx, message{look: func(e *engine.Run) { tasks, more = r.waits(e, limit) }})
 	if errors.Is(err, errGone) {
 		err = nil
 	}
 	return w, tasks, more, err
 }
 
-func waits(e *engine.Run, limit int) (list []TaskWait, more int) {
+// why is the engine's, which does not know when an attempt that waits in this
+// server looks again. The loop calls it.
+func (r *run) why(e *engine.Run, task flow.TaskID) (flow.Wait, bool) {
+	w, ok := e.Why(task)
+	if have := r.inflight[task]; ok && w.Gate == flow.GateNone && have != nil && !have.looks.IsZero() {
+		return flow.Wait{Gate: flow.GatePoke, Until: have.looks, Text: fmt.Sprintf("attempt %d said not yet when it was asked last; it is asked again", have.n)}, true
+	}
+	return w, ok
+}
+
+func (r *run) waits(e *engine.Run, limit int) (list []TaskWait, more int) {
 	for _, upstream := range []bool{false, true} {
 		for t := range e.Open() {
 			if (t.State == flow.Waiting) != upstream {
@@ -244,7 +254,7 @@ func waits(e *engine.Run, limit int) (list []TaskWait, more int) {
 				more++
 				continue
 			}
-			if w, ok := e.Why(t.ID); ok {
+			if w, ok := r.why(e, t.ID); ok {
 				list = append(list, TaskWait{t, w})
 			}
 		}

@@ -1,6 +1,8 @@
 package conductor_test
 
 import (
+	"context"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"fairlead/internal/conductor"
 	"fairlead/internal/engine"
 	"fairlead/internal/flow"
+	"fairlead/internal/lang"
 )
 
 // A run that has ended is cleared and goes on to another end, whatever save
@@ -103,6 +106,53 @@ func TestWishesThatCannotBeMet(t *testing.T) {
 		if n := len(d.c.Active("")); n != 0 {
 			t.Errorf("%d runs are active after refused wishes", n)
 		}
+	})
+}
+
+// A performer whose attempts wait in the server, and look once a minute.
+type looker struct{ *world }
+
+func (looker) Perform(ctx context.Context, _ lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
+	if err := tell.Started("server"); err != nil {
+		return flow.Outcome{}, err
+	}
+	for range 3 {
+		tell.Looks(time.Now().Add(time.Minute))
+		select {
+		case <-ctx.Done():
+			return flow.Outcome{}, errDetach
+		case <-time.After(time.Minute):
+		}
+	}
+	return flow.Outcome{Verdict: flow.Success}, nil
+}
+
+// TestWhyNamesTheNextLook asks why a sensor waits that sleeps between looks.
+func TestWhyNamesTheNextLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 1s", "b ok 1s after=a"), 0, conductor.Settings{})
+		defer d.close()
+		d.crash()
+		ctx, stop := context.WithCancelCause(context.Background())
+		d.stop = stop
+		d.c = conductor.New(d.db, looker{d.world}, d.set, slog.New(slog.DiscardHandler), nil)
+		if err := d.c.Resume(ctx); err != nil {
+			t.Fatal(err)
+		}
+		d.start("r")
+		began := time.Now()
+		for n := range 3 {
+			time.Sleep(time.Second)
+			want := began.Add(time.Duration(n+1) * time.Minute)
+			if w, ok, err := d.c.Why(t.Context(), "r", "a"); err != nil || !ok || w.Gate != flow.GatePoke || !w.Until.Equal(want) {
+				t.Errorf("look %d: %+v, %v, %v; want gate poke until %s", n, w, ok, err, want)
+			}
+			if _, tasks, _, err := d.c.Waits(t.Context(), "r", 10); err != nil || len(tasks) != 2 || tasks[0].Wait.Gate != flow.GatePoke || tasks[1].Wait.Gate != flow.GateUpstream {
+				t.Errorf("look %d: %+v, %v; want gates poke and upstream", n, tasks, err)
+			}
+			time.Sleep(time.Minute - time.Second)
+		}
+		d.settle("r")
 	})
 }
 

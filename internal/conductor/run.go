@@ -43,6 +43,9 @@ type message struct {
 type inflight struct {
 	n   int
 	end context.CancelCauseFunc
+	// looks is when the attempt looks again for what it waits for; zero if it
+	// is at work.
+	looks time.Time
 }
 
 var (
@@ -360,6 +363,14 @@ func (t teller) Started(handle string) error {
 
 func (t teller) Mark(mark json.RawMessage) error {
 	return t.tell(engine.Marked{Attempt: t.a.Task.Attempt, Mark: mark})
+}
+
+func (t teller) Looks(again time.Time) {
+	t.r.send(t.r.c.ctx, message{look: func(*engine.Run) {
+		if have := t.r.inflight[t.a.Task.ID]; have != nil && have.n == t.a.Task.Attempt {
+			have.looks = again
+		}
+	}})
 }
 
 func (t teller) tell(what engine.What) error {

@@ -5,6 +5,7 @@ package lang
 
 import (
 	"encoding/json"
+	"time"
 
 	"fairlead/internal/flow"
 )
@@ -18,11 +19,16 @@ type Attempt struct {
 	Task  flow.Task
 }
 
-// Tell lets an attempt report on its way. Each call returns when the news is
-// saved; an error means that it is not, and that the attempt should end.
+// Tell lets an attempt report on its way. A call that may fail returns when
+// the news is saved; an error means that it is not, and that the attempt
+// should end.
 type Tell interface {
 	// Started says that the attempt exists outside; handle finds it again.
 	Started(handle string) error
 	// Mark keeps something with the attempt, such as the id of a job.
 	Mark(mark json.RawMessage) error
+	// Looks says that nothing is done until again, when the attempt looks
+	// whether what it waits for is there. It is for whoever asks meanwhile,
+	// and not saved.
+	Looks(again time.Time)
 }

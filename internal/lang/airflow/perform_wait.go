@@ -65,6 +65,7 @@ func (w *work) wait(ctx context.Context, p operator.Poker, tell lang.Tell) (flow
 				return flow.Outcome{}, err
 			}
 		}
+		tell.Looks(now.Add(pause))
 		select {
 		case <-ctx.Done():
 			return flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped"}, detached(ctx)
