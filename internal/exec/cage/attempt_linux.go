@@ -227,7 +227,7 @@ func (a *attempt) build() (err error) {
 	given = append(given, control[0])
 	a.control = control[1]
 
-	s := newScript(a.k.arena, !c.Plain)
+	s := newScript(a.k.arena, a.k.key, !c.Plain)
 	a.script = s
 	for _, fd := range []int{ends[0], ends[0], ends[1], ends[2], ends[3], control[0]} {
 		s.file(fd) // in the order of their numbers
@@ -314,7 +314,6 @@ func (a *attempt) prepareCommand(s *script) {
 		}
 		add("set resource limit "+strconv.Itoa(l.Resource), syscall.SYS_PRLIMIT64, 0, uintptr(l.Resource), put(s, limit))
 	}
-	add("give up new privileges", syscall.SYS_PRCTL, prSetNoNewPrivs, 1)
 	if len(c.Argv) == 0 {
 		return // a probe
 	}

@@ -64,6 +64,8 @@ type Status struct {
 	Ready   bool
 	Taken   bool   // another keeper listens there
 	Failure string // the machine does not permit it
+	// Filtered says, after a probe, that commands are refused system calls.
+	Filtered bool
 }
 
 // A Keeper says which process keeps the attempts.

@@ -33,18 +33,19 @@ type script struct {
 	alone bool
 	files []int   // to be 0, 1, 2, ... in process 1; the first is none
 	base  uintptr // where data will be
+	key   uint64  // of the filter
 	data  []byte  // a plan, and what args point to
 }
 
-func newScript(a *arena, alone bool) *script {
-	s := &script{alone: alone, group: -1, files: []int{-1}, base: uintptr(unsafe.Pointer(&a.plan))}
+func newScript(a *arena, key uint64, alone bool) *script {
+	s := &script{key: key, alone: alone, group: -1, files: []int{-1}, base: uintptr(unsafe.Pointer(&a.plan))}
 	s.data = make([]byte, unsafe.Sizeof(plan{}), 8<<10)
 	return s
 }
 
 // finish returns the script as a zygote takes it.
 func (s *script) finish(flags uintptr) ([]byte, error) {
-	p := plan{flags: uint64(flags), mask: 1 << (syscall.SIGCHLD - 1), setups: uint32(len(s.setup)), commands: uint32(len(s.command))}
+	p := plan{flags: uint64(flags), key: s.key, mask: 1 << (syscall.SIGCHLD - 1), setups: uint32(len(s.setup)), commands: uint32(len(s.command))}
 	p.setup = uint32(putAll(s, s.setup) - s.base)
 	p.command = uint32(putAll(s, s.command) - s.base)
 	p.size = uint32(len(s.data))
@@ -132,9 +133,9 @@ func live(a *arena) {
 
 	var child, e uintptr
 	if p.intoGroup != 0 {
-		child, e = vfork(sysClone3, uintptr(unsafe.Pointer(&p.spawn)), unsafe.Sizeof(p.spawn))
+		child, e = vfork(sysClone3, uintptr(unsafe.Pointer(&p.spawn)), unsafe.Sizeof(p.spawn), uintptr(p.key))
 	} else {
-		child, e = vfork(syscall.SYS_CLONE, shareMemory|uintptr(syscall.SIGCHLD), 0)
+		child, e = vfork(syscall.SYS_CLONE, shareMemory|uintptr(syscall.SIGCHLD), 0, 0)
 	}
 	if e != 0 {
 		n.kind, n.errno = noteUnfork, uint32(e)

@@ -1,6 +1,7 @@
 package cage
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -23,8 +25,11 @@ type keeper struct {
 	socket  string // a path that fits into an address
 	journal *journal
 	null    *os.File
-	arena   *arena   // where process 1 of an attempt has its plan
-	image   image    // what it keeps of this process's memory
+	arena   *arena // where process 1 of an attempt has its plan
+	image   image  // what it keeps of this process's memory
+	key     uint64 // that of filter
+	filter  filter // of system calls
+	calls   []instruction
 	dead    chan int // processes to collect
 
 	mu        sync.Mutex // guards what follows
@@ -57,10 +62,11 @@ func keep() int {
 		return say(Status{Failure: err.Error()})
 	}
 	if setup.Probe != nil {
-		if err := k.probe(); err != nil {
+		filtered, err := k.probe()
+		if err != nil {
 			return say(Status{Failure: err.Error()})
 		}
-		return say(Status{Ready: true})
+		return say(Status{Ready: true, Filtered: filtered})
 	}
 	listener, taken, err := k.listen()
 	switch {
@@ -129,6 +135,13 @@ func (k *keeper) prepare() (err error) {
 	if k.arena, k.image, err = newImage(); err != nil {
 		return err
 	}
+	var key [8]byte
+	if _, err := rand.Read(key[:]); err != nil {
+		return err
+	}
+	k.key = binary.LittleEndian.Uint64(key[:])
+	k.calls = newFilter(k.key)
+	k.filter.set(k.calls)
 	// Nobody in a cage may look into its keeper.
 	if err := prctl(prSetDumpable, 0); err != nil {
 		return fmt.Errorf("hide the keeper's memory: %w", err)
@@ -172,30 +185,46 @@ func identity() (k Keeper, err error) {
 }
 
 // probe builds a cage and comes as far in it as to what would be executed.
-func (k *keeper) probe() error {
+func (k *keeper) probe() (filtered bool, err error) {
 	go k.bury()
-	a := &attempt{k: k, c: k.setup.Probe}
+	a := &attempt{k: k, c: k.setup.Probe, control: -1, mapped: -1}
 	defer a.close()
 	if err := a.build(); err != nil {
-		return err
+		return false, err
 	}
+	filtered = filters(strconv.Itoa(a.template.zygote.pid)) > filters("self")
 	for {
 		n, err := a.note()
 		switch {
 		case err != nil:
-			return err
+			return filtered, err
 		case n.kind == noteReady:
 			a.say(sayGo)
 		case n.kind == noteMap:
 			if err := a.mapUser(); err != nil {
-				return fmt.Errorf("give the command its user: %w", err)
+				return filtered, fmt.Errorf("give the command its user: %w", err)
 			}
 		case n.kind == noteEnd:
-			return nil
+			return filtered, nil
 		case n.errno != 0:
-			return a.failure(n)
+			return filtered, a.failure(n)
 		}
 	}
+}
+
+// filters returns how many filters of system calls a process has.
+func filters(pid string) int {
+	status, err := os.ReadFile(path.Join("/proc", pid, "status"))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if n, ok := strings.CutPrefix(line, "Seccomp_filters:"); ok {
+			count, _ := strconv.Atoi(strings.TrimSpace(n)) // zero if it is stranger
+			return count
+		}
+	}
+	return 0
 }
 
 // listen makes the socket, unless another keeper has it.

@@ -166,7 +166,7 @@ func (t *template) live(k *keeper, c *Config, ready chan<- error) {
 	runtime.LockOSThread()
 	err := t.build(c, k.setup)
 	if err == nil {
-		t.zygote, err = hatch(k.arena, &k.image)
+		t.zygote, err = hatch(k.arena, &k.image, &k.filter)
 	}
 	ready <- err
 	if err != nil {
@@ -286,6 +286,7 @@ func (s *script) add(what string, number uintptr, args ...uintptr) *call {
 
 func (s *script) addTo(list *[]call, what string, number uintptr, args ...uintptr) *call {
 	c := call{number: number, what: uint32(len(s.names))}
+	c.args[len(c.args)-1] = uintptr(s.key) // the filter looks there
 	copy(c.args[:], args)
 	s.names = append(s.names, what)
 	*list = append(*list, c)

@@ -1,27 +1,27 @@
 #include "textflag.h"
 
-// func vfork(number, a1, a2 uintptr) (r1, errno uintptr)
-TEXT ·vfork(SB), NOSPLIT|NOFRAME, $0-40
+// func vfork(number, a1, a2, a6 uintptr) (r1, errno uintptr)
+TEXT ·vfork(SB), NOSPLIT|NOFRAME, $0-48
 	MOVQ	number+0(FP), AX
 	MOVQ	a1+8(FP), DI
 	MOVQ	a2+16(FP), SI
 	XORL	DX, DX
 	XORL	R10, R10
 	XORL	R8, R8
-	XORL	R9, R9
+	MOVQ	a6+24(FP), R9
 	// Where to return is kept in a register: the child returns first, and
 	// its calls overwrite this place on the stack.
 	POPQ	R12
 	SYSCALL
 	PUSHQ	R12
-	MOVQ	$0, errno+32(FP)
+	MOVQ	$0, errno+40(FP)
 	CMPQ	AX, $0xfffffffffffff001
 	JCS	done
 	NEGQ	AX
-	MOVQ	AX, errno+32(FP)
+	MOVQ	AX, errno+40(FP)
 	MOVQ	$0, AX
 done:
-	MOVQ	AX, r1+24(FP)
+	MOVQ	AX, r1+32(FP)
 	RET
 
 // func threadPointer() uintptr

@@ -13,7 +13,7 @@ const shareMemory = syscall.CLONE_VM | syscall.CLONE_VFORK
 // what the parent needs.
 //
 //go:noescape
-func vfork(number, a1, a2 uintptr) (r1, errno uintptr)
+func vfork(number, a1, a2, a6 uintptr) (r1, errno uintptr)
 
 // threadPointer returns where the memory begins that the calling thread has for
 // itself.

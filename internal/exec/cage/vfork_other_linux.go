@@ -11,8 +11,8 @@ const shareMemory = 0
 //
 //go:norace
 //go:nosplit
-func vfork(number, a1, a2 uintptr) (r1, errno uintptr) {
-	r, _, e := syscall.RawSyscall(number, a1, a2, 0)
+func vfork(number, a1, a2, a6 uintptr) (r1, errno uintptr) {
+	r, _, e := syscall.RawSyscall6(number, a1, a2, 0, 0, 0, a6)
 	return r, uintptr(e)
 }
 

@@ -66,6 +66,7 @@ type plan struct {
 	_                 uint32
 	flags             uint64 // for process 1
 	mask              uint64 // of SIGCHLD
+	key               uint64 // of the filter
 	spawn             [11]uint64
 }
 
@@ -162,7 +163,7 @@ func imageSpans(maps string, pc uintptr) (spans []span, end uintptr) {
 //
 //go:norace
 //go:nocheckptr
-func hatch(a *arena, m *image) (*zygote, error) {
+func hatch(a *arena, m *image, f *filter) (*zygote, error) {
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("make a pair of sockets: %w", err)
@@ -176,7 +177,7 @@ func hatch(a *arena, m *image) (*zygote, error) {
 	r, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
 	if e == 0 && r == 0 {
 		runtimeAfterForkInChild()
-		incubate(a, &image, uintptr(pair[1]))
+		incubate(a, &image, f, uintptr(pair[1]))
 	}
 	runtimeAfterFork()
 	if e != 0 {
@@ -194,11 +195,16 @@ func hatch(a *arena, m *image) (*zygote, error) {
 //go:norace
 //go:nocheckptr
 //go:nosplit
-func incubate(a *arena, m *image, conn uintptr) {
+func incubate(a *arena, m *image, f *filter, conn uintptr) {
 	a.image = *m // which lies in memory that is given back
 	a.plan.mask = ^uint64(0)
 	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, sigSetMask, uintptr(unsafe.Pointer(&a.plan.mask)), 0, 8, 0, 0)
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, prSetNoNewPrivs, 1, 0, 0, 0, 0)
+	if f.size > 0 {
+		const filterMode, noMitigation = 1, 4
+		_, _, _ = syscall.RawSyscall(sysSeccomp, filterMode, noMitigation, uintptr(unsafe.Pointer(f)))
+	}
 	_, _, _ = syscall.RawSyscall(syscall.SYS_DUP3, conn, 0, 0)
 	_, _, _ = syscall.RawSyscall(sysCloseRange, 1, 1<<31-1, 0)
 	a.image.trim(uintptr(unsafe.Pointer(&conn)))
@@ -220,7 +226,7 @@ func incubate(a *arena, m *image, conn uintptr) {
 		}
 		// A sibling, so that the keeper collects it, and the kernel ends it with
 		// the keeper's thread.
-		pid, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(a.plan.flags)|cloneParent|uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+		pid, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(a.plan.flags)|cloneParent|uintptr(syscall.SIGCHLD), 0, 0, 0, 0, uintptr(a.plan.key))
 		if e == 0 && pid == 0 {
 			live(a)
 		}

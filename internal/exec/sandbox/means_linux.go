@@ -33,6 +33,8 @@ type means struct {
 	show   []string
 	hide   []string
 	groups controllers
+	// filtered says that commands are refused system calls.
+	filtered bool
 }
 
 func (m *means) plain() bool { return m.kind == plain }
@@ -100,12 +102,13 @@ func (d *Driver) try(m *means) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	_, _, err = m.spawn(cage.Setup{
+	status, _, err := m.spawn(cage.Setup{
 		Root: d.opts.Root, Plain: m.plain(), User: m.kind == userMode,
 		Probe: &cage.Config{
 			Dir: dir, Hold: filepath.Join(d.opts.Root, holdName), Plain: m.plain(), Show: m.show, Hide: m.hide,
 		},
 	})
+	m.filtered = status.Filtered
 	return err
 }
 
@@ -166,7 +169,8 @@ func (m *means) attr() *syscall.SysProcAttr {
 // limits of each process elsewhere.
 func (m *means) limits(id string, l exec.Limits) ([]cage.Group, []cage.Rlimit) {
 	groups := m.groups.limit(id, l)
-	limits := []cage.Rlimit{{Resource: unix.RLIMIT_CORE, Max: 0}}
+	// No core dumps: with one byte, unlike with none, not to a program either.
+	limits := []cage.Rlimit{{Resource: unix.RLIMIT_CORE, Max: 1}}
 	if l.Files > 0 {
 		limits = append(limits, cage.Rlimit{Resource: unix.RLIMIT_NOFILE, Max: uint64(l.Files)})
 	}
@@ -219,6 +223,12 @@ func (d *Driver) Probe(ctx context.Context) (exec.Report, error) {
 		add("user namespace", false, denied)
 	}
 	add("no new privileges", true, "set-user-id programs gain nothing, all capabilities are dropped")
+	how := "calls that only administrators need are refused, and programs of another processor (32 bits, x32)"
+	if !m.filtered {
+		how = "the kernel has no seccomp filters, or it is a processor whose calls we do not know"
+	}
+	add("system call filter", m.filtered, how)
+	add("no core dumps", true, "RLIMIT_CORE")
 	group := func(name, controller, otherwise string) {
 		if m.groups.has(controller) {
 			add(name, true, m.groups.how(controller))
