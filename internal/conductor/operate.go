@@ -169,6 +169,20 @@ func (c *Conductor) holder(wf flow.WorkflowID) string {
 	return c.pauses[""]
 }
 
+// heldBy says who has paused a workflow, or everything; c.mu is held.
+func (c *Conductor) heldBy(wf flow.WorkflowID) string {
+	what := "the workflow"
+	by, ok := c.pauses[wf]
+	if !ok {
+		what = "everything"
+		by, ok = c.pauses[""]
+	}
+	if !ok {
+		return "the pause has just ended; it is about to begin"
+	}
+	return what + " is paused by " + by + ": nothing begins until it is resumed"
+}
+
 // holding is the message that makes a run heed a pause; c.mu is held.
 func (c *Conductor) holding(wf flow.WorkflowID) message {
 	return message{ev: engine.Event{At: time.Now(), What: engine.Hold{By: c.holder(wf)}}}
@@ -186,6 +200,9 @@ func (c *Conductor) Why(ctx context.Context, id flow.RunID, task flow.TaskID) (w
 	c.mu.Lock()
 	r := c.runs[id]
 	if wait, queued := c.gate.Why(id); queued {
+		if r != nil && wait.Gate == flow.GatePaused {
+			wait.Text = c.heldBy(r.wf)
+		}
 		c.mu.Unlock()
 		return wait, true, nil // its tasks wait for the run
 	}
@@ -194,11 +211,7 @@ func (c *Conductor) Why(ctx context.Context, id flow.RunID, task flow.TaskID) (w
 		return flow.Wait{}, false, nil
 	}
 	_, err = r.await(ctx, message{look: func(e *engine.Run) {
-		if task == "" {
-			w, ok = e.WhyRun()
-		} else {
-			w, ok = r.why(e, task)
-		}
+		w, ok = r.why(e, task)
 	}})
 	if errors.Is(err, errGone) {
 		return flow.Wait{}, false, nil
@@ -234,14 +247,29 @@ func (c *Conductor) Waits(ctx context.Context, id flow.RunID, limit int) (w flow
 	return w, tasks, more, err
 }
 
-// why is the engine's, which does not know when an attempt that waits in this
-// server looks again. The loop calls it.
+// why says what a task waits for, or the run if task is empty. The engine
+// knows, but for two things: who has paused what, and when an attempt that
+// waits in this server looks again. The loop calls it.
 func (r *run) why(e *engine.Run, task flow.TaskID) (flow.Wait, bool) {
+	if task == "" {
+		w, ok := e.WhyRun()
+		return r.named(w), ok
+	}
 	w, ok := e.Why(task)
 	if have := r.inflight[task]; ok && w.Gate == flow.GateNone && have != nil && !have.looks.IsZero() {
 		return flow.Wait{Gate: flow.GatePoke, Until: have.looks, Text: fmt.Sprintf("attempt %d said not yet when it was asked last; it is asked again", have.n)}, true
 	}
-	return w, ok
+	return r.named(w), ok
+}
+
+// named says of a pause who paused what.
+func (r *run) named(w flow.Wait) flow.Wait {
+	if w.Gate == flow.GatePaused {
+		r.c.mu.Lock()
+		defer r.c.mu.Unlock()
+		w.Text = r.c.heldBy(r.wf)
+	}
+	return w
 }
 
 func (r *run) waits(e *engine.Run, limit int) (list []TaskWait, more int) {

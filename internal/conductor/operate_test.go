@@ -158,7 +158,7 @@ func TestWhyNamesTheNextLook(t *testing.T) {
 
 // What is paused begins nothing, across a restart; what runs goes on.
 func TestPauseHoldsAcrossARestart(t *testing.T) {
-	for _, wf := range []flow.WorkflowID{"w-1", ""} {
+	for wf, says := range map[flow.WorkflowID]string{"w-1": "the workflow is paused by ann", "": "everything is paused by ann"} {
 		synctest.Test(t, func(t *testing.T) {
 			d := deploy(t, graph("a ok 10s", "b ok 1s after=a"), 0, conductor.Settings{})
 			defer func() { d.close() }()
@@ -177,12 +177,12 @@ func TestPauseHoldsAcrossARestart(t *testing.T) {
 			d.want(d.describe("r"), "running: a=succeeded#1 b=waiting#0")
 			d.want(d.describe("later"), "ready:")
 			for id, want := range map[flow.RunID]flow.Gate{"r": flow.GatePaused, "later": flow.GatePaused} {
-				if w, ok, err := d.c.Why(t.Context(), id, ""); w.Gate != want || !ok || err != nil {
-					t.Errorf("why %s: %+v, %v, %v; want gate %s", id, w, ok, err, want)
+				if w, ok, err := d.c.Why(t.Context(), id, ""); w.Gate != want || !ok || err != nil || !strings.Contains(w.Text, says) {
+					t.Errorf("why %s: %+v, %v, %v; want gate %s, %q", id, w, ok, err, want, says)
 				}
 			}
-			if w, _, _ := d.c.Why(t.Context(), "r", "b"); w.Gate != flow.GatePaused {
-				t.Errorf("why r b: %+v", w)
+			if w, _, _ := d.c.Why(t.Context(), "r", "b"); w.Gate != flow.GatePaused || !strings.Contains(w.Text, says) {
+				t.Errorf("why r b: %+v; want %q", w, says)
 			}
 			if err := d.c.Unpause(t.Context(), wf, "bob"); err != nil {
 				t.Fatal(err)
