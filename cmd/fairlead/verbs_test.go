@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless"
@@ -186,6 +189,43 @@ func TestBodiesHaveNothingElse(t *testing.T) {
 		}
 	}
 	c.mustSay("nothing is paused", "resume", "--all")
+}
+
+// A shared buffer may be written and read at once.
+type sharedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *sharedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *sharedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// TestOperationsAreLogged looks for who did what leaves no trace in a journal.
+func TestOperationsAreLogged(t *testing.T) {
+	var log sharedBuffer
+	c := serve(t, func(o *options) { o.log = slog.New(slog.NewTextHandler(&log, nil)) })
+	arn := c.workflow("etl", "etl: {tasks: {a: {operator: airflow.operators.empty.EmptyOperator}}, schedule: '0 6 * * *'}\n")
+	id := c.start(arn, nil)
+	c.until(arn, id, func(r *types.WorkflowRunDetail) bool { return r.RunState == types.WorkflowRunStatusSuccess })
+	for _, args := range []string{
+		"rerun " + id, "backfill etl --from 2026-03-01 --to 2026-03-02", "pause etl", "resume etl", "pause --all", "resume --all",
+	} {
+		before := len(log.String())
+		c.mustSay("", strings.Fields(args)...)
+		want := fmt.Sprintf("by=%q", me()+" ("+c.key.AccessKey+")")
+		if got := log.String()[before:]; !strings.Contains(got, "msg=operation path=/fairlead/v1/") || !strings.Contains(got, want) {
+			t.Errorf("fairlead %s: the log has %q, want an operation with %s", args, got, want)
+		}
+	}
 }
 
 // TestServerGone says whether a server was asked at all.

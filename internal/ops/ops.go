@@ -137,6 +137,7 @@ type request struct {
 	*http.Request
 	body []byte
 	who  string
+	by   string // who asks, as far as the request has been understood
 }
 
 // maxBody bounds a request; the parameters of a rerun are the most there is.
@@ -162,7 +163,12 @@ func (d *Door) admit(w http.ResponseWriter, r *http.Request, serve func(*request
 	if err != nil {
 		return nil, flow.Errorf(flow.Denied, "%w", err)
 	}
-	return serve(&request{r, body, who})
+	req := &request{Request: r, body: body, who: who, by: who}
+	answer, err := serve(req)
+	if err == nil && r.Method == http.MethodPost {
+		d.Log.InfoContext(r.Context(), "operation", "path", r.URL.Path, "by", req.by)
+	}
+	return answer, err
 }
 
 // decode reads the body into a struct, which names all that it may have. No
@@ -189,19 +195,20 @@ type caller struct {
 	By string `json:"by"`
 }
 
-// by says who asks: the key that signed and, beside it, whom the client names.
-func (r *request) by(c caller) string {
-	if c.By == "" {
-		return r.who
+// signed returns who asks: the key that signed and, beside it, whom the client
+// names.
+func (r *request) signed(c caller) string {
+	if c.By != "" {
+		r.by = strings.ToValidUTF8(c.By[:min(len(c.By), 200)], "") + " (" + r.who + ")"
 	}
-	return strings.ToValidUTF8(c.By[:min(len(c.By), 200)], "") + " (" + r.who + ")"
+	return r.by
 }
 
 // asker decodes a body that has nothing to say but who asks.
 func (r *request) asker() (string, error) {
 	var in caller
 	err := r.decode(&in)
-	return r.by(in), err
+	return r.signed(in), err
 }
 
 // statuses are those of the kinds of error.

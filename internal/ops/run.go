@@ -151,7 +151,7 @@ func (d *Door) clear(r *request) (any, error) {
 	if err := r.decode(&in); err != nil {
 		return nil, err
 	}
-	row, err := d.Conductor.Clear(r.Context(), r.runID(), in.Clear, r.by(in.caller))
+	row, err := d.Conductor.Clear(r.Context(), r.runID(), in.Clear, r.signed(in.caller))
 	return view(row), err
 }
 
@@ -181,7 +181,7 @@ func (d *Door) mark(r *request) (any, error) {
 	if !ok {
 		return nil, flow.Errorf(flow.Invalid, "state %q: expected success, failed or skipped", in.State)
 	}
-	row, err := d.Conductor.Mark(r.Context(), r.runID(), in.Task, s, r.by(in.caller))
+	row, err := d.Conductor.Mark(r.Context(), r.runID(), in.Task, s, r.signed(in.caller))
 	return view(row), err
 }
 
@@ -197,6 +197,7 @@ func (d *Door) rerun(r *request) (any, error) {
 	if err := r.decode(&in); err != nil {
 		return nil, err
 	}
+	r.signed(in.caller)
 	like, err := d.Runs.RunByID(r.Context(), r.runID())
 	if err != nil {
 		return nil, err
