@@ -194,6 +194,8 @@ func (w *World) legal(id flow.RunID, ev engine.Event, before []flow.Task, r *eng
 		if len(before) > 0 {
 			if was := before[i]; was.State.Final() && was.State != t.State && !wished {
 				w.violate("run %s: %s leaves its final state %s for %s", id, t.ID, was.State, t.State)
+			} else if was.State.Final() && !wished && !sameTask(&was, &t) {
+				w.violate("run %s: %s has ended, and its row goes from%s to%s", id, t.ID, whole(before[i:i+1]), whole([]flow.Task{t}))
 			} else if t.Attempt < was.Attempt || t.Attempt > was.Attempt+1 {
 				w.violate("run %s: %s goes from attempt %d to %d", id, t.ID, was.Attempt, t.Attempt)
 			}
@@ -407,7 +409,7 @@ func (w *World) watch(ctx context.Context) {
 		case <-ctx.Done():
 		case <-time.After(2 * time.Minute):
 		}
-		w.look()
+		w.look(ctx)
 	}
 }
 
@@ -415,7 +417,7 @@ func (w *World) watch(ctx context.Context) {
 const idle = 3 * time.Minute
 
 // look checks that everything open has somebody who sees to it.
-func (w *World) look() {
+func (w *World) look(ctx context.Context) {
 	s, c := w.server, w.c
 	if s == nil || s.broken != nil || w.owing > 0 || time.Since(w.trouble) < idle || time.Since(w.up) < idle {
 		return
@@ -433,6 +435,7 @@ func (w *World) look() {
 			w.violate("run %s is %s and nobody sees to it", r.ID, r.State)
 		}
 		w.waits(r, inside, now)
+		w.says(ctx, r, now)
 	}
 	for _, f := range w.rows.DueSchedules(now.Add(-idle), 10) {
 		w.violate("%s was due at %s and has not fired", f.Workflow, f.At)
@@ -488,6 +491,98 @@ func (w *World) waits(r flow.Run, inside int, now time.Time) {
 			}
 		}
 	}
+}
+
+// says checks that the server can name the gate that holds an open run in
+// which nothing has happened for a while, and each of its tasks, and that it
+// is so.
+func (w *World) says(ctx context.Context, r flow.Run, now time.Time) {
+	s, c := w.server, w.c
+	if s == nil || now.Sub(r.Modified) < idle || r.Modified.After(now) {
+		return
+	}
+	var run flow.Wait
+	var tasks []conductor.TaskWait
+	err := w.ask(s, func() (err error) {
+		run, tasks, _, err = c.Waits(ctx, r.ID, 20)
+		return err
+	})
+	row := w.rows.runs[r.ID]
+	if err != nil || row == nil || row.row.Rev != r.Rev || w.server != s {
+		return // something has happened after all
+	}
+	if run.Gate == flow.GateNone {
+		w.violate("run %s is %s, and the server cannot say what it waits for", r.ID, r.State)
+	}
+	if run.Gate == flow.GateLimit || run.Gate == flow.GatePaused && r.Started.IsZero() {
+		return // its tasks wait for the run
+	}
+	live := 0
+	for _, t := range row.tasks {
+		if t.State.Live() {
+			live++
+		}
+	}
+	named := map[flow.TaskID]bool{}
+	for _, t := range tasks {
+		named[t.Task.ID] = true
+		if wrong := w.wrong(row, t.Task, t.Wait, live, now); wrong != "" {
+			w.violate("run %s: %s is %s, waits for %q (%s), it says, but %s", r.ID, t.Task.ID, t.Task.State, t.Wait.Gate, t.Wait.Text, wrong)
+		}
+	}
+	for _, t := range row.tasks {
+		if !t.State.Final() && !named[t.ID] {
+			w.violate("run %s: %s is %s, and the server does not say why", r.ID, t.ID, t.State)
+		}
+	}
+}
+
+// wrong says why a task does not wait for what the server says; empty if it
+// does.
+func (w *World) wrong(r *run, t flow.Task, wait flow.Wait, live int, now time.Time) string {
+	i := slices.IndexFunc(r.tasks, func(row flow.Task) bool { return row.ID == t.ID })
+	if i < 0 || !sameTask(&r.tasks[i], &t) {
+		return "its row is another"
+	}
+	switch wait.Gate {
+	case flow.GateNone:
+		pr := w.processes[fmt.Sprintf("%s/%s#%d", r.row.ID, t.ID, t.Attempt)]
+		switch {
+		case t.State != flow.Running:
+			return "it is not under way"
+		case t.Kind == "sensor":
+		case pr == nil:
+			return "it has no process"
+		case pr.over && now.Sub(pr.ended) > idle:
+			return fmt.Sprintf("its process has been over for %s", now.Sub(pr.ended))
+		}
+	case flow.GateUpstream:
+		for _, up := range wait.On {
+			if j := slices.IndexFunc(r.tasks, func(row flow.Task) bool { return row.ID == up }); j < 0 || r.tasks[j].State.Final() {
+				return string(up) + " has ended"
+			}
+		}
+		if len(wait.On) == 0 {
+			return "it awaits nobody"
+		}
+	case flow.GateSlot:
+		if g := w.rows.graphs[r.row.Graph]; g.MaxActive == 0 || live < g.MaxActive {
+			return "there are slots"
+		}
+	case flow.GateRetry, flow.GatePoke:
+		if late := now.Sub(t.Due); late > idle {
+			return fmt.Sprintf("that was %s ago", late)
+		}
+	case flow.GatePaused:
+		if !r.row.Held || len(w.rows.pauses) == 0 {
+			return "nothing is paused"
+		}
+	case flow.GateDriver, flow.GateStop: // which nothing holds up in this world
+		return fmt.Sprintf("it has been so since %s", t.Modified)
+	default:
+		return "no task waits for that"
+	}
+	return ""
 }
 
 // finish checks what must hold when all is over.

@@ -25,6 +25,7 @@ type process struct {
 	kill      chan struct{} // holds the request to end, if there is one
 	out       flow.Outcome
 	over      bool
+	ended     time.Time // when it was over
 	forgotten bool
 	refusals  int // how often we failed to end it
 	watchers  int // Performs under way, of the present server
@@ -92,10 +93,18 @@ func (p performer) run(ctx context.Context, a lang.Attempt, tell lang.Tell) (flo
 			return flow.Outcome{}, err
 		}
 	}
+	var cut <-chan time.Time
+	if w.fault(w.odds.trouble / 2) {
+		cut = time.After(w.between(0, 2*time.Minute))
+	}
 	select {
 	case <-pr.done:
 	case <-p.s.gone:
 		return flow.Outcome{}, errDead
+	case <-cut:
+		w.touched()
+		w.say("%s: the driver loses sight of it", id)
+		return flow.Outcome{}, errors.New("lost sight of the attempt")
 	case <-ctx.Done():
 		if context.Cause(ctx) == errDetach {
 			return flow.Outcome{}, errDetach
@@ -110,6 +119,11 @@ func (p performer) run(ctx context.Context, a lang.Attempt, tell lang.Tell) (flo
 		}
 		if w.broke("deaf driver") && w.chance(0.2) {
 			return flow.Outcome{Verdict: flow.Failure, Reason: "ended, it says"}, nil
+		}
+		if pr.refusals < 2 && w.fault(w.odds.trouble/2) {
+			pr.refusals++
+			w.say("%s: the driver loses sight of it while it ends", id)
+			return flow.Outcome{}, errors.New("lost sight of the attempt")
 		}
 		select {
 		case <-pr.done:
@@ -271,10 +285,13 @@ func (w *World) live(pr *process, takes time.Duration, hangs bool, out flow.Outc
 	case <-w.reboot:
 		out = flow.Outcome{Verdict: flow.Lost, Reason: "lost its worker"}
 	}
-	if w.chance(0.5) {
+	switch n := w.between(0, 100); {
+	case n < 50:
 		out.Ended = time.Now()
+	case n < 55: // a lie, or the clock of another machine
+		out.Ended = time.Now().Add(w.between(-2*time.Hour, 2*time.Hour))
 	}
-	pr.out, pr.over = out, true
+	pr.out, pr.over, pr.ended = out, true, time.Now()
 	w.say("%s: is over: %s", pr.id, out.Verdict)
 	close(pr.done)
 	runtime.Gosched()
