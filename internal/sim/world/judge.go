@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,7 +96,7 @@ func (w *World) saved(s *server, steps []engine.Step) {
 			delete(j.stops, id)
 		}
 		w.legal(id, ev, before, r)
-		if !wasBegun && !step.Run.Started.IsZero() {
+		if !wasBegun && !step.Run.Started.IsZero() && !j.reopened[id] {
 			w.admitted(step.Run)
 		}
 	}
@@ -218,13 +219,24 @@ func (w *World) legal(id flow.RunID, ev engine.Event, before []flow.Task, r *eng
 	}
 }
 
-// admitted checks the limits when a run has begun.
+// admitted checks the limits when a run has begun. Runs are let in in another
+// order than their beginning is saved, and versions differ in their limits: of
+// those whose limit is no higher than this one's, no more than that may be
+// under way, whoever came last.
 func (w *World) admitted(r flow.Run) {
+	limit := func(r flow.Run) int {
+		v, err := w.rows.Version(r.Workflow, r.Version)
+		if err != nil || v.MaxRuns == 0 {
+			return math.MaxInt
+		}
+		return v.MaxRuns
+	}
+	most := limit(r)
 	all, ofWorkflow := 0, 0
 	for _, other := range w.rows.runs {
 		if o := other.row; !o.State.Final() && !o.Started.IsZero() && !w.judge.reopened[o.ID] {
 			all++
-			if o.Workflow == r.Workflow {
+			if o.Workflow == r.Workflow && limit(o) <= most {
 				ofWorkflow++
 			}
 		}
@@ -232,8 +244,8 @@ func (w *World) admitted(r flow.Run) {
 	if w.set.MaxRunning > 0 && all > w.set.MaxRunning {
 		w.violate("run %s begins: %d are under way, at most %d may be", r.ID, all, w.set.MaxRunning)
 	}
-	if v, err := w.rows.Version(r.Workflow, r.Version); err == nil && v.MaxRuns > 0 && ofWorkflow > v.MaxRuns {
-		w.violate("run %s begins: %d of %s are under way, at most %d may be", r.ID, ofWorkflow, r.Workflow, v.MaxRuns)
+	if ofWorkflow > most {
+		w.violate("run %s begins: %d of %s are under way, at most %d may be", r.ID, ofWorkflow, r.Workflow, most)
 	}
 }
 
