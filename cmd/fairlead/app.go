@@ -41,6 +41,7 @@ import (
 	"fairlead/internal/ops"
 	"fairlead/internal/role"
 	"fairlead/internal/s3door"
+	"fairlead/internal/secret"
 	"fairlead/internal/session"
 	"fairlead/internal/store"
 	"fairlead/internal/sts"
@@ -143,6 +144,7 @@ type app struct {
 	driver    *sandbox.Driver
 	roles     *role.Book
 	sessions  *session.Issuer
+	vault     *secret.Vault
 	place     *place
 	info      serverInfo
 	inner     string // the URL at which tasks reach the server
@@ -178,6 +180,9 @@ func start(opt options) (_ *app, err error) {
 		return nil, err
 	}
 	if err := a.openRoles(); err != nil {
+		return nil, err
+	}
+	if err := a.openVault(); err != nil {
 		return nil, err
 	}
 	handler, err := a.assemble(ctx)

@@ -109,7 +109,7 @@ func (l logGroups) CreateGroup(_ context.Context, name string) error { return l.
 func (a *app) console(tokens *page.Tokens) http.Handler {
 	c := web.Config{
 		Account: a.opt.account, Region: a.opt.region, ShowSkipped: a.opt.skipped, Version: version(),
-		Workflows: consoleWorkflows{a.db}, Runs: a.db, Tasks: a.db, Logs: consoleLogs{a},
+		Workflows: consoleWorkflows{a.db}, Runs: a.db, Tasks: consoleTasks{a.db, a}, Logs: consoleLogs{a},
 		Tokens: tokens, Log: a.opt.log,
 		Next: func(s flow.Schedule, after time.Time) (time.Time, bool) {
 			next, err := conductor.NextFire(&s, after)
@@ -136,6 +136,28 @@ func (w consoleWorkflows) Workflows(ctx context.Context, p flow.Page) ([]web.Row
 		out[i] = web.Row{Workflow: r.Workflow, Latest: r.Latest}
 	}
 	return out, next, err
+}
+
+// consoleTasks is the store as the console sees it: without what is secret.
+type consoleTasks struct {
+	*store.DB
+	a *app
+}
+
+func (t consoleTasks) Outputs(ctx context.Context, run flow.RunID, task flow.TaskID, attempt int) (map[string]json.RawMessage, error) {
+	values, err := t.DB.Outputs(ctx, run, task, attempt)
+	for key, value := range values {
+		text, err := t.a.mask(string(value))
+		if err != nil {
+			text = err.Error()
+		}
+		if !json.Valid([]byte(text)) { // a number, or a name, was one
+			quoted, _ := json.Marshal(text) // a text always encodes
+			text = string(quoted)
+		}
+		values[key] = json.RawMessage(text)
+	}
+	return values, err
 }
 
 // consoleLogs is the logs as the console sees them.
@@ -184,6 +206,9 @@ func (p *place) Surroundings(ctx context.Context, r flow.Run, t flow.Task) (airf
 	}
 	maps.Copy(out.Env, s.env)
 	maps.Copy(out.Env, p.app.credentials(s.role, r, t))
+	if err := p.app.giveSecrets(&out, s.role); err != nil {
+		return out, err
+	}
 	return out, p.app.setNetwork(ctx, &out, s.role, r, t)
 }
 

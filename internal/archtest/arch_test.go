@@ -58,6 +58,7 @@ var mayImport = map[string][]string{
 	"internal/cwlogs":          {"internal/flow", "internal/aws/..."},
 	"internal/s3door":          {"internal/flow", "internal/aws/..."},
 	"internal/egress":          {"internal/flow"},
+	"internal/secret":          {"internal/flow"},
 	"internal/role":            {"internal/flow", "internal/aws/arn"},
 	"internal/session":         {"internal/flow", "internal/aws/...", "internal/role"},
 	"internal/sts":             {"internal/flow", "internal/aws/..."},

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+const secretWorkflow = `tell:
+  tasks:
+    bash:
+      operator: airflow.operators.bash.BashOperator
+      retries: 0
+      bash_command: |
+        echo "variable $AIRFLOW_VAR_PIN"; echo "uri $AIRFLOW_CONN_WAREHOUSE"; echo "plain $API"
+        printenv AWS_CONTAINER_AUTHORIZATION_TOKEN
+        printf %s "${AIRFLOW_VAR_PIN}" | cut -c1-8 | tr -d '\n'; sleep 1.3; printf %s "$AIRFLOW_VAR_PIN" | cut -c9-
+        echo "end $AIRFLOW_VAR_PIN"
+    python:
+      operator: airflow.operators.python.PythonOperator
+      python_callable: tell.tell
+      retries: 0
+`
+
+const secretModule = `
+import json, logging
+from airflow.models import Variable
+
+def tell():
+    pin = Variable.get("pin")
+    print("print", pin)
+    logging.getLogger("x").warning("log %s", json.dumps({"pin": pin}))
+    raise ValueError("it is " + pin)
+`
+
+// TestSecretsAreMasked has tasks tell what they were given, in every way.
+func TestSecretsAreMasked(t *testing.T) {
+	const pin, password = "pin-ü\"12345", "hunter2hunter2"
+	c := serve(t, nil)
+	for name, value := range map[string]string{
+		"variables/pin": pin, "connections/warehouse": "postgres://me:" + password + "@db/x", "environment/API": "api-98765",
+	} {
+		cmd := rootCommand()
+		cmd.SetArgs([]string{"secret", "set", name, "--data", c.data})
+		cmd.SetIn(strings.NewReader(value + "\n"))
+		if err := cmd.Execute(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := c.mustSay("", "secret", "list"); got != "connections/warehouse\nenvironment/API\nvariables/pin\n" {
+		t.Errorf("secret list prints %q", got)
+	}
+	arn := c.packaged("tell", secretWorkflow, map[string]string{"tell.py": secretModule})
+	run := c.start(arn, nil)
+	c.until(arn, run, over)
+	for _, ti := range c.instances(arn, run) {
+		switch *ti.TaskId {
+		case "bash":
+			if got := ti.Xcom["return_value"]; !strings.Contains(got, "12345") {
+				t.Errorf("the XCom is %s, want it as it was: tasks need it", got)
+			}
+		case "python":
+			if got := aws.ToString(ti.ErrorMessage); !strings.Contains(got, "it is ***") {
+				t.Errorf("the error is %q, want a mask in it", got)
+			}
+		}
+	}
+	seen := 0
+	err := filepath.WalkDir(filepath.Join(c.data, "logs"), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		seen += bytes.Count(text, []byte("***"))
+		for _, bad := range []string{"pin-", "12345", password, "98765", "eyJy"} {
+			if bytes.Contains(text, []byte(bad)) {
+				t.Errorf("%s has %q in it:\n%s", path, bad, text)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 8 {
+		t.Errorf("the logs have %d masks, want 8 or more", seen)
+	}
+	_, workflow, _ := strings.Cut(arn, ":workflow/")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.info.Endpoint+"/runs/"+workflow+"/"+run+"/bash/1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || !bytes.Contains(page, []byte("end ***")) || bytes.Contains(page, []byte("12345")) {
+		t.Errorf("the console's page of the task: %s, %v; want a mask and no secret in\n%s", resp.Status, err, page)
+	}
+}
+
+func TestSecretsOfARole(t *testing.T) {
+	roles := filepath.Join(t.TempDir(), "roles.json")
+	if err := os.WriteFile(roles, []byte(`{"etl": {"policy": {"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "arn:aws:secretsmanager:*:*:secret:airflow/variables/mine"}]}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := serve(t, func(o *options) { o.roles = roles })
+	v, err := dataDir(c.data).vault()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"variables/mine", "variables/yours"} {
+		if err := v.Set(name, "value"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arn := c.workflow("look", `look:
+  tasks:
+    look: {operator: airflow.operators.bash.BashOperator, bash_command: "env | grep ^AIRFLOW_VAR | tr '\\n' ' '"}
+`)
+	run := c.start(arn, nil)
+	c.until(arn, run, over)
+	if got := c.instances(arn, run)[0].Xcom["return_value"]; got != `"AIRFLOW_VAR_MINE=value"` {
+		t.Errorf("a task finds %s, want what its role may read", got)
+	}
+}
