@@ -25,10 +25,12 @@ type keeper struct {
 	socket  string // a path that fits into an address
 	journal *journal
 	null    *os.File
-	arena   *arena // where process 1 of an attempt has its plan
-	image   image  // what it keeps of this process's memory
-	key     uint64 // that of filter
-	filter  filter // of system calls
+	root    *os.File // the directory of attempts: socket is a name in it
+	lock    *os.File // held, and locked, for life: a lock ends with its file
+	arena   *arena   // where process 1 of an attempt has its plan
+	image   image    // what it keeps of this process's memory
+	key     uint64   // that of filter
+	filter  filter   // of system calls
 	calls   []instruction
 	dead    chan int // processes to collect
 
@@ -229,16 +231,15 @@ func filters(pid string) int {
 
 // listen makes the socket, unless another keeper has it.
 func (k *keeper) listen() (listener *os.File, taken bool, err error) {
-	root, err := os.Open(k.setup.Root)
+	// Kept where the garbage collector, which closes files, does not take them.
+	if k.root, err = os.Open(k.setup.Root); err != nil {
+		return nil, false, err
+	}
+	k.lock, err = os.OpenFile(path.Join(k.setup.Root, k.setup.Socket+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, false, err
 	}
-	// Held, and locked, for life.
-	lock, err := os.OpenFile(path.Join(k.setup.Root, k.setup.Socket+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, false, err
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := syscall.Flock(int(k.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, err == syscall.EWOULDBLOCK, ignore(err, syscall.EWOULDBLOCK)
 	}
 	k.mu.Lock()
@@ -252,7 +253,7 @@ func (k *keeper) listen() (listener *os.File, taken bool, err error) {
 	k.pool = int(time.Now().UnixNano())
 	// A short name for a directory that may have a long one: the address of
 	// a socket has 108 bytes.
-	k.socket = path.Join("/proc/self/fd", strconv.Itoa(int(root.Fd())), k.setup.Socket)
+	k.socket = path.Join("/proc/self/fd", strconv.Itoa(int(k.root.Fd())), k.setup.Socket)
 	if err := os.Remove(k.socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, false, err
 	}
