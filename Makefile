@@ -5,7 +5,7 @@ VENV := .venv
 LINT := bin/golangci-lint
 LINT_VERSION := v2.15.0
 
-.PHONY: help build demo test short lint clients bench peers campaign fuzz clean
+.PHONY: help build demo test short lint clients calls bench peers campaign fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ $(VENV)/ready: clients/requirements.txt
 
 clients: build $(VENV)/ready ## drive a real server with boto3 and the AWS CLI
 	cd clients && FAIRLEAD=$(CURDIR)/bin/fairlead ../$(VENV)/bin/python -B -m pytest
+
+calls: $(VENV)/ready ## generate the functions that call AWS anew, from the operators' data
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check botocore==1.43.1 --target $(VENV)/botocore
+	$(GO) run ./internal/operator/awscall/gen -botocore $(VENV)/botocore/botocore
 
 bench: build ## measure the binary; each number beside its control
 	$(GO) run ./bench

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -96,6 +97,79 @@ func showOperator(out io.Writer, table *operator.Table, s *operator.Spec) {
 		}
 		fmt.Fprintf(out, "    %-28s %-14s %s\n", a.Name, a.Type, strings.Join(notes, ", "))
 	}
+	showSteps(out, "does", s.Do)
+	if s.Output != nil {
+		fmt.Fprintf(out, "  returns   %s\n", compact(s.Output))
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.Push)) {
+		fmt.Fprintf(out, "  publishes %s: %s\n", k, compact(s.Push[k]))
+	}
+	showSteps(out, "when stopped", s.Cancel)
+	if len(s.IAM) > 0 {
+		fmt.Fprintf(out, "  its role needs\n    %s\n", strings.Join(s.IAM, "\n    "))
+	}
+}
+
+// showSteps prints what an operator does, one line a step.
+func showSteps(out io.Writer, title string, steps []operator.Step) {
+	if len(steps) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "  %s\n", title)
+	for _, s := range steps {
+		when := ""
+		if s.If != nil {
+			when = "  if " + compact(s.If)
+		}
+		switch {
+		case s.Call != "":
+			fmt.Fprintf(out, "    call %s %s%s\n", s.Call, compact(s.Input), when)
+		case s.Wait != nil:
+			showLook(out, "wait for", s.Wait, when)
+		case s.Look != nil:
+			showLook(out, "look at", s.Look, when)
+		case s.Fail != "":
+			fmt.Fprintf(out, "    fail %q%s\n", s.Fail, when)
+		case s.Push != nil:
+			fmt.Fprintf(out, "    publish %s%s\n", compact(s.Push), when)
+		case s.Code != "":
+			fmt.Fprintf(out, "    %s%s\n", s.Code, when)
+		}
+	}
+}
+
+func showLook(out io.Writer, verb string, l *operator.Look, when string) {
+	fmt.Fprintf(out, "    %s %s%s%s\n", verb, l.Call, l.Code, when)
+	if l.Delay != nil {
+		fmt.Fprintf(out, "      every %s s", compact(l.Delay))
+		if l.Tries != nil {
+			fmt.Fprintf(out, ", at most %s times", compact(l.Tries))
+		}
+		fmt.Fprintln(out)
+	}
+	for _, a := range l.Accept {
+		what := "anything else"
+		switch {
+		case a.Path != "":
+			what = a.Path + " = " + compact(a.Is)
+		case a.Error != nil:
+			what = "error " + compact(a.Error)
+		case a.If != nil:
+			what = compact(a.If)
+		}
+		fmt.Fprintf(out, "      %s: %s\n", a.Then, what)
+	}
+}
+
+// compact is a value of the operators' data on one line.
+func compact(v any) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // operatorChild is what a task's process runs when its operator calls AWS.

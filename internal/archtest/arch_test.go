@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"internal/lang":            {"internal/flow", "internal/exec", "internal/blob", "internal/logs"},
 	"internal/lang/jinja":      {},
 	"internal/lang/airflow":    {"internal/flow", "internal/exec", "internal/blob", "internal/logs", "internal/operator", "internal/lang", "internal/lang/jinja", "internal/engine/cron"},
-	"internal/operator":        {"internal/flow", "internal/exec", "internal/blob", "internal/logs"},
+	"internal/operator":        {"internal/flow", "internal/exec", "internal/blob", "internal/logs", "internal/operator/awscall"},
 	"internal/exec":            {"internal/flow"},
 	"internal/exec/cage":       {"internal/killpoint"},
 	"internal/exec/sandbox":    {"internal/flow", "internal/exec", "internal/exec/cage", "internal/exec/exectest", "internal/killpoint"},
@@ -67,6 +67,10 @@ var mayImport = map[string][]string{
 	"examples":                 {},
 	"bench":                    {"internal/..."},
 	"internal/clienttest":      {"internal/..."},
+
+	"internal/operator/awscall":     {},
+	"internal/operator/awscall/gen": {},
+	"internal/operator/awstest":     {},
 }
 
 // pure lists the packages that must not reach the outside world.

@@ -14,6 +14,7 @@ import (
 
 	"fairlead/internal/exec"
 	"fairlead/internal/flow"
+	"fairlead/internal/operator/awscall"
 )
 
 // maxCall bounds the request that a child reads.
@@ -85,23 +86,33 @@ func actOf(class string) act { return s3Act(class) }
 // region and credentials come from the environment. It returns an error only
 // if it could not report.
 func Perform(ctx context.Context, stdin io.Reader, result, log io.Writer) error {
+	return perform(ctx, stdin, result, log, rest)
+}
+
+// perform is Perform with pauses of one's own.
+func perform(ctx context.Context, stdin io.Reader, result, log io.Writer, sleep func(context.Context, time.Duration) error) error {
 	c, err := decodeCall(stdin)
 	if err != nil {
 		return fmt.Errorf("read the call: %w", err)
 	}
 	w := lineWriter{log}
 	s, ok := Default().Lookup(c.Path)
-	if !ok || actOf(s.Class) == nil {
+	if !ok || s.Sensor || len(s.Do) == 0 && actOf(s.Class) == nil {
 		return fmt.Errorf("operator %q is not carried out by a child process", c.Path)
 	}
-	logger := "airflow.task.operators." + s.Paths[0]
-	a := &action{
-		args:    c.args(s),
-		log:     func(level, format string, values ...any) { w.line(level, logger, fmt.Sprintf(format, values...), nil) },
-		outputs: map[string]json.RawMessage{},
+	var r report
+	if len(s.Do) > 0 {
+		r, err = actOut(ctx, c, s, sleep, func(level, logger, event string) { w.line(level, logger, event, nil) })
+	} else {
+		logger := "airflow.task.operators." + s.Paths[0]
+		a := &action{
+			args:    c.args(s),
+			log:     func(level, format string, values ...any) { w.line(level, logger, fmt.Sprintf(format, values...), nil) },
+			outputs: map[string]json.RawMessage{},
+		}
+		err = actOf(s.Class)(ctx, a)
+		r.Outputs = a.outputs
 	}
-	err = actOf(s.Class)(ctx, a)
-	r := report{Outputs: a.outputs}
 	if err != nil {
 		r.Error = err.Error()
 		if e, ok := errors.AsType[*Error](err); ok {
@@ -158,6 +169,12 @@ func errorDetail(err error) []map[string]any {
 func callError(err error) error {
 	if err == nil {
 		return nil
+	}
+	if pe, ok := errors.AsType[*awscall.ParamError](err); ok {
+		return Errorf("%s", pe.Error())
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
 	}
 	operation := "AWS"
 	if oe, ok := errors.AsType[*smithy.OperationError](err); ok {

@@ -33,6 +33,19 @@ type Spec struct {
 	// Defaults replaces the defaults of the arguments that all sensors take,
 	// such as poke_interval.
 	Defaults map[string]json.RawMessage `json:",omitempty"`
+
+	// Do is what the operator does, step by step; empty for one that Go code
+	// of its own carries out, or nothing. Output is its result and Push its
+	// further XComs once all steps are done. Cancel is done when the attempt
+	// is ended while its job goes on elsewhere. IAM lists the actions that
+	// the execution role needs.
+	Do     []Step          `json:",omitempty"`
+	Output *Expr           `json:",omitempty"`
+	Push   map[string]Expr `json:",omitempty"`
+	Cancel []Step          `json:",omitempty"`
+	IAM    []string        `json:",omitempty"`
+
+	made map[string]bool // the names of results
 }
 
 // An Arg is one constructor argument of an operator.

@@ -16,6 +16,7 @@ import (
 
 	"fairlead/internal/exec"
 	"fairlead/internal/flow"
+	"fairlead/internal/operator/awscall"
 )
 
 // Where things are inside the cage.
@@ -72,10 +73,17 @@ type Operators struct {
 	// compiled is done once the stand-in's modules are.
 	compiled sync.Once
 
+	clients clients
+	sleep   func(context.Context, time.Duration) error // pauses of waits
+	looks   chan struct{}                              // one for each look under way
+
 	mu         sync.Mutex
 	installing map[string]*installing // by directory
-	clients    clients
+	shared     *awscall.Config        // what all jobs in the server have in common
 }
+
+// maxLooks bounds how many looks of waits and sensors are under way at once.
+const maxLooks = 64
 
 // New returns the operators for a deployment. It writes the Python stand-in
 // below s.Dir unless it is there.
@@ -99,7 +107,7 @@ func New(s Settings) (*Operators, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the Python stand-in: %w", err)
 	}
-	return &Operators{set: s, table: Default(), standIn: dir, installing: map[string]*installing{}}, nil
+	return &Operators{set: s, table: Default(), standIn: dir, installing: map[string]*installing{}, sleep: rest, looks: make(chan struct{}, maxLooks)}, nil
 }
 
 // Runner returns what runs the operator with the import path. It reports
@@ -142,6 +150,8 @@ func runnerOf(s *Spec) func(*Operators, *Spec) Runner {
 		return func(o *Operators, s *Spec) Runner { return bash{o, s} }
 	case s.Class == "PythonOperator":
 		return func(o *Operators, s *Spec) Runner { return python{o, s, false} }
+	case len(s.Do) > 0 && !s.Sensor:
+		return func(o *Operators, s *Spec) Runner { return waiter{child{o, s}} }
 	case actOf(s.Class) != nil:
 		return func(o *Operators, s *Spec) Runner { return child{o, s} }
 	}

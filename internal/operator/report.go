@@ -24,6 +24,8 @@ type report struct {
 	// Rest is when a task that rests wants to be run again, in seconds since
 	// 1970; zero means that it does not.
 	Rest float64 `json:"rest,omitempty"`
+	// Resume is the memory of a job that is to be waited for.
+	Resume json.RawMessage `json:"resume,omitempty"`
 }
 
 // Reported reports whether the process told itself how it ended. If so, a

@@ -301,26 +301,26 @@ func TestNoCredentials(t *testing.T) {
 
 func TestKnownButAbsent(t *testing.T) {
 	o := testOperators(t, nil)
-	athena := "airflow.providers.amazon.aws.operators.athena.AthenaOperator"
-	got := run(t, o, call(athena))
-	expect(t, athena, got, flow.Fatal, "AthenaOperator is an operator of the service, but this version of Fairlead cannot run it", "")
+	later := absent{&Spec{Class: "LaterOperator"}}
+	want := "LaterOperator is an operator of the service, but this version of Fairlead cannot run it"
+	_, err := later.Command(Call{})
+	_, perr := later.Poke(t.Context(), Call{}, nil, nil)
+	for _, err := range []error{err, perr} {
+		if out := Outcome(err); out.Verdict != flow.Fatal || !strings.Contains(out.Reason, want) {
+			t.Errorf("absent: %s %q, want fatal %q", out.Verdict, out.Reason, want)
+		}
+	}
 	base := "airflow.providers.amazon.aws.operators.ecs.EcsBaseOperator"
 	expect(t, base, run(t, o, call(base)), flow.Fatal, "abstract base class", "")
+	athena := "airflow.providers.amazon.aws.operators.athena.AthenaOperator"
 	sensor := "airflow.providers.amazon.aws.sensors.athena.AthenaSensor"
-	p, ok := o.Poker(sensor)
-	if !ok {
-		t.Fatalf("Poker(%q): none", sensor)
-	}
-	if _, err := p.Poke(t.Context(), call(sensor), nil, nil); Outcome(err).Verdict != flow.Fatal {
-		t.Errorf("Poke of %s = %v, want a fatal error", sensor, err)
-	}
 	for _, path := range []string{"my.own.Operator", sensor, "airflow.operators.empty.EmptyOperator"} {
 		if r, ok := o.Runner(path); ok {
 			t.Errorf("Runner(%q) = %v, want none", path, r)
 		}
 	}
 	for path, want := range map[string]bool{
-		athena: false, sensor: false, base: false, bashPath: true, s3Path("S3ListOperator"): true,
+		athena: true, sensor: true, base: false, bashPath: true, s3Path("S3ListOperator"): true,
 		"airflow.operators.empty.EmptyOperator": true, keySensorPath: true, "my.own.Operator": false,
 	} {
 		if got := Default().Implemented(path); got != want {

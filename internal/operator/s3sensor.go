@@ -25,6 +25,9 @@ func pokerOf(s *Spec) func(*Operators, *Spec) Poker {
 	case "S3KeysUnchangedSensor":
 		return func(o *Operators, s *Spec) Poker { return unchangedSensor{s3Poker{o, s}} }
 	}
+	if s.Sensor && len(s.Do) > 0 {
+		return func(o *Operators, s *Spec) Poker { return jobPoker{o, s} }
+	}
 	return nil
 }
 

@@ -46,6 +46,11 @@ type row struct {
 	Suffixes []string                      `json:"suffixes"`
 	Defaults map[string]stdjson.RawMessage `json:"defaults"`
 	Args     []argRow                      `json:"args"`
+	Do       []Step                        `json:"do"`
+	Output   *Expr                         `json:"output"`
+	Push     map[string]Expr               `json:"push"`
+	Cancel   []Step                        `json:"cancel"`
+	IAM      []string                      `json:"iam"`
 }
 
 type argRow struct {
@@ -91,7 +96,9 @@ func (t *Table) readFile(name string) error {
 			Class: r.Class, Paths: append([]string{r.Path}, r.Also...), Service: file.Service,
 			Sensor: r.Sensor, Abstract: r.Abstract, Noop: r.Noop, Open: r.Open, PokeOnly: r.PokeOnly,
 			Suffixes: r.Suffixes, Defaults: r.Defaults, Args: make([]Arg, len(r.Args)),
+			Do: r.Do, Output: r.Output, Push: r.Push, Cancel: r.Cancel, IAM: r.IAM,
 		}
+		s.made = made(s)
 		for i, a := range r.Args {
 			s.Args[i] = Arg(a)
 		}
@@ -126,6 +133,27 @@ func (t *Table) Implemented(path string) bool {
 	s, ok := t.byPath[path]
 	return ok && (s.Noop || runnerOf(s) != nil || pokerOf(s) != nil)
 }
+
+// made returns the names that the steps of an operator give to results.
+func made(s *Spec) map[string]bool {
+	names := map[string]bool{}
+	for _, step := range slices.Concat(s.Do, s.Cancel) {
+		names[step.Item], names[step.name()] = true, true
+		for k := range step.Set {
+			names[k] = true
+		}
+		for _, l := range []*Look{step.Look, step.Wait} {
+			if l != nil {
+				names[l.name()] = true
+			}
+		}
+	}
+	delete(names, "")
+	return names
+}
+
+// results returns the names of the results of steps. It must not be changed.
+func (s *Spec) results() map[string]bool { return s.made }
 
 // Arg returns the argument of the given name.
 func (s *Spec) Arg(name string) (Arg, bool) {

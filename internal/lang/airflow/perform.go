@@ -182,29 +182,82 @@ func (w *work) perform(ctx context.Context, tell lang.Tell) (flow.Outcome, error
 	return flow.Outcome{Verdict: flow.Fatal, Reason: reason}, nil
 }
 
-// run carries out an operator that acts in a process of its own.
+// run carries out an operator that acts in a process of its own. What the
+// process started elsewhere is waited for here, once it is saved what that is.
 func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow.Outcome, error) {
+	waiter, waits := r.(operator.Waiter)
+	if waits && len(w.Task.Mark) > 0 {
+		return w.see(ctx, waiter, nil, w.Task.Mark, tell)
+	}
+	call, exit, out, err := w.process(ctx, r, tell)
+	if err != nil {
+		return flow.Outcome{}, err
+	}
+	var mark json.RawMessage
+	if waits {
+		mark = waiter.Left(exit)
+	}
+	switch {
+	case mark != nil && out != nil:
+		// It was ended, and told at the last moment what it had started.
+		over, end := context.WithCancel(context.WithoutCancel(ctx))
+		end()
+		if _, err := w.see(over, waiter, &call, mark, tell); err != nil {
+			return flow.Outcome{}, err
+		}
+		return *out, nil
+	case mark != nil:
+		w.ended = time.Time{}
+		if err := tell.Mark(mark); err != nil {
+			return flow.Outcome{}, err
+		}
+		return w.see(ctx, waiter, &call, mark, tell)
+	case out != nil:
+		return *out, nil
+	}
+	w.told = operator.Reported(exit)
+	return r.Finish(call, exit), nil
+}
+
+// see waits for what the process of an attempt left.
+func (w *work) see(ctx context.Context, r operator.Waiter, call *operator.Call, mark json.RawMessage, tell lang.Tell) (flow.Outcome, error) {
+	if call == nil {
+		c, err := w.call(context.WithoutCancel(ctx))
+		if err != nil {
+			return w.failed(err)
+		}
+		call = &c
+	}
+	return r.Wait(ctx, *call, mark, tell.Mark, w.say)
+}
+
+// process runs the process of an attempt to its end. The outcome is nil unless
+// it is known without the operator.
+func (w *work) process(ctx context.Context, r operator.Runner, tell lang.Tell) (call operator.Call, exit exec.Exit, out *flow.Outcome, err error) {
+	ends := func(o flow.Outcome, err error) (operator.Call, exec.Exit, *flow.Outcome, error) {
+		return call, exit, &o, err
+	}
 	environment, err := w.environment(ctx)
 	if err != nil {
-		return w.unprepared(ctx, err)
+		return ends(w.unprepared(ctx, err))
 	}
 	// The slot comes before the call: one that is made now and waits would carry
 	// keys that expire and XComs that fill the memory.
 	defer w.takeSlot(ctx)()
 	prepare := context.WithoutCancel(ctx)
-	call, err := w.call(prepare)
+	call, err = w.call(prepare)
 	if err != nil {
-		return w.failed(err)
+		return ends(w.failed(err))
 	}
 	call.Environment = environment
 	if w.action.wantsXComs() {
 		if err := w.giveXComs(prepare, &call); err != nil {
-			return flow.Outcome{}, err
+			return ends(flow.Outcome{}, err)
 		}
 	}
 	spec, err := r.Command(call)
 	if err != nil {
-		return operator.Outcome(err), nil
+		return ends(operator.Outcome(err), nil)
 	}
 	spec.ID = AttemptID(w.Run.ID, w.Task)
 	spec.Log = w.log.path
@@ -215,31 +268,30 @@ func (w *work) run(ctx context.Context, r operator.Runner, tell lang.Tell) (flow
 	if spec.Network == "" {
 		spec.Network, spec.Forwards = w.around.Network, w.around.Forwards
 	}
-	exit, err := w.Driver.Run(ctx, spec, w.Task.Handle, tell.Started)
+	exit, err = w.Driver.Run(ctx, spec, w.Task.Handle, tell.Started)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) && !errors.Is(err, exec.ErrDetach) {
-			return flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped before it began"}, nil
+			return ends(flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped before it began"}, nil)
 		}
 		if flow.KindOf(err) == flow.Invalid { // it will be no better the next time
-			return flow.Outcome{Verdict: flow.Fatal, Reason: err.Error()}, nil
+			return ends(flow.Outcome{Verdict: flow.Fatal, Reason: err.Error()}, nil)
 		}
 		if !errors.Is(err, exec.ErrDetach) {
 			// Whoever owns the task owns the machine: let them see what it lacks.
-			return flow.Outcome{}, flow.Errorf(flow.Busy, "the task's process could not be started or followed: %w", err)
+			return ends(flow.Outcome{}, flow.Errorf(flow.Busy, "the task's process could not be started or followed: %w", err))
 		}
-		return flow.Outcome{}, err
+		return ends(flow.Outcome{}, err)
 	}
 	w.ended = exit.Ended
 	switch exit.Why {
 	case exec.Lost:
-		return flow.Outcome{Verdict: flow.Lost, Reason: "The worker was lost: its supervisor ended without a report"}, nil
+		return ends(flow.Outcome{Verdict: flow.Lost, Reason: "The worker was lost: its supervisor ended without a report"}, nil)
 	case exec.OutOfTime:
-		return flow.Outcome{Verdict: flow.Timeout, Reason: fmt.Sprintf("Timeout, the task ran longer than its execution_timeout of %s", w.Node.Timeout)}, nil
+		return ends(flow.Outcome{Verdict: flow.Timeout, Reason: fmt.Sprintf("Timeout, the task ran longer than its execution_timeout of %s", w.Node.Timeout)}, nil)
 	case exec.Stopped:
-		return flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped"}, nil
+		return ends(flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped"}, nil)
 	}
-	w.told = operator.Reported(exit)
-	return r.Finish(call, exit), nil
+	return call, exit, nil, nil
 }
 
 // environment returns the directory of what the code package requires of

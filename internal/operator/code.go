@@ -1,0 +1,14 @@
+package operator
+
+// codeOf returns the Go function that a step or look names, or nil. Those of
+// a service stand in a file of their own.
+func codeOf(name string) code {
+	for _, find := range []func(string) code{
+		dynamodbCode, ecsCode, snsCode,
+	} {
+		if c := find(name); c != nil {
+			return c
+		}
+	}
+	return nil
+}
