@@ -20,6 +20,7 @@ type clients struct {
 	workflows []flow.WorkflowID
 	runs      []flow.RunID // that were acknowledged
 	turn      int          // counts ends of pauses
+	unpausing int          // those under way
 	pauses    int          // that were ever asked for
 }
 
@@ -373,7 +374,7 @@ func (w *World) pauseFor(ctx context.Context, wf flow.WorkflowID) {
 		return
 	}
 	w.say("client: pause %q: acknowledged", wf)
-	if turn == w.clients.turn {
+	if turn == w.clients.turn && w.clients.unpausing == 0 {
 		w.judge.paused[wf] = true
 	}
 	w.pause(w.between(0, 15*time.Minute))
@@ -384,6 +385,8 @@ func (w *World) pauseFor(ctx context.Context, wf flow.WorkflowID) {
 
 func (w *World) unpause(ctx context.Context, wf flow.WorkflowID) {
 	w.clients.turn++
+	w.clients.unpausing++ // and perhaps asking again, after others have paused
+	defer func() { w.clients.unpausing-- }()
 	clear(w.judge.paused)
 	_ = w.call(ctx, "unpause "+string(wf), func(s *server, c *conductor.Conductor) error { return c.Unpause(ctx, wf, "client") })
 }
