@@ -173,6 +173,25 @@ func (v *victim) tail() string {
 	return string(data[max(0, len(data)-4000):])
 }
 
+// steady checks that each server held its tasks by the same means: what one
+// cannot do for a moment must not weaken it for life.
+func (v *victim) steady() {
+	v.t.Helper()
+	log, err := os.ReadFile(v.log.Name())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	means := map[string]int{}
+	for line := range strings.Lines(string(log)) {
+		if strings.HasPrefix(line, "  tasks    ") {
+			means[line]++
+		}
+	}
+	if len(means) != 1 {
+		v.t.Errorf("servers of the same machine hold tasks by different means: %v", means)
+	}
+}
+
 // killDefinition has retries, both modes of a sensor, a fan-out and a
 // clean-up; every attempt signs the ledger before it does anything.
 func killDefinition(l *ledger) string {
@@ -273,6 +292,7 @@ func TestKillAnywhere(t *testing.T) {
 	if left := leftBehind(string(v.data)); len(left) > 0 {
 		t.Errorf("processes left behind: %v", left)
 	}
+	v.steady()
 	t.Logf("%d runs, %d attempts in the ledger", len(runs), len(led.lines))
 	if t.Failed() {
 		t.Logf("the server's log:\n%s", v.tail())
@@ -330,7 +350,8 @@ func leftBehind(data string) []string {
 			target, _ := os.Readlink(fd)
 			if strings.HasPrefix(target, filepath.Join(data, "attempts")) || strings.HasPrefix(target, filepath.Join(data, "logs")) {
 				if !strings.Contains(text, "serve") {
-					found = append(found, text+" has "+target)
+					stat, _ := os.ReadFile(filepath.Join(p, "stat"))
+					found = append(found, fmt.Sprintf("%s has %s, not the keeper, which is %d: %.60s", text, target, keeper.PID, stat))
 				}
 				break
 			}

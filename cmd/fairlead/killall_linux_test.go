@@ -295,11 +295,9 @@ func TestKillEverything(t *testing.T) {
 			n++
 		case r < 7:
 			running := led.tasks()
-			cost.groups += len(v.groups())
-			if !v.killKeeper() {
+			if !v.killKeeper(&cost) {
 				break
 			}
-			cost.keepers++
 			n++
 			for _, p := range running {
 				if !p.goneWithin(5 * time.Second) {
@@ -329,6 +327,7 @@ func TestKillEverything(t *testing.T) {
 	}
 	led.settled(t, c, arn, runs, &cost)
 	v.clean(led)
+	v.steady()
 	t.Logf("%d kills: %+v", kills, cost)
 	if t.Failed() {
 		t.Logf("the server's log:\n%s", v.tail())
@@ -372,6 +371,7 @@ func TestKillPoints(t *testing.T) {
 	led.settled(t, c, arn, runs, &cost)
 	more := v.dieWithSchedule() + v.dieInPurge(arn, runs)
 	v.clean(led)
+	v.steady()
 	t.Logf("%d kills at points; with those that came before, %+v", len(plan)+more, cost)
 	if t.Failed() {
 		t.Logf("the server's log:\n%s", v.tail())
@@ -425,10 +425,8 @@ func (v *victim) dieAt(at killPoint, cost *toll, do func(*client)) bool {
 	v.t.Helper()
 	v.kill()
 	if at.keeper {
+		v.killKeeper(cost) // it was started without the order
 		cost.keepers++
-		if v.killKeeper() { // it was started without the order
-			cost.keepers++
-		}
 	}
 	mark := filepath.Join(v.t.TempDir(), "died")
 	v.env = []string{fmt.Sprintf("FAIRLEAD_KILL_AT=%s:%d:%s", at.name, at.passes, mark)}
@@ -452,11 +450,13 @@ func (v *victim) dieAt(at killPoint, cost *toll, do func(*client)) bool {
 }
 
 // killKeeper kills the keeper of attempts, if there is one.
-func (v *victim) killKeeper() bool {
+func (v *victim) killKeeper(cost *toll) bool {
 	keeper, ok := v.keeper()
 	if !ok {
 		return false
 	}
+	cost.keepers++
+	cost.groups += len(v.groups())
 	_ = syscall.Kill(keeper.pid, syscall.SIGKILL)
 	if !keeper.goneWithin(5 * time.Second) {
 		v.t.Errorf("the keeper, %d, does not die", keeper.pid)
