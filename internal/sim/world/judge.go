@@ -466,13 +466,13 @@ func (w *World) waits(r flow.Run, inside int, now time.Time) {
 	}
 	if r.Started.IsZero() && r.State != flow.Stopping {
 		v, err := w.rows.Version(r.Workflow, r.Version)
-		if w.set.MaxRunning == 0 && err == nil && v.MaxRuns == 0 && len(w.rows.pauses) == 0 {
+		if w.set.MaxRunning == 0 && err == nil && v.MaxRuns == 0 && !w.somePause() {
 			w.violate("run %s is %s, and there is no limit that holds it", r.ID, r.State)
 		}
 		return
 	}
 	if r.Held {
-		if len(w.rows.pauses) == 0 {
+		if !w.somePause() {
 			w.violate("run %s is held, and nothing is paused", r.ID)
 		}
 		return
@@ -586,7 +586,7 @@ func (w *World) wrong(r *run, t flow.Task, wait flow.Wait, live int, now time.Ti
 			return fmt.Sprintf("that was %s ago", late)
 		}
 	case flow.GatePaused:
-		if !r.row.Held || len(w.rows.pauses) == 0 {
+		if !r.row.Held || !w.somePause() {
 			return "nothing is paused"
 		}
 	case flow.GateDriver, flow.GateStop: // which nothing holds up in this world
@@ -596,6 +596,9 @@ func (w *World) wrong(r *run, t flow.Task, wait flow.Wait, live int, now time.Ti
 	}
 	return ""
 }
+
+// somePause reports whether something is paused, or may be.
+func (w *World) somePause() bool { return len(w.rows.pauses) > 0 || w.clients.doubted == w.n }
 
 // finish checks what must hold when all is over.
 func (w *World) finish() {

@@ -108,8 +108,10 @@ func Run(cfg Config) Report {
 	close(w.calmed)
 	w.touched()
 	w.unpause(ctx, "")
-	for _, p := range w.rows.Pauses() {
-		w.unpause(ctx, p.Workflow)
+	for _, wf := range w.clients.workflows {
+		if _, ok := w.rows.pauses[wf]; ok || w.clients.doubted > 0 {
+			w.unpause(ctx, wf)
+		}
 	}
 	w.settle()
 	end()
