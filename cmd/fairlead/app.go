@@ -67,6 +67,7 @@ type options struct {
 	network   string
 	tasks     int // processes at once
 	memory    int64
+	disk      int64
 	cpus      float64
 	lenient   bool
 	skipped   bool
@@ -115,6 +116,8 @@ func (o options) validate() error {
 		return usagef("--running %d: expected a number of runs; 0 is no bound", o.running)
 	case o.memory != 0 && o.memory < leastMemory:
 		return usagef("--task-memory %d: at least %d bytes (4MiB) are needed; 0 is no bound", o.memory, leastMemory)
+	case o.disk != 0 && o.disk < leastMemory:
+		return usagef("--task-disk %d: at least %d bytes (4MiB) are needed; 0 is no bound", o.disk, leastMemory)
 	case o.retention < 0:
 		return usagef("--retention %s: expected a time such as 720h; 0 keeps runs for ever", o.retention)
 	case o.credentialLife < time.Minute || o.credentialLife > 12*time.Hour:
@@ -476,7 +479,7 @@ func (a *app) performer() (*airflow.Performer, error) {
 		Driver: a.driver, Slots: make(chan struct{}, max(opt.tasks, 1)), Operators: ops, Table: operator.Default(), XComs: a.db,
 		Place: a.place, Grace: 10 * time.Second, Extras: opt.extras,
 		MaxXCom: opt.limits.bytes("xcom-bytes"),
-		Limits:  exec.Limits{Memory: opt.memory, CPUs: opt.cpus, PIDs: 1024, Files: 4096, Output: 256 << 20},
+		Limits:  exec.Limits{Memory: opt.memory, CPUs: opt.cpus, PIDs: 1024, Files: 4096, Disk: opt.disk, Output: 256 << 20},
 	}, nil
 }
 

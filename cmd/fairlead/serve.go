@@ -65,6 +65,7 @@ func serverFlags(cmd *cobra.Command, opt *options) {
 	f.DurationVar(&opt.credentialLife, "credential-life", opt.credentialLife, "how long credentials of a task are good for; SDKs ask for new ones in time")
 	f.IntVar(&opt.tasks, "tasks", opt.tasks, "how many task processes run at once")
 	f.Var((*bytesFlag)(&opt.memory), "task-memory", "memory of one task, such as 512MiB; 0 is no bound")
+	f.Var((*bytesFlag)(&opt.disk), "task-disk", "disk of one task, work directory and /tmp, such as 10GiB; 0 is no bound")
 	f.Float64Var(&opt.cpus, "task-cpus", opt.cpus, "cores of one task; 0 is no bound")
 	f.BoolVar(&opt.skipped, "show-skipped", false, "show skipped tasks as SKIPPED, which the API does not have, instead of NONE")
 	f.BoolVar(&opt.extras, "template-extras", false, "offer run_id, logical_date and dag_run to templates, which the service does not document")

@@ -18,6 +18,7 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		{"no slots", func(o *options) { o.tasks = 0 }, "--tasks 0"},
 		{"network", func(o *options) { o.network = "bridge" }, "--network"},
 		{"memory", func(o *options) { o.memory = 100 }, "--task-memory"},
+		{"disk", func(o *options) { o.disk = 100 }, "--task-disk"},
 		{"cpus", func(o *options) { o.cpus = -1 }, "--task-cpus"},
 		{"account", func(o *options) { o.account = "12" }, "--account"},
 		{"region", func(o *options) { o.region = "us_east" }, "--region"},

@@ -90,7 +90,7 @@ type Limits struct {
 	CPUs   float64       // cores
 	PIDs   int           // processes and threads
 	Files  int           // open files of one process
-	Disk   int64         // bytes of one written file where no better is to be had
+	Disk   int64         // bytes of the work directory and /tmp together, measured every second or so; and of one file
 	Output int64         // bytes of log; the rest is dropped, with a line that says so
 	Wall   time.Duration // run time
 }
@@ -123,6 +123,7 @@ const (
 	Stopped     Why = "stopped"       // Run was told to end it
 	OutOfTime   Why = "out of time"   // Limits.Wall
 	OutOfMemory Why = "out of memory" // Limits.Memory
+	OutOfDisk   Why = "out of disk"   // Limits.Disk
 	Lost        Why = "lost"          // its supervisor died without a report
 )
 

@@ -72,7 +72,7 @@ func TestEndsThatAreNotOfTheCommand(t *testing.T) {
 	for _, path := range []string{bashPath, pythonPath, s3Path("S3ListOperator")} {
 		r, _ := o.Runner(path)
 		for why, want := range map[exec.Why]flow.Verdict{
-			exec.Stopped: flow.Failure, exec.OutOfTime: flow.Timeout, exec.OutOfMemory: flow.Failure, exec.Lost: flow.Lost,
+			exec.Stopped: flow.Failure, exec.OutOfTime: flow.Timeout, exec.OutOfMemory: flow.Failure, exec.OutOfDisk: flow.Failure, exec.Lost: flow.Lost,
 		} {
 			if got := r.Finish(call(path), exec.Exit{Why: why}); got.Verdict != want || got.Reason == "" {
 				t.Errorf("%s: Finish(%s) = %+v, want %s with a reason", path, why, got, want)

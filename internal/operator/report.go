@@ -103,6 +103,8 @@ func cutShort(x exec.Exit) (flow.Outcome, bool) {
 		return flow.Outcome{Verdict: flow.Timeout, Reason: "the task ran past its time and was ended"}, true
 	case exec.OutOfMemory:
 		return flow.Outcome{Verdict: flow.Failure, Reason: "the task used more memory than it may have and was killed"}, true
+	case exec.OutOfDisk:
+		return flow.Outcome{Verdict: flow.Failure, Reason: "the task used more disk than it may have and was ended"}, true
 	case exec.Lost:
 		return flow.Outcome{Verdict: flow.Lost, Reason: "the task's process ended without a trace"}, true
 	}

@@ -70,6 +70,9 @@ func (a *attempt) stop(grace time.Duration) {
 // maxBarren is how often an attempt turns to another zygote.
 const maxBarren = 3
 
+// fullGrace is the most that a command gets to end that uses too much disk.
+const fullGrace = time.Second
+
 // run is the life of an attempt.
 func (a *attempt) run() {
 	claimed, err := a.start()
@@ -456,6 +459,8 @@ func (a *attempt) watch() error {
 			}
 		}
 	}()
+	full, unwatch := watchDisk(a.c.Dir, a.c.Disk)
+	defer unwatch()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	over := false // the command has ended, and others may be there
@@ -506,6 +511,10 @@ func (a *attempt) watch() error {
 				a.grace = min(a.grace, grace)
 			}
 			a.end(stopped)
+		case <-full:
+			full = nil
+			a.grace = min(a.grace, fullGrace)
+			a.end(outOfDisk)
 		case <-drained:
 			drained = nil
 		case <-timer.C:

@@ -139,6 +139,7 @@ type Config struct {
 	Groups    []Group
 	Rlimits   []Rlimit
 	Output    int64
+	Disk      int64 // of the attempt's directories; 0: no bound
 	Wall      time.Duration
 	Grace     time.Duration
 }
@@ -207,5 +208,6 @@ const (
 	stopped     = "stopped"
 	outOfTime   = "out of time"
 	outOfMemory = "out of memory"
+	outOfDisk   = "out of disk"
 	lost        = "lost"
 )

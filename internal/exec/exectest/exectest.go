@@ -61,6 +61,7 @@ func Run(t *testing.T, newDriver func(t *testing.T, root string) exec.Driver) {
 		{"memory limit", memory},
 		{"pids limit", pids},
 		{"files limit", files},
+		{"disk limit", diskLimit},
 		{"one ID runs once", once},
 		{"detach and attach again", attach},
 		{"started that fails lets the command go on", startedFails},
@@ -824,6 +825,27 @@ func files(t *testing.T, s *suite) {
 	b.run(spec)
 	if got := b.events(); !slices.Equal(got, []string{"123", "123", "0", "2048"}) {
 		t.Errorf("limits: got %q, want 123 123 0 2048", got)
+	}
+}
+
+func diskLimit(t *testing.T, s *suite) {
+	b := s.bench(t)
+	s.needs(t, "disk limit")
+	fill := `i=0; while [ $i -lt %d ]; do head -c 1000000 /dev/zero > $TMP$i; i=$((i+1)); done; `
+	for i, tt := range []struct {
+		script string
+		why    exec.Why
+	}{
+		{"TMP=$HOME/a; " + fmt.Sprintf(fill, 12) + "exec sleep 98765.8", exec.OutOfDisk},
+		{"TMP=${TMPDIR:-/tmp}/a; " + fmt.Sprintf(fill, 12) + "exec sleep 98765.8", exec.OutOfDisk},
+		{"i=0; while [ $i -lt 300 ]; do mkdir d; cd d; i=$((i+1)); done; exec sleep 98765.8", exec.OutOfDisk},
+		{"TMP=$HOME/a; " + fmt.Sprintf(fill, 5) + "ln a1 b1; ln a1 b2; ln a1 b3; ln a1 b4; ln a1 b5; sleep 1.5", exec.ByItself},
+	} {
+		spec := b.sh(fmt.Sprint("a", i), tt.script)
+		spec.Limits.Disk = 8_000_000
+		if x := b.run(spec); x.Why != tt.why || x.Ended.Sub(x.Started) > 10*time.Second {
+			t.Errorf("%s: got %+v, log %s; want why %q", tt.script, x, b.rawLog(), tt.why)
+		}
 	}
 }
 

@@ -159,7 +159,7 @@ func (d *Driver) config(m *means, dir string, spec exec.Spec) (*cage.Config, err
 		Argv: spec.Argv, Env: spec.Env, Stdin: spec.Stdin, Chdir: spec.Dir,
 		Log: spec.Log, Logger: spec.Logger, Level: spec.Level,
 		Show: m.show, Hide: m.hide, Mounts: sortMounts(spec.Mounts),
-		Output: spec.Limits.Output, Wall: spec.Limits.Wall, Grace: spec.Grace,
+		Output: spec.Limits.Output, Disk: spec.Limits.Disk, Wall: spec.Limits.Wall, Grace: spec.Grace,
 	}
 	for _, f := range spec.Forwards {
 		c.Forwards = append(c.Forwards, cage.Forward(f))
