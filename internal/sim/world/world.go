@@ -384,7 +384,7 @@ func (h handler) WithGroup(string) slog.Handler      { return h }
 // settle waits for everything to come to its end, now that nothing goes
 // wrong any more.
 func (w *World) settle() {
-	const patience = 12 * time.Hour
+	const patience = 7 * 24 * time.Hour // a queue of runs may be long; what is stuck is noticed sooner
 	begin := time.Now()
 	for {
 		open := w.unsettled()
