@@ -120,7 +120,7 @@ func named() (map[string][]string, error) {
 		}
 		walk(v, add)
 	}
-	quoted := regexp.MustCompile(`"([a-z0-9-]+:[A-Z]\w+)"[,)]`) // an argument of a call
+	quoted := regexp.MustCompile(`"([a-z0-9-]+):([A-Z]\w+)"`)
 	sources, err := filepath.Glob("internal/operator/*.go")
 	if err != nil {
 		return nil, err
@@ -134,7 +134,9 @@ func named() (map[string][]string, error) {
 			return nil, err
 		}
 		for _, m := range quoted.FindAllStringSubmatch(string(text), -1) {
-			add(m[1])
+			if slices.Contains(services(), m[1]) {
+				add(m[1] + ":" + m[2])
+			}
 		}
 	}
 	return calls, nil
