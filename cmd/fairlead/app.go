@@ -395,6 +395,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		s3:      builtin,
 		sts:     sts.New(stsconf),
 		egress:  egress.New(a.mayReach, opt.log),
+		secrets: a.secretsDoor(),
 		task:    a.sessions.Handler(opt.log),
 		ops:     a.operations(verify(ops.Service, sigv4.REST)),
 		console: a.console(tokens),

@@ -15,7 +15,7 @@ import (
 
 // Doors are what listens behind the one port.
 type doors struct {
-	mwaa, logs, s3, sts, task, ops, console, egress http.Handler
+	mwaa, logs, s3, sts, task, secrets, ops, console, egress http.Handler
 	// open says that signatures are not checked: then only requests that can't
 	// come from a web page elsewhere are let in.
 	open bool
@@ -99,6 +99,8 @@ func (d doors) door(r *http.Request) (http.Handler, time.Duration) {
 	switch {
 	case r.URL.Path == session.Path:
 		return d.task, bodyTime
+	case strings.HasPrefix(r.URL.Path, secretsPath+"/"):
+		return d.secrets, bodyTime
 	case strings.HasPrefix(r.URL.Path, ops.Prefix):
 		return d.ops, bodyTime
 	case r.URL.Path == "/healthz":

@@ -21,7 +21,9 @@ import (
 // keep it elsewhere than beside them. It is no flag: others see those.
 const secretKeyVar = "FAIRLEAD_SECRET_KEY"
 
-func (d dataDir) vault() (*secret.Vault, error) { return secret.Open(string(d), os.Getenv(secretKeyVar)) }
+func (d dataDir) vault() (*secret.Vault, error) {
+	return secret.Open(string(d), os.Getenv(secretKeyVar))
+}
 
 func secretCommand() *cobra.Command {
 	var data string
@@ -130,6 +132,9 @@ func (a *app) giveSecrets(s *airflow.Surroundings, roleArn string) error {
 		if strings.HasPrefix(name, secret.Connections+"/") {
 			hidden = append(hidden, secret.Hidden(secret.Variable(name), value)...)
 		}
+	}
+	if r, _ := a.roles.Find(roleArn); hasBackend(s.Env, r) {
+		s.Env["FAIRLEAD_SECRETS_URI"] = a.inner + secretsPath
 	}
 	s.Secrets = secret.Forms(hidden)
 	return nil

@@ -1,21 +1,21 @@
-"""Variables and connections from the environment, where the service has no
-store of them either; other names are imported when they are asked for."""
+"""Variables and connections from the secrets backend and the environment;
+other names are imported when they are asked for."""
 
 import json
-import os
 
 from airflow.exceptions import AirflowNotFoundException
 from fairlead_context import TaskInstance
+from fairlead_secrets import look
 
 _required = object()
 
 
 class Variable:
-    """A variable: the environment's AIRFLOW_VAR_NAME."""
+    """A variable: the secrets backend's, or the environment's AIRFLOW_VAR_NAME."""
 
     @classmethod
     def get(cls, key, default_var=_required, deserialize_json=False, default=_required):
-        value = os.environ.get("AIRFLOW_VAR_" + key.upper())
+        value = look("variables", key, "AIRFLOW_VAR_")
         if value is None:
             for fallback in (default, default_var):
                 if fallback is not _required:
@@ -29,7 +29,7 @@ class Variable:
 
 
 class Connection:
-    """A connection: the environment's AIRFLOW_CONN_ID, a URI or JSON."""
+    """A connection: the secrets backend's, or the environment's AIRFLOW_CONN_ID, a URI or JSON."""
 
     def __init__(self, conn_id=None, conn_type=None, description=None, host=None, login=None, password=None,
                  schema=None, port=None, extra=None, uri=None):
@@ -90,9 +90,14 @@ class Connection:
 
     @classmethod
     def get(cls, conn_id):
-        text = os.environ.get("AIRFLOW_CONN_" + conn_id.upper())
+        text = look("connections", conn_id, "AIRFLOW_CONN_")
         if text is None:
             raise AirflowNotFoundException(f"The conn_id `{conn_id}` isn't defined")
+        return cls.of(conn_id, text)
+
+    @classmethod
+    def of(cls, conn_id, text):
+        """Reads a connection that is written as JSON or as a URI."""
         if text.lstrip().startswith("{"):
             names = ("conn_type", "description", "host", "login", "password", "schema", "port", "extra", "uri")
             given = json.loads(text)
