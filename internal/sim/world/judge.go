@@ -33,6 +33,8 @@ type judge struct {
 	// reopened are runs that went on after their end.
 	reopened map[flow.RunID]bool
 	paused   map[flow.WorkflowID]bool // acknowledged
+	// unscheduled are versions that had no schedule at the last look, and since when.
+	unscheduled map[flow.VersionID]time.Time
 	// back is how far the wall clock has ever gone back.
 	back time.Duration
 }
@@ -321,7 +323,7 @@ func (j *judge) startAcknowledged(w *World, tok flow.Token, r flow.Run) {
 }
 
 func (j *judge) stopAcknowledged(w *World, r flow.Run) {
-	if !r.State.Final() && r.State != flow.Stopping {
+	if !r.State.Final() && r.State != flow.Stopping && !j.reopened[r.ID] { // a clear can follow at once
 		w.violate("the stop of run %s was acknowledged, and it is %s", r.ID, r.State)
 	}
 	if r.State == flow.Stopping && r.Cause == flow.ByStop {
@@ -452,11 +454,18 @@ func (w *World) look(ctx context.Context) {
 	for _, f := range w.rows.DueSchedules(now.Add(-idle), 10) {
 		w.violate("%s was due at %s and has not fired", f.Workflow, f.At)
 	}
+	missing := map[flow.VersionID]time.Time{}
 	for _, v := range w.rows.Unscheduled() {
-		if now.Sub(v.Created) > 5*idle { // the server looks for such every ten minutes
+		since, seen := w.judge.unscheduled[v.ID]
+		if !seen {
+			since = now
+		}
+		missing[v.ID] = since
+		if now.Sub(since) > 5*idle { // the server looks for such every ten minutes
 			w.violate("%s of %s has no schedule yet", v.ID, v.Workflow)
 		}
 	}
+	w.judge.unscheduled = missing
 }
 
 // waits checks that an open run can name what it waits for.
