@@ -61,7 +61,10 @@
 //	        code; delay (seconds, 30 if absent) and attempts (no limit if
 //	        absent or 0); first, a pause before the first look; late, the
 //	        message when attempts are used up (pass: true makes that a
-//	        success); show, the path of the state for the log; accept.
+//	        success); show, the path of the state for the log; accept; logs,
+//	        streams of CloudWatch that are copied into the task's log after
+//	        each look: {if, group, stream, region, as}, with the last line
+//	        kept as "as".
 //	look    a sensor's one look per poke; the same form. With a delay it
 //	        looks several times within the poke.
 //	fail    ends the attempt with a message; fatal: no retry, skip: skipped
@@ -111,6 +114,7 @@
 //	$tags x            {k: v} to [{Key, Value}]; $pairs [x, "key", "value"]
 //	$merge [...]       mappings laid over each other; $concat of lists
 //	$each [list, e]    e of each element, which is $it
+//	$find [s, regexp]  the first match, or its group; $join [sep, list]
 //	$replace [s, a, b] in a text;  $jitter [a, b] random;  $grow n, for Batch
 //	$quote x           x as it stands
 //

@@ -185,7 +185,7 @@ func functions() map[string]int {
 		"$or": -1, "$and": -1, "$not": 0, "$has": 0, "$eq": 2, "$in": 2, "$if": 3, "$match": 2,
 		"$json": 0, "$parse": 0, "$literal": 0, "$text": 0, "$int": 0, "$lower": 0, "$truthy": 0, "$len": 0,
 		"$list": 0, "$pairs": 3, "$tags": 0, "$merge": -1, "$concat": -1, "$each": 2, "$quote": 0,
-		"$replace": 3, "$astext": 0, "$jitter": 2, "$grow": 0, "$decode64": 0,
+		"$replace": 3, "$astext": 0, "$jitter": 2, "$grow": 0, "$decode64": 0, "$find": 2, "$join": 2,
 	}
 }
 
@@ -347,6 +347,23 @@ func applyMany(name string, vs []any) (any, error) {
 			return ok && strings.Contains(l, s), nil
 		}
 		return false, nil
+	case "$find":
+		pattern, _ := vs[1].(string)
+		re, err := regexp.Compile(pattern)
+		if err != nil {
+			return nil, err
+		}
+		if m := re.FindStringSubmatch(pythonText(vs[0])); m != nil && vs[0] != nil {
+			return m[len(m)-1], nil
+		}
+		return nil, nil
+	case "$join":
+		l, _ := vs[1].([]any)
+		var parts []string
+		for _, v := range l {
+			parts = append(parts, pythonText(v))
+		}
+		return strings.Join(parts, pythonText(vs[0])), nil
 	case "$replace":
 		return strings.ReplaceAll(pythonText(vs[0]), pythonText(vs[1]), pythonText(vs[2])), nil
 	case "$jitter":

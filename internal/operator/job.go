@@ -591,6 +591,16 @@ func (j *job) wait(ctx context.Context, l *Look, save keeper) error {
 			return err
 		}
 		j.mem.Polls++
+		if len(l.Logs) > 0 {
+			news, err := j.copyLogs(ctx, l, v.reply)
+			if err == nil && news && save != nil {
+				// What is in the task's log already is not copied again.
+				err = save(j.mem)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		if over, err := j.settle(v); over {
 			j.say("info", "%s: %s", what, v.state)
 			return err

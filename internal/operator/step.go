@@ -83,8 +83,21 @@ type Look struct {
 	// if absent.
 	Show string `json:"show,omitempty"`
 	Late string `json:"late,omitempty"` // the message when Attempts are used up
+	// Logs are log streams of CloudWatch that are copied meanwhile.
+	Logs []Tail `json:"logs,omitempty"`
 	// Pass ends the wait as if it had succeeded when Attempts are used up.
 	Pass bool `json:"pass,omitempty"`
+}
+
+// A Tail is a log stream whose events are copied into the task's log after
+// each look, as far as there are new ones. Its expressions may use $reply.
+// The last line is kept under As.
+type Tail struct {
+	If     *Expr  `json:"if,omitempty"`
+	Group  Expr   `json:"group"`
+	Stream Expr   `json:"stream"`
+	Region *Expr  `json:"region,omitempty"`
+	As     string `json:"as"`
 }
 
 // An Accept says what one reply means. The first that matches decides; when

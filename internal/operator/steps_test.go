@@ -112,6 +112,18 @@ func (c *checker) look(where string, l *Look) {
 		c.fault(where, "nothing is accepted")
 	}
 	c.path(where+".show", l, l.Show)
+	for _, t := range l.Logs {
+		if t.As == "" {
+			c.fault(where, "logs without a name")
+		}
+		c.under(where+".logs", t.Group.value, "reply")
+		c.under(where+".logs", t.Stream.value, "reply")
+		for _, e := range []*Expr{t.If, t.Region} {
+			if e != nil {
+				c.under(where+".logs", e.value, "reply")
+			}
+		}
+	}
 	for i, a := range l.Accept {
 		at := fmt.Sprintf("%s.accept[%d]", where, i)
 		if !slices.Contains([]string{"success", "failure", "fatal", "skip", "retry"}, a.Then) {

@@ -145,6 +145,9 @@ func made(s *Spec) map[string]bool {
 		for _, l := range []*Look{step.Look, step.Wait} {
 			if l != nil {
 				names[l.name()] = true
+				for _, tail := range l.Logs {
+					names[tail.As], names[tail.token()] = true, true
+				}
 			}
 		}
 	}

@@ -162,6 +162,13 @@ func (j *job) mark(m memory) (json.RawMessage, error) {
 		coded = coded || s.Code != "" || s.Wait != nil && s.Wait.Code != ""
 	}
 	used := references(string(encode(rest)))
+	for _, s := range rest.Do {
+		if s.Wait != nil {
+			for _, t := range s.Wait.Logs {
+				used[t.As], used[t.token()] = true, true
+			}
+		}
+	}
 	for name, v := range all {
 		if coded || used[name] {
 			m.Vars[name] = v

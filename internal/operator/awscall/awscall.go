@@ -81,6 +81,13 @@ func (c Config) For(env map[string]string, credentials aws.CredentialsProvider) 
 // Region returns the region of calls.
 func (c Config) Region() string { return c.base.Region }
 
+// In returns the configuration for another region.
+func (c Config) In(region string) Config {
+	c.base = c.base.Copy()
+	c.base.Region = region
+	return c
+}
+
 // AWS returns the configuration for a service, by its id in the SDK.
 func (c Config) AWS(id string) aws.Config {
 	cfg := c.base.Copy()
