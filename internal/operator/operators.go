@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	osexec "os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -72,6 +73,9 @@ type Operators struct {
 	standIn string // directory of the Python stand-in on this machine
 	// compiled is done once the stand-in's modules are.
 	compiled sync.Once
+	// airflow is set by probed.
+	probed  sync.Once
+	airflow bool
 
 	clients clients
 	sleep   func(context.Context, time.Duration) error // pauses of waits
@@ -127,7 +131,35 @@ func (o *Operators) Runner(path string) (Runner, bool) {
 // code package is expected to bring: an operator, or a sensor, which may ask
 // to rest.
 func (o *Operators) Custom(path string) Runner {
-	return python{o, &Spec{Class: path[strings.LastIndexByte(path, '.')+1:], Paths: []string{path}, Open: true}, true}
+	s := &Spec{Class: path[strings.LastIndexByte(path, '.')+1:], Paths: []string{path}, Open: true}
+	return python{o: o, spec: s, custom: true, raw: true}
+}
+
+// Foreign returns what runs an operator or sensor of the table that this
+// program cannot carry out itself: the Airflow that the interpreter has. It
+// reports false without one.
+func (o *Operators) Foreign(path string) (Runner, bool) {
+	s, ok := o.table.Lookup(path)
+	if !ok || s.Noop || s.Abstract || runnerOf(s) != nil || pokerOf(s) != nil || !o.hasAirflow() {
+		return nil, false
+	}
+	return python{o: o, spec: s, custom: true}, true
+}
+
+// hasAirflow reports whether the interpreter has an Airflow of its own. It
+// is asked once.
+func (o *Operators) hasAirflow() bool {
+	o.probed.Do(func() {
+		python, ok := lookPath(o.set.Python, o.set.Path)
+		if !ok {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		const probe = `import os, sys; sys.exit(not any(os.path.exists(p + "/airflow/sdk/__init__.py") for p in sys.path))`
+		o.airflow = osexec.CommandContext(ctx, python, "-I", "-c", probe).Run() == nil
+	})
+	return o.airflow
 }
 
 // Poker returns what looks for the sensor with the import path. It reports
@@ -149,7 +181,7 @@ func runnerOf(s *Spec) func(*Operators, *Spec) Runner {
 	case s.Class == "BashOperator":
 		return func(o *Operators, s *Spec) Runner { return bash{o, s} }
 	case s.Class == "PythonOperator":
-		return func(o *Operators, s *Spec) Runner { return python{o, s, false} }
+		return func(o *Operators, s *Spec) Runner { return python{o: o, spec: s} }
 	case len(s.Do) > 0 && !s.Sensor:
 		return func(o *Operators, s *Spec) Runner { return waiter{child{o, s}} }
 	case actOf(s.Class) != nil:

@@ -21,11 +21,12 @@ import (
 //go:embed all:python
 var standIn embed.FS
 
-// python is PythonOperator, or a class of the code package.
+// python is PythonOperator, or a class that Python has to make.
 type python struct {
 	o      *Operators
 	spec   *Spec
 	custom bool
+	raw    bool // the arguments are not rendered
 }
 
 // A pythonRequest is what python/runner.py reads from its standard input.
@@ -39,7 +40,8 @@ type pythonRequest struct {
 	ShowResult    bool                                  `json:"show_result"`
 	Dags          string                                `json:"dags,omitempty"`
 	Custom        bool                                  `json:"custom,omitempty"` // the operator is a class of the package
-	Args          map[string]json.RawMessage            `json:"args,omitempty"`   // of its constructor, not rendered
+	Args          map[string]json.RawMessage            `json:"args,omitempty"`   // of its constructor
+	Rendered      bool                                  `json:"rendered"`         // there are no templates any more
 	Render        []string                              `json:"render,omitempty"` // the command that renders templates
 	Extras        bool                                  `json:"extras,omitempty"`
 	Task          pythonTask                            `json:"task"`
@@ -70,7 +72,7 @@ type pythonTask struct {
 func (p python) Command(c Call) (exec.Spec, error) {
 	dags, mounts := p.o.codeDir(c)
 	r := pythonRequest{
-		Dags: dags, XComs: c.XComs, MaxXCom: p.o.set.MaxXCom, Extras: c.Task.Extras,
+		Dags: dags, XComs: c.XComs, MaxXCom: p.o.set.MaxXCom, Extras: c.Task.Extras, Rendered: !p.raw,
 		Task: pythonTask{
 			DagID: c.Task.DagID, RunID: c.Task.RunID, TaskID: c.Task.TaskID,
 			Try: c.Task.Try, MaxTries: max(c.Task.MaxTries-1, 0), Retries: max(c.Task.MaxTries-1, 0),
@@ -218,13 +220,9 @@ func writeStandIn(dir string) (string, error) {
 // them again, which takes longer than to start Python. Where it fails, tasks
 // are slower, no more.
 func compileStandIn(python, path, dir string) {
-	if !strings.Contains(python, "/") {
-		for d := range strings.SplitSeq(path, ":") {
-			if p := filepath.Join(d, python); isFile(p) {
-				python = p
-				break
-			}
-		}
+	python, ok := lookPath(python, path)
+	if !ok {
+		return
 	}
 	info, err := os.Stat(python)
 	if err != nil {
@@ -245,6 +243,19 @@ func compileStandIn(python, path, dir string) {
 	if cmd.Run() == nil {
 		_ = os.WriteFile(done, nil, 0o644) // without it they are compiled again
 	}
+}
+
+// lookPath finds a program as a task's process would.
+func lookPath(name, path string) (string, bool) {
+	if strings.Contains(name, "/") {
+		return name, isFile(name)
+	}
+	for dir := range strings.SplitSeq(path, ":") {
+		if p := filepath.Join(dir, name); isFile(p) {
+			return p, true
+		}
+	}
+	return "", false
 }
 
 func isFile(path string) bool {

@@ -140,7 +140,9 @@ type work struct {
 	around Surroundings // once call has returned
 	began  time.Time
 	ended  time.Time // when the process ended; zero if that is not known
-	told   bool      // the process has written its failure into the log itself
+	// foreign says that Python carries out an operator of the table.
+	foreign bool
+	told    bool // the process has written its failure into the log itself
 }
 
 func (p *Performer) open(ctx context.Context, a lang.Attempt) (*work, error) {
@@ -171,6 +173,10 @@ func (p *Performer) read(a lang.Attempt) (*work, error) {
 func (w *work) perform(ctx context.Context, tell lang.Tell) (flow.Outcome, error) {
 	if w.action.Custom {
 		return w.run(ctx, w.Operators.Custom(w.action.Operator), tell)
+	}
+	if runner, ok := w.Operators.Foreign(w.action.Operator); ok {
+		w.foreign = true
+		return w.run(ctx, runner, tell)
 	}
 	if poker, ok := w.Operators.Poker(w.action.Operator); ok {
 		return w.wait(ctx, poker, tell)
@@ -250,7 +256,13 @@ func (w *work) process(ctx context.Context, r operator.Runner, tell lang.Tell) (
 		return ends(w.failed(err))
 	}
 	call.Environment = environment
-	if w.action.wantsXComs() {
+	if w.foreign {
+		if call.Args == nil {
+			call.Args = map[string]json.RawMessage{}
+		}
+		w.action.Sensor.arguments(call.Args)
+	}
+	if w.foreign || w.action.wantsXComs() {
 		if err := w.giveXComs(prepare, &call); err != nil {
 			return ends(flow.Outcome{}, err)
 		}

@@ -116,3 +116,20 @@ func (s *Sensor) preset(name string, raw json.RawMessage) {
 	// leaves Airflow's.
 	_ = json.Unmarshal(raw, to)
 }
+
+// arguments adds how a sensor waits to the arguments of its constructor. A nil
+// sensor is an operator, which does not wait.
+func (s *Sensor) arguments(args map[string]json.RawMessage) {
+	if s == nil {
+		return
+	}
+	for name, v := range map[string]any{
+		"poke_interval": s.PokeInterval, "timeout": s.Timeout, "mode": s.Mode, "soft_fail": s.SoftFail,
+		"silent_fail": s.SilentFail, "never_fail": s.NeverFail, "exponential_backoff": s.ExponentialBackoff,
+	} {
+		args[name] = encode(v)
+	}
+	if s.MaxWait > 0 {
+		args["max_wait"] = encode(s.MaxWait)
+	}
+}

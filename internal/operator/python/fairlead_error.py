@@ -23,6 +23,8 @@ def error_detail(err):
             "syntax_error": syntax(err),
             "is_cause": is_cause,
             "frames": frames,
+            "is_group": False,
+            "exceptions": [],
         })
         is_cause = err.__cause__ is not None
         err = err.__cause__ or (None if err.__suppress_context__ else err.__context__)
