@@ -89,9 +89,12 @@ func (a *attempt) run() {
 		if err != nil {
 			// Its descriptors close before the kernel has killed the others.
 			a.collect()
+			// Unless memory was short: until the command executes, process 1
+			// shares it, and goes with it.
+			a.exit.Code, a.exit.Signal = 137, "killed"
 		}
 		a.report()
-		if err != nil {
+		if err != nil && a.exit.Why != outOfMemory {
 			a.exit = Exit{Why: lost, Code: -1, Started: a.exit.Started, Ended: time.Now()}
 		}
 		a.close()
@@ -127,11 +130,8 @@ func (a *attempt) start() (claimed bool, err error) {
 	}
 	// While process 1 completes its view.
 	claim := Claim{Keeper: &a.k.self, Boot: a.k.self.Boot, PID: a.pid}
-	stat, err := os.ReadFile(path.Join("/proc", strconv.Itoa(a.pid), "stat"))
-	if err != nil {
-		return false, err
-	}
-	if _, claim.Start, err = ParseStat(stat); err != nil {
+	stat := readAt(atFDCWD, path.Join("/proc", strconv.Itoa(a.pid), "stat"))
+	if _, claim.Start, err = ParseStat([]byte(stat)); err != nil {
 		return false, err
 	}
 	for _, g := range a.c.Groups {

@@ -352,21 +352,34 @@ type client struct {
 	file *os.File
 }
 
+// serve answers the requests of a connection, one after another.
 func (k *keeper) serve(c *client) {
-	defer func() {
-		c.file.Close()
-		k.mu.Lock()
-		k.users--
-		k.idle = time.Now()
-		k.mu.Unlock()
+	requests := make(chan Request)
+	go func() { // ends with the connection
+		defer close(requests)
+		for {
+			r, err := c.hear()
+			if err != nil {
+				return // it went away
+			}
+			requests <- r
+		}
 	}()
-	r, err := c.hear()
-	if err != nil {
-		return // it went away
+	for r := range requests {
+		k.answer(c, r, requests)
 	}
+	c.file.Close()
+	k.mu.Lock()
+	k.users--
+	k.idle = time.Now()
+	k.mu.Unlock()
+}
+
+func (k *keeper) answer(c *client, r Request, more <-chan Request) {
 	switch r.Op {
 	case OpRun:
-		k.run(c, r)
+		k.run(c, r, more)
+	case OpStop: // of an attempt that has ended meanwhile
 	case OpForget:
 		c.tell(k.forget(r.ID))
 	case OpKill:
@@ -415,7 +428,7 @@ func WriteMessage(w io.Writer, m any) error {
 }
 
 // run starts an attempt, or finds it, and sees it through with the server.
-func (k *keeper) run(c *client, r Request) {
+func (k *keeper) run(c *client, r Request, more <-chan Request) {
 	a, answer := k.find(r)
 	if a == nil {
 		c.tell(answer)
@@ -436,31 +449,24 @@ func (k *keeper) run(c *client, r Request) {
 	if r.Stopped {
 		a.stop(r.Grace)
 	}
-	gone := make(chan struct{})
-	go func() { // ends with the connection
-		defer close(gone)
-		for {
-			r, err := c.hear()
-			if err != nil {
+	for {
+		select {
+		case <-a.done:
+			if a.failed != "" {
+				c.tell(Answer{Failure: a.failed})
+			} else {
+				c.tell(Answer{Exit: &a.exit})
+			}
+			return
+		case r, ok := <-more:
+			if !ok {
 				return
 			}
-			if r.Op == OpStop {
+			if r.Op == OpStop && r.ID == a.id {
 				a.stop(r.Grace)
 			}
 		}
-	}()
-	select {
-	case <-a.done:
-		if a.failed != "" {
-			c.tell(Answer{Failure: a.failed})
-		} else {
-			c.tell(Answer{Exit: &a.exit})
-		}
-	case <-gone:
 	}
-	// The server closes when it has heard.
-	_ = c.file.SetReadDeadline(time.Now().Add(time.Second))
-	<-gone
 }
 
 // find returns the attempt that is, or now becomes, this keeper's, or else the
@@ -537,6 +543,7 @@ func alive(pid int, start uint64, boot string) bool {
 	return err == nil && s == start && !zombie(stat)
 }
 
+// kill ends an attempt at once.
 func (k *keeper) kill(id string) Answer {
 	k.mu.Lock()
 	a := k.live[id]

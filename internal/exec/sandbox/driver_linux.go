@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -28,6 +29,8 @@ type Driver struct {
 	mu       sync.Mutex // guards what follows
 	keeper   *process   // the last one that this process started
 	watchers map[string]*watcher
+	idle     []net.Conn // to the keeper at idleAt
+	idleAt   string
 }
 
 // New returns a driver. The binary that calls it must import package cage,
@@ -93,19 +96,27 @@ func (d *Driver) follow(ctx context.Context, m *means, r cage.Request, handle *s
 		return exec.Exit{}, false, fmt.Errorf("attempt %s: %w", r.ID, err)
 	}
 	var a cage.Answer
-	defer d.watch(m.socket())()
-	conn, err := d.ask(m, m.socket(), r, &a)
+	socket := m.socket()
+	defer d.watch(socket)()
+	conn, err := d.ask(m, socket, r, &a)
 	if err != nil {
 		return exec.Exit{}, errors.Is(err, errGone), fmt.Errorf("attempt %s: %w", r.ID, err)
 	}
 	if a.Elsewhere != "" {
-		conn.Close()
-		defer d.watch(a.Elsewhere)()
-		if conn, err = d.ask(m, a.Elsewhere, r, &a); err != nil {
+		d.putIdle(socket, conn)
+		socket = a.Elsewhere
+		defer d.watch(socket)()
+		if conn, err = d.ask(m, socket, r, &a); err != nil {
 			return exec.Exit{}, errors.Is(err, errGone), fmt.Errorf("attempt %s: %w", r.ID, err)
 		}
 	}
-	defer conn.Close()
+	defer func() {
+		if a.Exit != nil && ctx.Err() == nil { // else a request to stop may be under way
+			d.putIdle(socket, conn)
+		} else {
+			conn.Close()
+		}
+	}()
 	switch {
 	case a.Failure != "":
 		return fail(errors.New(a.Failure))
@@ -197,7 +208,7 @@ func (d *Driver) request(r cage.Request) (a cage.Answer, err error) {
 		if err != nil {
 			return a, err
 		}
-		conn.Close()
+		d.putIdle(socket, conn)
 		if a.Elsewhere != "" && socket == m.socket() {
 			socket = a.Elsewhere
 			continue

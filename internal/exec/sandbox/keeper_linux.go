@@ -40,19 +40,69 @@ func (m *means) socket() string {
 // ask sends a request to a keeper and returns its first answer, and the
 // connection for more.
 func (d *Driver) ask(m *means, socket string, r cage.Request, a *cage.Answer) (net.Conn, error) {
+	if conn := d.takeIdle(socket); conn != nil {
+		if err := exchange(conn, r, a); err == nil {
+			return conn, nil
+		}
+		conn.Close() // its keeper has ended since; another may ask it anything again
+	}
 	conn, err := d.connect(m, socket)
 	if err != nil {
 		return nil, err
 	}
-	if err = cage.WriteMessage(conn, r); err == nil {
-		*a = cage.Answer{}
-		err = cage.ReadMessage(conn, a)
-	}
-	if err != nil {
+	if err := exchange(conn, r, a); err != nil {
 		conn.Close()
 		return nil, errors.Join(errGone, err)
 	}
 	return conn, nil
+}
+
+func exchange(conn net.Conn, r cage.Request, a *cage.Answer) error {
+	*a = cage.Answer{}
+	if err := cage.WriteMessage(conn, r); err != nil {
+		return err
+	}
+	return cage.ReadMessage(conn, a)
+}
+
+// maxIdle bounds the connections that wait for another request.
+const maxIdle = 4
+
+// takeIdle returns a connection to the keeper at a socket that nobody uses, or
+// nil.
+func (d *Driver) takeIdle(socket string) net.Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if socket != d.idleAt || len(d.idle) == 0 {
+		return nil
+	}
+	last := len(d.idle) - 1
+	conn := d.idle[last]
+	d.idle = d.idle[:last]
+	return conn
+}
+
+// putIdle keeps a connection whose last request is answered.
+func (d *Driver) putIdle(socket string, conn net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if socket != d.idleAt {
+		d.closeIdle()
+		d.idleAt = socket
+	}
+	if len(d.idle) == maxIdle {
+		conn.Close()
+		return
+	}
+	d.idle = append(d.idle, conn)
+}
+
+// closeIdle closes the connections that nobody uses. The caller holds mu.
+func (d *Driver) closeIdle() {
+	for _, conn := range d.idle {
+		conn.Close()
+	}
+	d.idle = nil
 }
 
 // connect connects to the keeper at a socket, and starts one if none is there.
@@ -105,6 +155,7 @@ func (d *Driver) startKeeper(m *means, socket string) (taken bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	d.closeIdle() // they are to one that has ended
 	if d.keeper != nil {
 		d.keeper.reap()
 		d.keeper.close()
