@@ -152,7 +152,7 @@ func live(a *arena) {
 	}
 	// A descriptor that can be read when a child has ended.
 	signals, _, _ := syscall.RawSyscall6(syscall.SYS_SIGNALFD4, ^uintptr(0), uintptr(unsafe.Pointer(&p.mask)), 8, 0, 0, 0)
-	over := false
+	over, killed := false, false
 	for {
 		a.wait[0].fd, a.wait[0].events = controlFD, pollIn
 		a.wait[1].fd, a.wait[1].events = int32(signals), pollIn
@@ -162,9 +162,9 @@ func live(a *arena) {
 		}
 		for {
 			var status uint32
-			options := uintptr(syscall.WNOHANG)
-			if over && alone {
-				options = 0 // they are all killed
+			options := uintptr(syscall.WNOHANG | syscall.WALL)
+			if killed {
+				options = syscall.WALL // they all end
 			}
 			pid, _, e := syscall.RawSyscall6(syscall.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&status)), options, 0, 0, 0)
 			if e == syscall.ECHILD {
@@ -178,6 +178,13 @@ func live(a *arena) {
 				}
 				quit()
 			}
+			if pid == 0 && over && alone {
+				// All that is left descends from this process. The kernel looks at
+				// each process of the machine, so it is asked only if need be.
+				_, _, _ = syscall.RawSyscall(syscall.SYS_KILL, ^uintptr(0), uintptr(syscall.SIGKILL), 0)
+				killed = true
+				continue
+			}
 			if e != 0 || pid == 0 {
 				break
 			}
@@ -187,9 +194,6 @@ func live(a *arena) {
 				if !alone {
 					tell(&n) // the keeper kills the others
 				}
-			}
-			if over && alone {
-				_, _, _ = syscall.RawSyscall(syscall.SYS_KILL, ^uintptr(0), uintptr(syscall.SIGKILL), 0)
 			}
 		}
 		if a.wait[0].revents != 0 {
