@@ -44,7 +44,7 @@ func (o opsConductor) Mark(ctx context.Context, run flow.RunID, task flow.TaskID
 	return o.a.conductor.Mark(ctx, run, task, engine.Mark{State: s, By: by})
 }
 
-func (o opsConductor) Rerun(ctx context.Context, like flow.Run, params json.RawMessage, latest bool, token string) (flow.Run, error) {
+func (o opsConductor) Rerun(ctx context.Context, like flow.Run, params json.RawMessage, latest bool, token, by string) (flow.Run, error) {
 	version := like.Version
 	if latest {
 		version = ""
@@ -58,7 +58,7 @@ func (o opsConductor) Rerun(ctx context.Context, like flow.Run, params json.RawM
 	}
 	now := time.Now()
 	r := newRun(v, flow.OnDemand, now, now)
-	r.Params = params
+	r.Params, r.By = params, by
 	req := conductor.StartRequest{Run: r, MaxRuns: v.MaxRuns}
 	if token != "" {
 		req.Token = flow.Token{
@@ -76,12 +76,12 @@ func (o opsConductor) Unpause(ctx context.Context, wf flow.WorkflowID, by string
 	return o.a.conductor.Unpause(ctx, wf, by)
 }
 
-func (o opsConductor) Backfill(ctx context.Context, wf flow.WorkflowID, from, to time.Time, dry bool) ([]ops.Slot, error) {
+func (o opsConductor) Backfill(ctx context.Context, wf flow.WorkflowID, from, to time.Time, dry bool, by string) ([]ops.Slot, error) {
 	v, err := o.a.db.Version(ctx, wf, "")
 	if err != nil {
 		return nil, err
 	}
-	slots, err := o.a.conductor.Backfill(ctx, v, from, to, dry)
+	slots, err := o.a.conductor.Backfill(ctx, v, from, to, dry, by)
 	out := make([]ops.Slot, len(slots))
 	for i, s := range slots {
 		out[i] = ops.Slot(s)

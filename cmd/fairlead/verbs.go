@@ -128,6 +128,7 @@ type runLine struct {
 	State  string
 	Reason string
 	Paused bool
+	By     string
 }
 
 func showRun(w io.Writer, raw json.RawMessage) error {
@@ -142,9 +143,15 @@ func showRun(w io.Writer, raw json.RawMessage) error {
 	if r.Reason != "" {
 		line += ": " + r.Reason
 	}
+	if r.By != "" {
+		line += "; asked for by " + r.By
+	}
 	_, err := fmt.Fprintln(w, printable(line))
 	return err
 }
+
+// clock shows a moment where the reader is, and says where that is.
+const clock = "2006-01-02 15:04:05 MST"
 
 func runPath(run, verb string) string { return "runs/" + url.PathEscape(run) + "/" + verb }
 
@@ -272,7 +279,7 @@ func showPauses(w io.Writer, raw json.RawMessage) error {
 	}
 	for _, p := range got.Pauses {
 		name := cmp.Or(p.Workflow, "everything")
-		fmt.Fprintln(w, printable(fmt.Sprintf("%s is paused since %s by %s", name, p.Since.Local().Format(time.DateTime), p.By)))
+		fmt.Fprintln(w, printable(fmt.Sprintf("%s is paused since %s by %s", name, p.Since.Local().Format(clock), p.By)))
 	}
 	return nil
 }
@@ -398,7 +405,7 @@ func (l waitLine) String() string {
 		s = l.Gate + ": " + s
 	}
 	if !l.Until.IsZero() {
-		s += ", until " + l.Until.Local().Format(time.DateTime)
+		s += ", until " + l.Until.Local().Format(clock)
 	}
 	return printable(s)
 }

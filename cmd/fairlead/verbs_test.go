@@ -93,6 +93,9 @@ etl:
 			t.Errorf("fairlead %s: %v, %s; want an error with %q", tt.args, err, out, tt.want)
 		}
 	}
+	if said := c.mustSay("run", "why", again, "--json"); !strings.Contains(said, `"by":"`) {
+		t.Errorf("why of a rerun does not say who asked for it: %s", said)
+	}
 	journal := c.mustSay("run", "why", id, "--json")
 	if !strings.Contains(journal, `"state":"succeeded"`) {
 		t.Errorf("why of a run that has ended: %s", journal)

@@ -303,8 +303,9 @@ const MaxBackfill = 1000
 // first moment to the last, both included, that has none. The runs count at
 // the gate like others, so that no more than max_active_runs are under way.
 // With dry, nothing is begun. Slots that are still to come are left to the
-// schedule. After a crash in the middle the same request completes it.
-func (c *Conductor) Backfill(ctx context.Context, v flow.Version, from, to time.Time, dry bool) ([]Slot, error) {
+// schedule. After a crash in the middle the same request completes it. by is
+// who asks; the runs say so.
+func (c *Conductor) Backfill(ctx context.Context, v flow.Version, from, to time.Time, dry bool, by string) ([]Slot, error) {
 	now := time.Now()
 	if from.After(now) && !to.Before(from) {
 		return nil, flow.Errorf(flow.Invalid, "the backfill begins at %s, which is still to come: runs of slots to come are the schedule's", from.Format(time.RFC3339))
@@ -326,7 +327,7 @@ func (c *Conductor) Backfill(ctx context.Context, v flow.Version, from, to time.
 		now := time.Now()
 		r := c.set.NewRun(v, slots[i].At)
 		r.Kind, r.State, r.Logical, r.Created, r.Modified = flow.Backfill, flow.Starting, slots[i].At, now, now
-		r.Workflow, r.Version, r.Graph = v.Workflow, v.ID, v.Graph
+		r.Workflow, r.Version, r.Graph, r.By = v.Workflow, v.ID, v.Graph, by
 		created, err := c.store.InsertSlot(ctx, r)
 		if err != nil {
 			c.doubted(err)

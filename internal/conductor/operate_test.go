@@ -248,17 +248,17 @@ func TestBackfillBeginsEachSlotOnce(t *testing.T) {
 		v.Schedule, v.MaxRuns = &flow.Schedule{Expr: "0 6 * * 1-5"}, 2
 		from := time.Date(1999, 12, 1, 0, 0, 0, 0, time.UTC)
 		to := time.Date(1999, 12, 14, 6, 0, 0, 0, time.UTC)
-		slots, err := d.c.Backfill(t.Context(), v, from, to, true)
+		slots, err := d.c.Backfill(t.Context(), v, from, to, true, "somebody")
 		if err != nil || len(slots) != 10 {
 			t.Fatalf("dry: %d slots, %v; want 10", len(slots), err)
 		}
 		if n := len(d.c.Active("")); n != 0 {
 			t.Fatalf("a dry backfill began %d runs", n)
 		}
-		if _, err := d.c.Backfill(t.Context(), v, from, to.AddDate(0, 0, -7), false); err != nil {
+		if _, err := d.c.Backfill(t.Context(), v, from, to.AddDate(0, 0, -7), false, "somebody"); err != nil {
 			t.Fatal(err)
 		}
-		slots, err = d.c.Backfill(t.Context(), v, from, to, false)
+		slots, err = d.c.Backfill(t.Context(), v, from, to, false, "somebody")
 		begun := 0
 		for _, s := range slots {
 			if s.Run != "" {
@@ -282,10 +282,10 @@ func TestBackfillBeginsEachSlotOnce(t *testing.T) {
 		if n := len(d.c.Active("")); n != 0 {
 			t.Errorf("%d runs have not ended", n)
 		}
-		if _, err := d.c.Backfill(t.Context(), v, from.AddDate(-10, 0, 0), to, false); flow.KindOf(err) != flow.Invalid {
+		if _, err := d.c.Backfill(t.Context(), v, from.AddDate(-10, 0, 0), to, false, "somebody"); flow.KindOf(err) != flow.Invalid {
 			t.Errorf("ten years: %v, want Invalid", err)
 		}
-		if _, err := d.c.Backfill(t.Context(), d.v, from, to, false); flow.KindOf(err) != flow.Invalid {
+		if _, err := d.c.Backfill(t.Context(), d.v, from, to, false, "somebody"); flow.KindOf(err) != flow.Invalid {
 			t.Errorf("without a schedule: %v, want Invalid", err)
 		}
 	})
@@ -301,11 +301,11 @@ func TestBackfillLeavesWhatIsToComeToTheSchedule(t *testing.T) {
 		v.Schedule = &flow.Schedule{Expr: "0 0,6 * * *"}
 		now := time.Now()
 		for _, dry := range []bool{true, false} {
-			slots, err := d.c.Backfill(t.Context(), v, now.Add(-24*time.Hour), now.Add(24*time.Hour), dry)
+			slots, err := d.c.Backfill(t.Context(), v, now.Add(-24*time.Hour), now.Add(24*time.Hour), dry, "somebody")
 			if err != nil || len(slots) != 3 || !slots[2].At.Equal(now) {
 				t.Errorf("dry %t: %v, %v; want the slots of yesterday and now", dry, slots, err)
 			}
-			if slots, err := d.c.Backfill(t.Context(), v, now.Add(time.Hour), now.Add(24*time.Hour), dry); flow.KindOf(err) != flow.Invalid {
+			if slots, err := d.c.Backfill(t.Context(), v, now.Add(time.Hour), now.Add(24*time.Hour), dry, "somebody"); flow.KindOf(err) != flow.Invalid {
 				t.Errorf("dry %t, from now on: %v, %v; want Invalid", dry, slots, err)
 			}
 		}

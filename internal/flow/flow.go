@@ -108,7 +108,9 @@ type Run struct {
 	Reason string // why the run failed; empty otherwise
 	Cause  Cause  // why a stopping run is being ended
 	// Held says that the run is paused: what runs goes on, and nothing begins.
-	Held     bool
+	Held bool
+	// By is who asked for a rerun or a backfill; empty of other runs.
+	By       string
 	Created  time.Time
 	Started  time.Time // zero until the first task may run
 	Ended    time.Time // zero until the run is final

@@ -42,10 +42,10 @@ type Conductor interface {
 	Mark(ctx context.Context, run flow.RunID, task flow.TaskID, s flow.State, by string) (flow.Run, error)
 	// Rerun starts a run of the same workflow like another. A token that was
 	// used before gives the run that it began.
-	Rerun(ctx context.Context, like flow.Run, params json.RawMessage, latest bool, token string) (flow.Run, error)
+	Rerun(ctx context.Context, like flow.Run, params json.RawMessage, latest bool, token, by string) (flow.Run, error)
 	Pause(ctx context.Context, wf flow.WorkflowID, by string) error
 	Unpause(ctx context.Context, wf flow.WorkflowID, by string) error
-	Backfill(ctx context.Context, wf flow.WorkflowID, from, to time.Time, dry bool) ([]Slot, error)
+	Backfill(ctx context.Context, wf flow.WorkflowID, from, to time.Time, dry bool, by string) ([]Slot, error)
 	// Waits returns what a run waits for, and up to limit of its unfinished
 	// tasks; more says how many there are beside.
 	Waits(ctx context.Context, run flow.RunID, limit int) (_ flow.Wait, _ []TaskWait, more int, err error)

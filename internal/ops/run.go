@@ -15,6 +15,7 @@ type runView struct {
 	Kind     flow.RunKind    `json:"kind"`
 	State    flow.State      `json:"state"`
 	Paused   bool            `json:"paused,omitempty"`
+	By       string          `json:"by,omitempty"` // who asked for a rerun or a backfill
 	Reason   string          `json:"reason,omitempty"`
 	Slot     time.Time       `json:"slot,omitzero"`
 	Created  time.Time       `json:"created"`
@@ -24,7 +25,7 @@ type runView struct {
 
 func view(r flow.Run) runView {
 	v := runView{
-		Run: r.ID, Workflow: r.Workflow, Version: r.Version, Kind: r.Kind, State: r.State, Paused: r.Held,
+		Run: r.ID, Workflow: r.Workflow, Version: r.Version, Kind: r.Kind, State: r.State, Paused: r.Held, By: r.By,
 		Reason: r.Reason, Created: r.Created, Started: r.Started, Ended: r.Ended,
 	}
 	if r.Kind != flow.OnDemand {
@@ -197,7 +198,7 @@ func (d *Door) rerun(r *request) (any, error) {
 	if err := r.decode(&in); err != nil {
 		return nil, err
 	}
-	r.signed(in.caller)
+	by := r.signed(in.caller)
 	like, err := d.Runs.RunByID(r.Context(), r.runID())
 	if err != nil {
 		return nil, err
@@ -213,6 +214,6 @@ func (d *Door) rerun(r *request) (any, error) {
 	if len(in.Token) > 256 {
 		return nil, flow.Errorf(flow.Invalid, "token: at most 256 bytes")
 	}
-	row, err := d.Conductor.Rerun(r.Context(), like, params, in.Latest, in.Token)
+	row, err := d.Conductor.Rerun(r.Context(), like, params, in.Latest, in.Token, by)
 	return view(row), err
 }

@@ -111,7 +111,7 @@ func (d *Door) backfill(r *request) (any, error) {
 	if err := r.decode(&in); err != nil {
 		return nil, err
 	}
-	r.signed(in.caller)
+	by := r.signed(in.caller)
 	if in.From.IsZero() || in.To.IsZero() {
 		return nil, flow.Errorf(flow.Invalid, "from and to are needed: the first and the last moment, such as 2026-03-01T00:00:00Z")
 	}
@@ -119,7 +119,7 @@ func (d *Door) backfill(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	slots, err := d.Conductor.Backfill(r.Context(), wf.ID, in.From.Time, in.To.Time, in.Dry)
+	slots, err := d.Conductor.Backfill(r.Context(), wf.ID, in.From.Time, in.To.Time, in.Dry, by)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 const runColumns = `id, workflow, version, kind, state, rev, key, logical, graph,
-	created, started, ended, modified, reason, cause, params, held`
+	created, started, ended, modified, reason, cause, params, held, asker`
 
 func scanRun(s scanner) (flow.Run, error) {
 	var r flow.Run
@@ -21,7 +21,7 @@ func scanRun(s scanner) (flow.Run, error) {
 func runFields(r *flow.Run) []any {
 	return []any{
 		&r.ID, &r.Workflow, &r.Version, &r.Kind, &r.State, &r.Rev, &r.Key, at{&r.Logical}, &r.Graph,
-		at{&r.Created}, at{&r.Started}, at{&r.Ended}, at{&r.Modified}, &r.Reason, &r.Cause, raw{&r.Params}, &r.Held,
+		at{&r.Created}, at{&r.Started}, at{&r.Ended}, at{&r.Modified}, &r.Reason, &r.Cause, raw{&r.Params}, &r.Held, &r.By,
 	}
 }
 
@@ -86,11 +86,11 @@ func insertRun(t *tx, r flow.Run) error {
 	}
 	_, err := t.exec(`
 		INSERT INTO run (id, workflow, version, kind, state, active, rev, key, logical, graph,
-			created, started, ended, modified, reason, cause, params, held)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+			created, started, ended, modified, reason, cause, params, held, asker)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		string(r.ID), string(r.Workflow), string(r.Version), string(r.Kind), string(r.State), bit(!r.State.Final()), r.Rev,
 		r.Key, micros(r.Logical), r.Graph, micros(r.Created), micros(r.Started), micros(r.Ended), micros(r.Modified),
-		text(r.Reason), string(r.Cause), jsonText(r.Params), bit(r.Held))
+		text(r.Reason), string(r.Cause), jsonText(r.Params), bit(r.Held), text(r.By))
 	return err
 }
 

@@ -407,7 +407,7 @@ func (w *World) backfill(ctx context.Context, wf flow.WorkflowID) {
 		if err != nil || v.Schedule == nil {
 			return err
 		}
-		_, err = c.Backfill(ctx, v, from, to, false)
+		_, err = c.Backfill(ctx, v, from, to, false, "somebody")
 		return err
 	})
 }

@@ -144,7 +144,7 @@ func (w world) newRun(wf flow.Workflow, id string, n int) flow.Run {
 	w.Helper()
 	return flow.Run{
 		ID: flow.RunID(id), Workflow: wf.ID, Version: wf.Latest, Kind: flow.OnDemand, State: flow.Starting, Key: "key-" + id,
-		Params: json.RawMessage(`{"x":1}`), Logical: at(n), Graph: w.graph(), Created: at(n), Modified: at(n),
+		Params: json.RawMessage(`{"x":1}`), Logical: at(n), Graph: w.graph(), Created: at(n), Modified: at(n), By: "ada",
 	}
 }
 
