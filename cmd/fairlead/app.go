@@ -63,6 +63,7 @@ type options struct {
 	anonymous bool
 	strict    bool   // only signatures for region are good
 	s3        string // an outside S3; empty: the built-in one
+	aws       string // where the services are that this server lacks; empty: nowhere
 	python    string
 	network   string
 	tasks     int // processes at once

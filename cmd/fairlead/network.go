@@ -45,7 +45,7 @@ func (a *app) setNetwork(ctx context.Context, s *airflow.Surroundings, roleArn s
 	// and so does what listens at another loopback address of this machine.
 	s.Network = "none"
 	entry, _ := a.roles.Find(roleArn)
-	for _, endpoint := range []string{a.inner, a.opt.s3, entry.Endpoint} {
+	for _, endpoint := range append(a.elsewhere(), a.inner, a.opt.s3, entry.Endpoint) {
 		if at, ok := loopback(endpoint); ok {
 			f := exec.Forward{Listen: at, To: at}
 			if !slices.Contains(s.Forwards, f) {
@@ -108,7 +108,7 @@ func (a *app) mayReach(ctx context.Context, token, address string) error {
 
 // isEndpoint reports whether the AWS calls of a task go to an address.
 func (a *app) isEndpoint(entry role.Role, address string) bool {
-	for _, endpoint := range []string{a.opt.s3, entry.Endpoint} {
+	for _, endpoint := range append(a.elsewhere(), a.opt.s3, entry.Endpoint) {
 		if u, err := url.Parse(endpoint); err == nil && u.Host != "" {
 			want := net.JoinHostPort(u.Hostname(), port(u))
 			// Clients may put the bucket before the host.

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,13 +116,46 @@ func (a *app) signer(c operator.Call) aws.CredentialsProvider {
 func (a *app) credentials(roleArn string, r flow.Run, t flow.Task) map[string]string {
 	entry, _ := a.roles.Find(roleArn)
 	if entry.Assume == "" && a.opt.s3 != "" {
-		return nil // keys of ours are good for nothing there
+		return a.endpoints() // keys of ours are good for nothing there
 	}
 	env := a.sessions.Environment(a.inner, session.Attempt{Run: r.ID, Task: t.ID, N: t.Attempt})
 	if entry.Assume != "" {
 		env["AWS_ENDPOINT_URL"] = entry.Endpoint // empty: AWS itself
+		return env
+	}
+	maps.Copy(env, a.endpoints())
+	return env
+}
+
+// endpointVariable begins the names of variables that say where one service
+// is.
+const endpointVariable = "AWS_ENDPOINT_URL_"
+
+// endpoints returns the environment that sends the calls of tasks to services
+// that are not built in: those that the server's own environment names, and
+// the others at --aws-endpoint.
+func (a *app) endpoints() map[string]string {
+	env := map[string]string{}
+	if a.opt.aws != "" {
+		env["AWS_ENDPOINT_URL"] = a.opt.aws
+		for _, own := range []string{"S3", "STS", "MWAA_SERVERLESS"} {
+			env[endpointVariable+own] = a.inner
+		}
+		if a.opt.s3 != "" {
+			env[endpointVariable+"S3"] = a.opt.s3
+		}
+	}
+	for _, kv := range os.Environ() {
+		if name, url, _ := strings.Cut(kv, "="); strings.HasPrefix(name, endpointVariable) {
+			env[name] = url
+		}
 	}
 	return env
+}
+
+// elsewhere returns the URLs, other than the server's own, that tasks call.
+func (a *app) elsewhere() []string {
+	return slices.Sorted(maps.Values(a.endpoints()))
 }
 
 // permit refuses what the policy of the caller's role does not allow. Callers

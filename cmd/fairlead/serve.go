@@ -58,6 +58,7 @@ func serverFlags(cmd *cobra.Command, opt *options) {
 	f.StringVar(&opt.region, "region", opt.region, "region in ARNs, and of tasks")
 	f.StringVar(&opt.account, "account", opt.account, "account in ARNs: 12 digits")
 	f.StringVar(&opt.s3, "s3-endpoint", "", "use the S3 at this URL instead of the built-in one")
+	f.StringVar(&opt.aws, "aws-endpoint", "", "URL that tasks call for AWS services other than the built-in ones; AWS_ENDPOINT_URL_<SERVICE> names one's own")
 	f.StringVar(&opt.python, "python", opt.python, "interpreter of PythonOperator")
 	f.StringVar(&opt.network, "network", opt.network, "network of tasks whose workflow has no tag fairlead:network: host, endpoints or none")
 	f.StringVar(&opt.roles, "roles", "", "file of roles: what tasks may do here, or the real role that they assume; roles.json in --data otherwise")
