@@ -2,6 +2,71 @@
 
 package awscall
 
-func bedrockAgentRuntimeOperation(string) operation { return nil }
+import (
+	"context"
+	"reflect"
 
-func bedrockAgentRuntimeNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockagentruntime"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockagentruntime/document"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockagentruntime/types"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func bedrockAgentRuntimeOperation(name string) operation {
+	switch name {
+	case "Retrieve":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrockagentruntime.RetrieveInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrockagentruntime.NewFromConfig(cfg).Retrieve(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "RetrieveAndGenerate":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrockagentruntime.RetrieveAndGenerateInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrockagentruntime.NewFromConfig(cfg).RetrieveAndGenerate(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func bedrockAgentRuntimeNames() names {
+	return names{
+		lower: true,
+		unions: []union{
+			{reflect.TypeFor[types.RerankingMetadataSelectiveModeConfiguration](), map[string]reflect.Type{
+				"fieldsToExclude": reflect.TypeFor[types.RerankingMetadataSelectiveModeConfigurationMemberFieldsToExclude](),
+				"fieldsToInclude": reflect.TypeFor[types.RerankingMetadataSelectiveModeConfigurationMemberFieldsToInclude](),
+			}},
+			{reflect.TypeFor[types.RetrievalFilter](), map[string]reflect.Type{
+				"andAll":              reflect.TypeFor[types.RetrievalFilterMemberAndAll](),
+				"equals":              reflect.TypeFor[types.RetrievalFilterMemberEquals](),
+				"greaterThan":         reflect.TypeFor[types.RetrievalFilterMemberGreaterThan](),
+				"greaterThanOrEquals": reflect.TypeFor[types.RetrievalFilterMemberGreaterThanOrEquals](),
+				"in":                  reflect.TypeFor[types.RetrievalFilterMemberIn](),
+				"lessThan":            reflect.TypeFor[types.RetrievalFilterMemberLessThan](),
+				"lessThanOrEquals":    reflect.TypeFor[types.RetrievalFilterMemberLessThanOrEquals](),
+				"listContains":        reflect.TypeFor[types.RetrievalFilterMemberListContains](),
+				"notEquals":           reflect.TypeFor[types.RetrievalFilterMemberNotEquals](),
+				"notIn":               reflect.TypeFor[types.RetrievalFilterMemberNotIn](),
+				"orAll":               reflect.TypeFor[types.RetrievalFilterMemberOrAll](),
+				"startsWith":          reflect.TypeFor[types.RetrievalFilterMemberStartsWith](),
+				"stringContains":      reflect.TypeFor[types.RetrievalFilterMemberStringContains](),
+			}},
+		},
+		document: func(v any) any { return document.NewLazyDocument(v) },
+	}
+}

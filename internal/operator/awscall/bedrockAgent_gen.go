@@ -2,6 +2,82 @@
 
 package awscall
 
-func bedrockAgentOperation(string) operation { return nil }
+import (
+	"context"
 
-func bedrockAgentNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockagent"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func bedrockAgentOperation(name string) operation {
+	switch name {
+	case "CreateDataSource":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrockagent.CreateDataSourceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrockagent.NewFromConfig(cfg).CreateDataSource(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateKnowledgeBase":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrockagent.CreateKnowledgeBaseInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrockagent.NewFromConfig(cfg).CreateKnowledgeBase(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "GetIngestionJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrockagent.GetIngestionJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrockagent.NewFromConfig(cfg).GetIngestionJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "GetKnowledgeBase":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrockagent.GetKnowledgeBaseInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrockagent.NewFromConfig(cfg).GetKnowledgeBase(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartIngestionJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrockagent.StartIngestionJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrockagent.NewFromConfig(cfg).StartIngestionJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func bedrockAgentNames() names {
+	return names{
+		lower: true,
+	}
+}

@@ -2,6 +2,34 @@
 
 package awscall
 
-func bedrockRuntimeOperation(string) operation { return nil }
+import (
+	"context"
 
-func bedrockRuntimeNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func bedrockRuntimeOperation(name string) operation {
+	switch name {
+	case "InvokeModel":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrockruntime.InvokeModelInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrockruntime.NewFromConfig(cfg).InvokeModel(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func bedrockRuntimeNames() names {
+	return names{
+		lower: true,
+	}
+}

@@ -2,6 +2,168 @@
 
 package awscall
 
-func bedrockOperation(string) operation { return nil }
+import (
+	"context"
+	"reflect"
 
-func bedrockNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/bedrock"
+	"github.com/aws/aws-sdk-go-v2/service/bedrock/types"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func bedrockOperation(name string) operation {
+	switch name {
+	case "CreateGuardrail":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrock.CreateGuardrailInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrock.NewFromConfig(cfg).CreateGuardrail(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateGuardrailVersion":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrock.CreateGuardrailVersionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrock.NewFromConfig(cfg).CreateGuardrailVersion(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateModelCustomizationJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrock.CreateModelCustomizationJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrock.NewFromConfig(cfg).CreateModelCustomizationJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateModelInvocationJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrock.CreateModelInvocationJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrock.NewFromConfig(cfg).CreateModelInvocationJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateProvisionedModelThroughput":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrock.CreateProvisionedModelThroughputInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrock.NewFromConfig(cfg).CreateProvisionedModelThroughput(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteGuardrail":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrock.DeleteGuardrailInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrock.NewFromConfig(cfg).DeleteGuardrail(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "GetModelCustomizationJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrock.GetModelCustomizationJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrock.NewFromConfig(cfg).GetModelCustomizationJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "GetModelInvocationJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrock.GetModelInvocationJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrock.NewFromConfig(cfg).GetModelInvocationJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "GetProvisionedModelThroughput":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrock.GetProvisionedModelThroughputInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrock.NewFromConfig(cfg).GetProvisionedModelThroughput(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "ListGuardrails":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(bedrock.ListGuardrailsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := bedrock.NewFromConfig(cfg).ListGuardrails(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func bedrockNames() names {
+	return names{
+		lower: true,
+		unions: []union{
+			{reflect.TypeFor[types.CustomizationConfig](), map[string]reflect.Type{
+				"distillationConfig": reflect.TypeFor[types.CustomizationConfigMemberDistillationConfig](),
+				"rftConfig":          reflect.TypeFor[types.CustomizationConfigMemberRftConfig](),
+			}},
+			{reflect.TypeFor[types.GraderConfig](), map[string]reflect.Type{
+				"lambdaGrader": reflect.TypeFor[types.GraderConfigMemberLambdaGrader](),
+			}},
+			{reflect.TypeFor[types.InvocationLogSource](), map[string]reflect.Type{
+				"s3Uri": reflect.TypeFor[types.InvocationLogSourceMemberS3Uri](),
+			}},
+			{reflect.TypeFor[types.ModelInvocationJobInputDataConfig](), map[string]reflect.Type{
+				"s3InputDataConfig": reflect.TypeFor[types.ModelInvocationJobInputDataConfigMemberS3InputDataConfig](),
+			}},
+			{reflect.TypeFor[types.ModelInvocationJobOutputDataConfig](), map[string]reflect.Type{
+				"s3OutputDataConfig": reflect.TypeFor[types.ModelInvocationJobOutputDataConfigMemberS3OutputDataConfig](),
+			}},
+			{reflect.TypeFor[types.RequestMetadataFilters](), map[string]reflect.Type{
+				"andAll":    reflect.TypeFor[types.RequestMetadataFiltersMemberAndAll](),
+				"equals":    reflect.TypeFor[types.RequestMetadataFiltersMemberEquals](),
+				"notEquals": reflect.TypeFor[types.RequestMetadataFiltersMemberNotEquals](),
+				"orAll":     reflect.TypeFor[types.RequestMetadataFiltersMemberOrAll](),
+			}},
+		},
+	}
+}
