@@ -66,7 +66,8 @@ type options struct {
 	aws       string // where the services are that this server lacks; empty: nowhere
 	python    string
 	network   string
-	tasks     int // processes at once
+	isolation string // one of isolations
+	tasks     int    // processes at once
 	memory    int64
 	disk      int64
 	cpus      float64
@@ -89,7 +90,7 @@ type options struct {
 func defaultOptions() options {
 	return options{
 		data: dataDir(defaultDataDir()), listen: defaultListen, region: defaultRegion, account: defaultAccount,
-		python: "python3", network: "host", credentialLife: time.Hour, tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
+		python: "python3", network: "host", isolation: "prefer", credentialLife: time.Hour, tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
 		limits: defaultLimits(), log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -111,6 +112,10 @@ func (o options) validate() error {
 		return usagef("--account %q: expected 12 digits", o.account)
 	case !slices.Contains(networks, o.network):
 		return usagef("--network %q: expected host, endpoints or none", o.network)
+	case !slices.Contains(isolations, o.isolation):
+		return usagef("--isolation %q: expected require, prefer or none", o.isolation)
+	case o.isolation == "none" && o.network != "host":
+		return usagef("--network %s needs namespaces, which --isolation none does without", o.network)
 	case o.tasks < 1:
 		return usagef("--tasks %d: at least 1 is needed for anything to run", o.tasks)
 	case o.running < 0:
@@ -191,6 +196,9 @@ func start(opt options) (_ *app, err error) {
 	}
 	handler, err := a.assemble(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.checkIsolation(ctx); err != nil {
 		return nil, err
 	}
 	if err := a.sweepAttempts(ctx); err != nil {
@@ -461,7 +469,7 @@ func (a *app) performer() (*airflow.Performer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.driver, err = sandbox.New(sandbox.Options{Root: opt.data.path("attempts"), Show: show, Hide: []string{string(opt.data)}})
+	a.driver, err = sandbox.New(sandbox.Options{Root: opt.data.path("attempts"), Show: show, Hide: []string{string(opt.data)}, Plain: opt.isolation == "none"})
 	if err != nil {
 		return nil, err
 	}

@@ -61,6 +61,7 @@ func serverFlags(cmd *cobra.Command, opt *options) {
 	f.StringVar(&opt.aws, "aws-endpoint", "", "URL that tasks call for AWS services other than the built-in ones; AWS_ENDPOINT_URL_<SERVICE> names one's own")
 	f.StringVar(&opt.python, "python", opt.python, "interpreter of PythonOperator")
 	f.StringVar(&opt.network, "network", opt.network, "network of tasks whose workflow has no tag fairlead:network: host, endpoints or none")
+	f.StringVar(&opt.isolation, "isolation", opt.isolation, isolationUsage)
 	f.StringVar(&opt.roles, "roles", "", "file of roles: what tasks may do here, or the real role that they assume; roles.json in --data otherwise")
 	f.BoolVar(&opt.strictRoles, "strict-roles", false, "refuse workflows whose role has no entry in the file of roles")
 	f.DurationVar(&opt.credentialLife, "credential-life", opt.credentialLife, "how long credentials of a task are good for; SDKs ask for new ones in time")

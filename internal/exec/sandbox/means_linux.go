@@ -72,6 +72,9 @@ func (d *Driver) explore() (*means, error) {
 		kinds = []kind{rootMode, userMode}
 	}
 	var why []error
+	if d.opts.Plain {
+		kinds, why = nil, []error{errors.New("turned off by a setting")}
+	}
 	for _, m.kind = range kinds {
 		err := d.try(m)
 		if err == nil {
@@ -198,6 +201,9 @@ func (d *Driver) Probe(ctx context.Context) (exec.Report, error) {
 	}
 	in := m.kind != plain
 	denied := "the kernel refused: " + m.why + ". Run as root, or permit unprivileged user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)"
+	if d.opts.Plain {
+		denied = "turned off by a setting: commands are plain processes"
+	}
 	say := func(name, how string) {
 		if !in {
 			how = denied

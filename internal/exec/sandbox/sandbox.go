@@ -31,6 +31,8 @@ type Options struct {
 	// Hide are files and directories that no cage shows, such as the
 	// server's data directory when it lies below /opt.
 	Hide []string
+	// Plain asks for plain processes, whatever this machine permits.
+	Plain bool
 }
 
 // A Handle of this driver says nothing that the ID does not say.
