@@ -83,6 +83,9 @@ type Conductor struct {
 	gate   engine.Gate
 	graphs map[string]*flow.Graph   // of recent runs
 	going  map[flow.WorkflowID]bool // being removed
+	// pausing is held while a pause changes, so that what is known and what
+	// is saved change together; it is taken before mu.
+	pausing sync.Mutex
 	// pauses says by whom what is paused; the gate holds the same.
 	pauses      map[flow.WorkflowID]string
 	lastRelease string // who ended the last pause

@@ -754,6 +754,22 @@ func (u *unanswered) SetSchedule(ctx context.Context, wf flow.WorkflowID, v flow
 	return u.DB.SetSchedule(ctx, wf, v, next)
 }
 
+func (u *unanswered) Pause(ctx context.Context, wf flow.WorkflowID, who string, at time.Time) error {
+	err := u.DB.Pause(ctx, wf, who, at)
+	if u.lost() {
+		return errLost
+	}
+	return err
+}
+
+func (u *unanswered) Unpause(ctx context.Context, wf flow.WorkflowID) error {
+	err := u.DB.Unpause(ctx, wf)
+	if u.lost() {
+		return errLost
+	}
+	return err
+}
+
 // TestWhatNobodySeesToIsTakenUp checks that a write whose answer is lost
 // leaves nothing behind that waits for the next server.
 func TestWhatNobodySeesToIsTakenUp(t *testing.T) {
@@ -794,4 +810,37 @@ func TestWhatNobodySeesToIsTakenUp(t *testing.T) {
 		time.Sleep(6 * time.Minute)
 		d.want(d.settle("scheduled1"), "succeeded: a=succeeded#1")
 	})
+}
+
+// TestAPauseIsAsItIsSaved checks that a pause, or its end, whose answer is
+// lost is heeded without a second request.
+func TestAPauseIsAsItIsSaved(t *testing.T) {
+	for _, wf := range []flow.WorkflowID{"", "w-1"} {
+		synctest.Test(t, func(t *testing.T) {
+			d := deploy(t, graph("a ok 1m", "b ok 1m after=a"), 0, conductor.Settings{Grace: 10 * time.Minute})
+			defer d.close()
+			d.crash()
+			u := &unanswered{DB: d.db}
+			d.serve(u)
+			d.start("r")
+			u.mu.Lock()
+			u.lose = true
+			u.mu.Unlock()
+			if err := d.c.Pause(t.Context(), wf, "ann"); err == nil {
+				t.Fatal("Pause: got nil, want the error of the store")
+			}
+			time.Sleep(time.Hour)
+			d.want(d.describe("r"), "running: a=succeeded#1 b=waiting#0")
+			if w, _, _ := d.c.Why(t.Context(), "r", ""); w.Gate != flow.GatePaused {
+				t.Errorf("pause of %q: the run waits for %v, want the pause", wf, w)
+			}
+			u.mu.Lock()
+			u.lose = true
+			u.mu.Unlock()
+			if err := d.c.Unpause(t.Context(), wf, "ann"); err == nil {
+				t.Fatal("Unpause: got nil, want the error of the store")
+			}
+			d.want(d.settle("r"), "succeeded: a=succeeded#1 b=succeeded#1")
+		})
+	}
 }

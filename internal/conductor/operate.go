@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"fairlead/internal/engine"
@@ -104,24 +105,53 @@ func (c *Conductor) revive(ctx context.Context, id flow.RunID, ev engine.Event) 
 // anything: its runs queue, what runs goes on to its end, its schedule passes.
 // It returns when that is saved and every active run heeds it.
 func (c *Conductor) Pause(ctx context.Context, wf flow.WorkflowID, by string) error {
-	if err := c.store.Pause(ctx, wf, by, time.Now()); err != nil {
+	runs, err := c.hold(ctx, wf, by)
+	if err != nil {
+		c.doubted(err)
+		c.clock.wake()
 		return err
 	}
+	return c.nudge(ctx, runs)
+}
+
+func (c *Conductor) hold(ctx context.Context, wf flow.WorkflowID, by string) ([]*run, error) {
+	c.pausing.Lock()
+	defer c.pausing.Unlock()
+	if err := c.store.Pause(ctx, wf, by, time.Now()); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if _, ok := c.pauses[wf]; !ok {
 		c.pauses[wf] = by
 	}
 	c.gate.Hold(wf)
-	runs := c.named(c.active(wf))
-	c.mu.Unlock()
-	return c.nudge(ctx, runs)
+	return c.named(c.active(wf)), nil
 }
 
 // Unpause ends a pause.
 func (c *Conductor) Unpause(ctx context.Context, wf flow.WorkflowID, by string) error {
-	if err := c.store.Unpause(ctx, wf); err != nil {
+	runs, err := c.unhold(ctx, wf, by)
+	if err != nil {
+		c.doubted(err)
+		c.clock.wake()
 		return err
 	}
+	return c.nudge(ctx, runs)
+}
+
+func (c *Conductor) unhold(ctx context.Context, wf flow.WorkflowID, by string) ([]*run, error) {
+	c.pausing.Lock()
+	defer c.pausing.Unlock()
+	if err := c.store.Unpause(ctx, wf); err != nil {
+		return nil, err
+	}
+	return c.released(wf, by), nil
+}
+
+// released lets go of what a pause held, and returns the runs that are to
+// look again.
+func (c *Conductor) released(wf flow.WorkflowID, by string) []*run {
 	c.mu.Lock()
 	delete(c.pauses, wf)
 	c.lastRelease = by
@@ -129,7 +159,7 @@ func (c *Conductor) Unpause(ctx context.Context, wf flow.WorkflowID, by string) 
 	runs := c.named(c.active(wf))
 	c.mu.Unlock()
 	c.begin(next)
-	return c.nudge(ctx, runs)
+	return runs
 }
 
 // nudge has runs look at what is paused, and returns when they have.
@@ -146,17 +176,39 @@ func (c *Conductor) nudge(ctx context.Context, runs []*run) error {
 	return nil
 }
 
-// resumePauses takes up what was paused before this process began.
+// resumePauses makes what is paused what is saved: by another process before
+// this one, or by a write whose answer was lost.
 func (c *Conductor) resumePauses(ctx context.Context) error {
+	c.pausing.Lock()
+	defer c.pausing.Unlock()
 	all, err := c.store.Pauses(ctx)
 	if err != nil {
-		return fmt.Errorf("resume pauses: %w", err)
+		return fmt.Errorf("look for pauses: %w", err)
 	}
+	saved := map[flow.WorkflowID]bool{}
+	var look []*run
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, p := range all {
-		c.pauses[p.Workflow] = p.By
-		c.gate.Hold(p.Workflow)
+		saved[p.Workflow] = true
+		if _, known := c.pauses[p.Workflow]; !known {
+			c.pauses[p.Workflow] = p.By
+			c.gate.Hold(p.Workflow)
+			look = append(look, c.named(c.active(p.Workflow))...)
+		}
+	}
+	var over []flow.WorkflowID
+	for wf := range c.pauses {
+		if !saved[wf] {
+			over = append(over, wf)
+		}
+	}
+	c.mu.Unlock()
+	slices.Sort(over)
+	for _, wf := range over {
+		look = append(look, c.released(wf, "somebody whose request was not answered")...)
+	}
+	if len(look) > 0 { // a run whose saves are slow must not hold up others
+		c.wg.Go(func() { _ = c.nudge(c.ctx, look) })
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (c *Conductor) doubted(err error) {
 }
 
 // sweep takes up what is saved and has nobody who sees to it: runs and
-// schedules whose write was not answered, and workflows to delete whose mark
+// schedules and pauses whose write was not answered, and workflows to delete whose mark
 // was not.
 func (c *Conductor) sweep(ctx context.Context) error {
 	c.mu.Lock()
@@ -54,6 +54,9 @@ func (c *Conductor) adopt(ctx context.Context) error {
 		if err := c.takeUp(ctx, row); err != nil {
 			return err
 		}
+	}
+	if err := c.resumePauses(ctx); err != nil {
+		return err
 	}
 	if err := c.resumeDeletes(ctx); err != nil {
 		return fmt.Errorf("look for deletions: %w", err)

@@ -109,7 +109,7 @@ func Run(cfg Config) Report {
 	w.touched()
 	w.unpause(ctx, "")
 	for _, wf := range w.clients.workflows {
-		if _, ok := w.rows.pauses[wf]; ok || w.clients.doubted > 0 {
+		if _, ok := w.rows.pauses[wf]; ok || w.clients.pauses > 0 {
 			w.unpause(ctx, wf)
 		}
 	}
