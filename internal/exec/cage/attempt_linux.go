@@ -544,7 +544,9 @@ func (a *attempt) ended(n note) {
 	}
 	a.exit.CPU = time.Duration(n.cpu) * time.Microsecond
 	a.exit.MaxRSS = n.rss << 10
-	a.say(sayEnd)
+	if a.c.Plain { // else process 1 has ended
+		a.say(sayEnd)
+	}
 }
 
 // noExec reports, as a shell does, a command that cannot be executed as it was

@@ -226,6 +226,15 @@ func (j *journal) append(r record) error {
 	return nil
 }
 
+// recall returns what was known of an attempt when the journal was last read. An
+// end that it knows is one; another keeper may have forgotten the attempt since.
+func (j *journal) recall(id string) (e entry, known bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e, known = j.entries[id]
+	return e, known
+}
+
 // look returns what is known of an attempt.
 func (j *journal) look(id string) (e entry, known bool, err error) {
 	j.mu.Lock()

@@ -340,7 +340,7 @@ func (k *keeper) bury() {
 
 func wait(pid int) {
 	for {
-		if _, err := syscall.Wait4(pid, nil, 0, nil); err != syscall.EINTR {
+		if _, err := syscall.Wait4(pid, nil, syscall.WALL, nil); err != syscall.EINTR {
 			return
 		}
 	}
@@ -477,7 +477,12 @@ func (k *keeper) find(r Request) (*attempt, Answer) {
 	if a := k.live[r.ID]; a != nil {
 		return a, Answer{}
 	}
-	e, known, err := k.journal.look(r.ID)
+	e, known := k.journal.recall(r.ID)
+	var err error
+	if !e.ended && (known || r.Known || r.Stopped) {
+		// Others may know more. Of what is to start the claim tells it.
+		e, known, err = k.journal.look(r.ID)
+	}
 	switch {
 	case err != nil:
 		return nil, Answer{Failure: err.Error()}
@@ -570,9 +575,12 @@ func (k *keeper) forget(id string) Answer {
 	if busy {
 		return Answer{Busy: true}
 	}
-	e, known, err := k.journal.look(id)
-	if err != nil {
-		return Answer{Failure: err.Error()}
+	e, known := k.journal.recall(id)
+	if !e.ended {
+		var err error
+		if e, known, err = k.journal.look(id); err != nil {
+			return Answer{Failure: err.Error()}
+		}
 	}
 	if known && !e.ended {
 		if a := k.claimed(id, e.claim); a.Elsewhere != "" {

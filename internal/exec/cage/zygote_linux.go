@@ -174,7 +174,9 @@ func hatch(a *arena, m *image, f *filter) (*zygote, error) {
 	// With a C library the kernel writes there, too: restartable sequences.
 	image.keep[len(image.keep)-2] = span{tp&^0xfff - 0x2000, tp&^0xfff + 0x3000}
 	runtimeBeforeFork()
-	r, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+	// Nobody is told of its end, or of that of its siblings to be: to handle a
+	// signal for each attempt costs, and they are waited for anyway.
+	r, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, 0, 0, 0, 0, 0, 0)
 	if e == 0 && r == 0 {
 		runtimeAfterForkInChild()
 		incubate(a, &image, f, uintptr(pair[1]))
@@ -226,7 +228,7 @@ func incubate(a *arena, m *image, f *filter, conn uintptr) {
 		}
 		// A sibling, so that the keeper collects it, and the kernel ends it with
 		// the keeper's thread.
-		pid, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(a.plan.flags)|cloneParent|uintptr(syscall.SIGCHLD), 0, 0, 0, 0, uintptr(a.plan.key))
+		pid, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(a.plan.flags)|cloneParent, 0, 0, 0, 0, uintptr(a.plan.key))
 		if e == 0 && pid == 0 {
 			live(a)
 		}
