@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless"
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"fairlead/internal/aws/transport"
 )
 
 // A server is the binary under measurement.
@@ -71,7 +72,7 @@ func (s *server) start() (time.Duration, error) {
 	conf := aws.Config{
 		Region: region, BaseEndpoint: &info.Endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKey, key.SecretKey, ""),
-		HTTPClient:  &http.Client{Transport: plainBody{http.DefaultTransport.(*http.Transport).Clone()}},
+		HTTPClient:  transport.PlainBody(&http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}),
 	}
 	s.api = mwaaserverless.NewFromConfig(conf)
 	s.s3 = s3.NewFromConfig(conf, func(o *s3.Options) { o.UsePathStyle = true })
@@ -80,21 +81,6 @@ func (s *server) start() (time.Duration, error) {
 }
 
 const region = "us-east-1"
-
-// plainBody hides what else than Read a request's body can do. The SDK closes
-// the body when the answer begins; net/http may look for its end only then,
-// by WriteTo, which the SDK's body answers with io.EOF, taken for a failure:
-// the connection is closed in the middle of the answer, and the SDK waits and
-// asks again.
-type plainBody struct{ next http.RoundTripper }
-
-func (p plainBody) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.Body != http.NoBody {
-		r = r.WithContext(r.Context()) // a RoundTripper must not change what it is given
-		r.Body = struct{ io.ReadCloser }{r.Body}
-	}
-	return p.next.RoundTrip(r)
-}
 
 func (s *server) stop() {
 	if s.cmd != nil && s.cmd.Process != nil {

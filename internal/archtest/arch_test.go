@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"internal/lang":            {"internal/flow", "internal/exec", "internal/blob", "internal/logs"},
 	"internal/lang/jinja":      {},
 	"internal/lang/airflow":    {"internal/flow", "internal/exec", "internal/blob", "internal/logs", "internal/operator", "internal/lang", "internal/lang/jinja", "internal/engine/cron"},
-	"internal/operator":        {"internal/flow", "internal/exec", "internal/blob", "internal/logs", "internal/operator/awscall"},
+	"internal/operator":        {"internal/flow", "internal/exec", "internal/blob", "internal/logs", "internal/operator/awscall", "internal/aws/transport"},
 	"internal/exec":            {"internal/flow"},
 	"internal/exec/cage":       {"internal/killpoint"},
 	"internal/exec/sandbox":    {"internal/flow", "internal/exec", "internal/exec/cage", "internal/exec/exectest", "internal/killpoint"},
@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"internal/aws/sigv4":       {"internal/flow"},
 	"internal/aws/arn":         {"internal/flow"},
 	"internal/aws/page":        {"internal/flow"},
+	"internal/aws/transport":   {},
 	"internal/mwaa":            {"internal/flow", "internal/aws/..."},
 	"internal/ops":             {"internal/flow", "internal/aws/..."},
 	"internal/omics":           {"internal/flow", "internal/aws/..."},
@@ -68,7 +69,7 @@ var mayImport = map[string][]string{
 	"bench":                    {"internal/..."},
 	"internal/clienttest":      {"internal/..."},
 
-	"internal/operator/awscall":     {},
+	"internal/operator/awscall":     {"internal/aws/transport"},
 	"internal/operator/awscall/gen": {},
 	"internal/operator/awstest":     {},
 }

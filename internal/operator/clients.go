@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	smithymiddleware "github.com/aws/smithy-go/middleware"
+
+	"fairlead/internal/aws/transport"
 )
 
 // clients makes AWS clients and keeps them. The zero value is ready for use.
@@ -50,6 +52,7 @@ func (c *clients) forS3(ctx context.Context, p place) (*s3.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
 	}
+	cfg.HTTPClient = transport.PlainBody(cfg.HTTPClient)
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) {
 		o.UsePathStyle = true // an endpoint of one's own has no name for each bucket
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired

@@ -26,6 +26,8 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"fairlead/internal/aws/transport"
 )
 
 //go:generate make -C ../../.. calls
@@ -63,6 +65,7 @@ func Load(ctx context.Context) (Config, error) {
 	// The sources name the endpoints of this process, which need not be the
 	// task's.
 	cfg.ConfigSources, cfg.BaseEndpoint = nil, nil
+	cfg.HTTPClient = transport.PlainBody(cfg.HTTPClient)
 	cfg.Logger = logging.Nop{} // what it warns of is not for whoever runs the server
 	return Config{base: cfg}, nil
 }
