@@ -34,7 +34,7 @@ func Hidden(name, value string) []string {
 	if strings.HasPrefix(name, "AIRFLOW_CONN_") {
 		return ofConnection(value)
 	}
-	if Sensitive(name) {
+	if Sensitive(name) && !strings.HasPrefix(name, BackendVar) {
 		return []string{value}
 	}
 	return nil

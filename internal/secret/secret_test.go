@@ -112,6 +112,7 @@ func TestHidden(t *testing.T) {
 	for _, tt := range []struct{ name, value, want string }{
 		{"AIRFLOW_VAR_REGION", "eu", ""},
 		{"AIRFLOW_VAR_DB_PASSWORD", "hunter2", "hunter2"},
+		{BackendVar, "a.Class", ""},
 		{"MY_API_KEY", "k-1", "k-1"},
 		{"AIRFLOW_CONN_DB", "postgres://me:p%40ss@host/db?sslmode=x&api_key=abc", "abc p@ss"},
 		{"AIRFLOW_CONN_DB", `postgres://h?__extra__={"private_key":"abc","n":1}`, "abc"},

@@ -4,6 +4,8 @@ package sts
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"fairlead/internal/aws/sigv4"
 )
@@ -74,7 +77,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-amzn-RequestId", request)
 	id, err := d.answer(r)
 	if err == nil {
-		d.write(w, http.StatusOK, identityResponse{Namespace: namespace, ARN: id.ARN, UserID: id.AccessKey, Account: id.Account, RequestID: request})
+		d.write(w, http.StatusOK, identityResponse{Namespace: namespace, ARN: id.ARN, UserID: userID(id), Account: id.Account, RequestID: request})
 		return
 	}
 	out := errorResponse{Namespace: namespace, Type: "Sender", RequestID: request}
@@ -88,6 +91,16 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out.Type, out.Code, out.Message = "Receiver", "InternalFailure", "internal error"
 	}
 	d.write(w, status, out)
+}
+
+// userID returns the unique id of who is calling: of a role in a session, the
+// role's and the name of the session.
+func userID(id sigv4.Identity) string {
+	if id.Role == "" {
+		return id.AccessKey
+	}
+	sum := sha256.Sum256([]byte(id.Role))
+	return "AROA" + base32.StdEncoding.EncodeToString(sum[:])[:17] + ":" + id.ARN[strings.LastIndexByte(id.ARN, '/')+1:]
 }
 
 // answer returns who is calling.
