@@ -87,8 +87,12 @@ func (o *Operators) signer(c Call) aws.CredentialsProvider {
 
 // place returns where the calls of a sensor go.
 func (o *Operators) place(c Call) place {
+	usual, said := c.Env["AWS_ENDPOINT_URL"]
+	if !said { // an empty one is AWS itself
+		usual = o.set.Endpoint
+	}
 	return place{
-		endpoint: cmp.Or(c.Env["AWS_ENDPOINT_URL_S3"], c.Env["AWS_ENDPOINT_URL"], o.set.Endpoint),
+		endpoint: cmp.Or(c.Env["AWS_ENDPOINT_URL_S3"], usual),
 		region:   cmp.Or(c.Env["AWS_REGION"], c.Env["AWS_DEFAULT_REGION"], o.set.Region),
 	}
 }
