@@ -6,6 +6,7 @@ func codeOf(name string) code {
 	for _, find := range []func(string) code{
 		bedrockCode,
 		dynamodbCode, ecsCode, snsCode,
+		rdsCode,
 	} {
 		if c := find(name); c != nil {
 			return c

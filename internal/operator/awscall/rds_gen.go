@@ -2,6 +2,286 @@
 
 package awscall
 
-func rdsOperation(string) operation { return nil }
+import (
+	"context"
 
-func rdsNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func rdsOperation(name string) operation {
+	switch name {
+	case "CancelExportTask":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.CancelExportTaskInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).CancelExportTask(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CopyDBClusterSnapshot":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.CopyDBClusterSnapshotInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).CopyDBClusterSnapshot(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CopyDBSnapshot":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.CopyDBSnapshotInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).CopyDBSnapshot(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateDBClusterSnapshot":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.CreateDBClusterSnapshotInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).CreateDBClusterSnapshot(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateDBInstance":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.CreateDBInstanceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).CreateDBInstance(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateDBSnapshot":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.CreateDBSnapshotInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).CreateDBSnapshot(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateEventSubscription":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.CreateEventSubscriptionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).CreateEventSubscription(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteDBClusterSnapshot":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.DeleteDBClusterSnapshotInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).DeleteDBClusterSnapshot(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteDBInstance":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.DeleteDBInstanceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).DeleteDBInstance(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteDBSnapshot":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.DeleteDBSnapshotInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).DeleteDBSnapshot(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteEventSubscription":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.DeleteEventSubscriptionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).DeleteEventSubscription(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeDBClusterSnapshots":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.DescribeDBClusterSnapshotsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).DescribeDBClusterSnapshots(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeDBClusters":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.DescribeDBClustersInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).DescribeDBClusters(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeDBInstances":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.DescribeDBInstancesInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).DescribeDBInstances(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeDBSnapshots":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.DescribeDBSnapshotsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).DescribeDBSnapshots(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeEventSubscriptions":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.DescribeEventSubscriptionsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).DescribeEventSubscriptions(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeExportTasks":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.DescribeExportTasksInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).DescribeExportTasks(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartDBCluster":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.StartDBClusterInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).StartDBCluster(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartDBInstance":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.StartDBInstanceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).StartDBInstance(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartExportTask":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.StartExportTaskInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).StartExportTask(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StopDBCluster":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.StopDBClusterInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).StopDBCluster(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StopDBInstance":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(rds.StopDBInstanceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := rds.NewFromConfig(cfg).StopDBInstance(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func rdsNames() names {
+	return names{
+		lower: false,
+	}
+}
