@@ -2,10 +2,12 @@
 .DEFAULT_GOAL := help
 GO ?= go
 VENV := .venv
+# A cage shows no virtual environment below a /tmp, which it has for itself.
+JUDGE := $(HOME)/.cache/fairlead/judge
 LINT := bin/golangci-lint
 LINT_VERSION := v2.15.0
 
-.PHONY: help build demo test short lint clients calls bench peers campaign fuzz clean
+.PHONY: help build demo test short lint clients judge calls bench peers campaign fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +42,10 @@ clients: build $(VENV)/ready ## drive a real server with boto3 and the AWS CLI
 calls: $(VENV)/ready ## generate the functions that call AWS anew, from the operators' data
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check botocore==1.43.1 --target $(VENV)/botocore
 	$(GO) run ./internal/operator/awscall/gen -botocore $(VENV)/botocore/botocore
+judge: build $(VENV)/ready ## hold the stand-in for Airflow against Airflow, which is installed for it
+	[ -x $(JUDGE)/bin/python ] || python3 -m venv $(JUDGE)
+	$(JUDGE)/bin/pip install --quiet --disable-pip-version-check --requirement clients/judge.txt
+	cd clients && FAIRLEAD=$(CURDIR)/bin/fairlead FAIRLEAD_AIRFLOW=$(JUDGE)/bin/python ../$(VENV)/bin/python -B -m pytest test_judge.py
 
 bench: build ## measure the binary; each number beside its control
 	$(GO) run ./bench

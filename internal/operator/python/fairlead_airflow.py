@@ -167,6 +167,22 @@ def instance(attempt, runner, operator):
     return ti
 
 
+def unwrapped(value):
+    """Returns what Airflow serialized in the plain form that is kept here."""
+    if isinstance(value, list):
+        return [unwrapped(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if "__classname__" not in value:
+        return {k: unwrapped(v) for k, v in value.items()}
+    from airflow.serialization.serde import deserialize
+
+    try:
+        return to_json(deserialize(value))
+    except Exception:  # a class that may not be made again, such as a dataclass
+        return unwrapped(value.get("__data__"))
+
+
 class Supervisor:
     """Answers what a task asks of the process above it."""
 
@@ -190,13 +206,7 @@ class Supervisor:
         return self.comms.ErrorResponse(error=getattr(self.comms.ErrorType, kind), detail={"name": name})
 
     def SetXCom(self, msg):
-        from airflow.serialization.serde import deserialize
-
-        try:
-            value = to_json(deserialize(msg.value))
-        except Exception:  # what has no plain form is kept in Airflow's
-            value = msg.value
-        self.attempt.ti.xcom_push(msg.key, value)
+        self.attempt.ti.xcom_push(msg.key, unwrapped(msg.value))
 
     def DeleteXCom(self, msg):
         self.attempt.ti.pushed.pop(msg.key, None)
@@ -216,10 +226,25 @@ class Supervisor:
         return self.comms.XComCountResponse(len=0 if self.value(msg) is None else 1)
 
     def GetVariable(self, msg):
-        return self.missing("VARIABLE_NOT_FOUND", msg.key)
+        text = os.environ.get("AIRFLOW_VAR_" + msg.key.upper())
+        if text is None:
+            return self.comms.ErrorResponse(error=self.comms.ErrorType.VARIABLE_NOT_FOUND, detail={"key": msg.key})
+        return self.comms.VariableResult(key=msg.key, value=text)
 
     def GetConnection(self, msg):
-        return self.missing("CONNECTION_NOT_FOUND", msg.conn_id)
+        text = os.environ.get("AIRFLOW_CONN_" + msg.conn_id.upper())
+        if text is None:
+            return self.comms.ErrorResponse(error=self.comms.ErrorType.CONNECTION_NOT_FOUND, detail={"conn_id": msg.conn_id})
+        from airflow.models.connection import Connection
+
+        if text.lstrip().startswith("{"):
+            c = Connection.from_json(text, msg.conn_id)
+        else:
+            c = Connection(conn_id=msg.conn_id, uri=text)
+        return self.comms.ConnectionResult(
+            conn_id=msg.conn_id, conn_type=c.conn_type, host=c.host, schema=c.schema, login=c.login,
+            password=c.password, port=c.port, extra=c.extra,
+        )
 
     def PutVariable(self, msg):
         raise NotImplementedError("variables come from the environment or a secrets backend and cannot be set by a task")

@@ -62,7 +62,7 @@ class Maker:
         """Returns the whole context, always the same object."""
         if self._full is None:
             made = Context((name, self.value(name)) for name in NAMES)
-            if self.templates_dict:
+            if not self.request.get("custom"):
                 made["templates_dict"] = self.templates_dict
             self._full = made
         return self._full
@@ -93,7 +93,7 @@ class Maker:
             dag_id=self.ti.dag_id, run_id=self.ti.run_id, conf=self.task.get("conf") or {},
             logical_date=self.value("logical_date"), run_after=self.value("logical_date"),
             data_interval_start=self.value("logical_date"), data_interval_end=self.value("logical_date"),
-            start_date=self.value("start_date"), end_date=None, clear_number=0, run_type="manual",
+            start_date=self.ti.start_date, end_date=None, clear_number=0, run_type="manual",
             state="running", consumed_asset_events=[],
         )
 
@@ -130,9 +130,6 @@ NAMES = {
     "data_interval_start": lambda m: m.value("logical_date"),
     "prev_data_interval_start_success": lambda m: None,
     "prev_data_interval_end_success": lambda m: None,
-    "start_date": lambda m: moment(m.task.get("start_date")),
-    "test_mode": lambda m: False,
-    "try_number": lambda m: m.ti.try_number,
 }
 
 
@@ -163,7 +160,7 @@ class TaskInstance:
 
     @property
     def start_date(self):
-        return self._maker.value("start_date")
+        return moment(self._maker.task.get("start_date"))
 
     @property
     def log(self):

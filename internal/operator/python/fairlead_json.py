@@ -108,7 +108,8 @@ def _object(value, kind, depth):
     if isinstance(value, datetime.tzinfo):
         return str(value)
     if kind.__module__ == "decimal" and kind.__name__ == "Decimal":
-        return str(value)
+        # Airflow keeps the number and not its digits.
+        return str(int(value) if value.as_tuple().exponent >= 0 else float(value))
     if kind.__module__.partition(".")[0] == "numpy" and callable(getattr(value, "tolist", None)):
         return to_json(value.tolist(), depth + 1)
     if callable(getattr(value, "serialize", None)):

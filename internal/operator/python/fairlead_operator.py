@@ -196,13 +196,15 @@ def render_texts(texts, owners):
         raise RuntimeError("templates could not be rendered: " + p.stderr.decode(errors="replace")[-2000:])
     answer = loads(p.stdout.decode())
     if "error" in answer:
-        field = owners[wanted[answer["index"]]]
+        i = wanted[answer["index"]]
+        error = type(answer["type"], (RenderError,), {})(answer["error"])
         import logging
 
-        logging.getLogger("airflow.task").error(
-            "Exception rendering Jinja template for task '%s', template field '%s'", request["task"]["task_id"], field
+        logging.getLogger("airflow.sdk.definitions._internal.abstractoperator").error(
+            "Exception rendering Jinja template for task '%s', field %r. Template: %r",
+            request["task"]["task_id"], owners[i], texts[i], exc_info=error,
         )
-        raise type(answer["type"], (RenderError,), {})(answer["error"])
+        raise error
     for i, text in zip(wanted, answer["texts"]):
         done[i] = text
     return done

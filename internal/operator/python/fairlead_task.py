@@ -311,7 +311,7 @@ def bind(function, args, kwargs, context):
         return kwargs
     names = fairlead_context.NAMES
     for name in by_position[: len(args)]:
-        if name in names or name in kwargs or name == "templates_dict" and context.templates_dict:
+        if name in names or name in kwargs or name == "templates_dict":
             raise ValueError(f"The key {name!r} in args is a part of kwargs and therefore reserved.")
     if takes_all:
         return fairlead_context.Context(context.full(), **kwargs)
@@ -321,7 +321,7 @@ def bind(function, args, kwargs, context):
             given[name] = kwargs[name]
         elif name in names:
             given[name] = context.value(name)
-        elif name == "templates_dict" and context.templates_dict:
+        elif name == "templates_dict":
             given[name] = context.templates_dict
     return given
 

@@ -20,7 +20,9 @@ class Variable:
             for fallback in (default, default_var):
                 if fallback is not _required:
                     return fallback
-            raise KeyError(f"Variable {key} does not exist")
+            from airflow.sdk.exceptions import AirflowRuntimeError
+
+            raise AirflowRuntimeError(f"VARIABLE_NOT_FOUND: {{'key': {key!r}}}")
         return json.loads(value) if deserialize_json else value
 
     @classmethod
