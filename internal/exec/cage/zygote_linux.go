@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -267,6 +268,9 @@ func (m *image) trim(here uintptr) {
 	}
 }
 
+// bearTimeout is how long a zygote may take for a fork.
+const bearTimeout = 30 * time.Second
+
 // errBarren says that a zygote is gone.
 var errBarren = errors.New("the process that forks attempts is gone")
 
@@ -288,6 +292,9 @@ func (z *zygote) bear(s *script, flags uintptr) (pid int, err error) {
 	}
 	n := 0
 	var problem error
+	if err := z.conn.SetDeadline(time.Now().Add(bearTimeout)); err != nil {
+		return 0, errors.Join(errBarren, err)
+	}
 	err = conn.Write(func(fd uintptr) bool {
 		n, problem = syscall.SendmsgN(int(fd), text, rights, nil, syscall.MSG_NOSIGNAL)
 		return problem != syscall.EAGAIN
@@ -298,6 +305,9 @@ func (z *zygote) bear(s *script, flags uintptr) (pid int, err error) {
 	var answer birth
 	if err == nil {
 		_, err = io.ReadFull(z.conn, (*[unsafe.Sizeof(answer)]byte)(unsafe.Pointer(&answer))[:])
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = syscall.Kill(z.pid, syscall.SIGKILL) // somebody has stopped it
 	}
 	if err != nil {
 		return 0, errors.Join(errBarren, err)

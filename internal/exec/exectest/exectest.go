@@ -37,6 +37,7 @@ func Run(t *testing.T, newDriver func(t *testing.T, root string) exec.Driver) {
 		{"a command that does not exist", missing},
 		{"bad specs are refused", refused},
 		{"the environment is exact", environment},
+		{"much of everything", large},
 		{"no descriptor is inherited", descriptors},
 		{"standard input", stdin},
 		{"the work directory is private", workDir},
@@ -377,6 +378,27 @@ func environment(t *testing.T, s *suite) {
 	})
 	if !slices.Equal(got, spec.Env) {
 		t.Errorf("env %q: got %q", spec.Env, got)
+	}
+}
+
+func large(t *testing.T, s *suite) {
+	b := s.bench(t)
+	spec := b.sh("a", `echo ${#V0} ${#V9} $# ${#1}; ls -d /m/* 2> /dev/null | wc -l`)
+	value := strings.Repeat("x", 100_000)
+	for i := range 10 {
+		spec.Env = append(spec.Env, fmt.Sprintf("V%d=%s", i, value))
+	}
+	spec.Argv = append(spec.Argv, "sh", value)
+	for i := range 100 {
+		spec.Argv = append(spec.Argv, "more")
+		spec.Mounts = append(spec.Mounts, exec.Mount{Source: b.shared, Target: fmt.Sprint("/m/", i)})
+	}
+	want := []string{"100000 100000 101 100000", "100"}
+	if !s.has("mount namespace") {
+		want[1] = "0"
+	}
+	if x := b.run(spec); x.Code != 0 || !slices.Equal(b.events(), want) {
+		t.Errorf("1 MB of environment and 100 mounts: got %+v, %.200q; want %q", x, b.events(), want)
 	}
 }
 
