@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/exec":            {"internal/flow"},
 	"internal/exec/cage":       {"internal/killpoint"},
 	"internal/exec/sandbox":    {"internal/flow", "internal/exec", "internal/exec/cage", "internal/exec/exectest", "internal/killpoint"},
+	"internal/exec/container":  {"internal/flow", "internal/exec", "internal/exec/cage", "internal/exec/exectest"},
 	"internal/exec/exectest":   {"internal/flow", "internal/exec"},
 	"internal/killpoint":       {},
 	"internal/disk":            {"internal/flow"},

@@ -44,11 +44,15 @@ type Spec struct {
 	// ever.
 	ID   string
 	Argv []string
+	// Image names the image whose files the command sees, for a driver of
+	// containers; empty means the driver's own. Others refuse it.
+	Image string
 	// Env is the whole environment, KEY=value; nothing is inherited. The
 	// driver adds FAIRLEAD_LOG_FD and FAIRLEAD_RESULT_FD, HOME (the cage's
 	// own directory) unless Env has it, and without a cage TMPDIR. Lines
 	// that the command writes to the descriptor FAIRLEAD_LOG_FD go to the
-	// log as they are if they are JSON objects.
+	// log as they are if they are JSON objects. Variables of the image are
+	// there, too, unless Env has them.
 	Env []string
 	// Dir is the working directory inside the cage; empty means the cage's
 	// own empty, writable one.

@@ -2,7 +2,8 @@ package cage
 
 import "os"
 
-// init takes the process over when it was started as a keeper.
+// init takes the process over when it was started as a keeper, or as process 1
+// of a container.
 //
 // This is the one init function of the project. main would be too late: by
 // then all packages of a binary of 49 MB are initialised, which takes 10 ms
@@ -11,7 +12,15 @@ import "os"
 // module nor one of the standard library that it can do without: each that
 // it waits for lets others go first.
 func init() {
-	if len(os.Args) > 0 && os.Args[0] == Name {
+	if len(os.Args) == 0 {
+		return
+	}
+	switch os.Args[0] {
+	case Name:
 		os.Exit(keep())
+	case InsideName:
+		os.Exit(liveInside())
+	case becomeName:
+		becomeInside()
 	}
 }

@@ -40,7 +40,13 @@ func (l *logFile) event(at time.Time, level, logger string, text []byte) {
 	}
 	text = l.mask.apply(text)
 	start := len(l.buf)
-	b := append(l.buf, `{"timestamp":"`...)
+	l.buf = AppendLine(l.buf, at, level, logger, text)
+	l.account(at, start)
+}
+
+// AppendLine appends a line of a log.
+func AppendLine(b []byte, at time.Time, level, logger string, text []byte) []byte {
+	b = append(b, `{"timestamp":"`...)
 	b = at.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z")
 	b = append(b, `","level":`...)
 	b = appendQuoted(b, []byte(level))
@@ -48,8 +54,7 @@ func (l *logFile) event(at time.Time, level, logger string, text []byte) {
 	b = appendQuoted(b, text)
 	b = append(b, `,"logger":`...)
 	b = appendQuoted(b, []byte(logger))
-	l.buf = append(b, "}\n"...)
-	l.account(at, start)
+	return append(b, "}\n"...)
 }
 
 // raw adds a line that is a JSON object already.

@@ -882,7 +882,11 @@ func once(t *testing.T, s *suite) {
 		runs = append(runs, b.start(d, spec, ""), b.start(d, spec, ""))
 	}
 	for _, r := range runs {
-		<-r.handle // the command exists
+		select {
+		case <-r.handle: // the command exists
+		case <-r.done:
+			t.Fatalf("ended before the command began: %+v, %v", r.exit, r.err)
+		}
 	}
 	if err := os.WriteFile(gate, nil, 0); err != nil {
 		t.Fatal(err)

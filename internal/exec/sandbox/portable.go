@@ -53,7 +53,7 @@ func (d *Driver) Run(ctx context.Context, spec exec.Spec, handle string, started
 	}
 	dir := d.dir(spec.ID)
 	if ctx.Err() != nil && handle == "" {
-		if err := bury(dir); err != nil {
+		if err := errors.Join(makeDirs(dir), cage.Bury(dir)); err != nil {
 			return exec.Exit{}, fmt.Errorf("stop attempt %s before it starts: %w", spec.ID, err)
 		}
 	}
@@ -78,8 +78,7 @@ func (d *Driver) Run(ctx context.Context, spec exec.Spec, handle string, started
 			<-done
 		}
 	}
-	var x cage.Exit
-	ok, err := readJSON(dir, cage.ExitFile, &x)
+	x, ok, err := cage.ReadExit(dir)
 	if err != nil {
 		return exec.Exit{}, err
 	}
@@ -281,22 +280,6 @@ func (d *Driver) Forget(id string) error {
 	return nil
 }
 
-// readJSON reads a file of an attempt's directory; ok is false if it is not
-// there.
-func readJSON(dir, name string, into any) (ok bool, err error) {
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if err := json.Unmarshal(b, into); err != nil {
-		return false, fmt.Errorf("read %s of attempt %s: %w", name, filepath.Base(dir), err)
-	}
-	return true, nil
-}
-
 // makeDirs makes the directories of an attempt; they may be there.
 func makeDirs(dir string) error {
 	for _, sub := range []string{"", cage.WorkDir, cage.TempDir} {
@@ -305,47 +288,4 @@ func makeDirs(dir string) error {
 		}
 	}
 	return os.Chmod(filepath.Join(dir, cage.TempDir), 0o777|os.ModeSticky)
-}
-
-// bury ends an attempt that has not begun, so that it never will. If it has
-// begun after all, nothing is done.
-func bury(dir string) error {
-	if err := makeDirs(dir); err != nil {
-		return err
-	}
-	now := time.Now()
-	end, err := json.Marshal(cage.Exit{Why: string(exec.Stopped), Code: -1, Started: now, Ended: now})
-	if err != nil {
-		return err
-	}
-	// The report lies ready under another name, and becomes valid with the
-	// claim: a crash between the two leaves an attempt that is lost.
-	grave, err := os.CreateTemp(dir, "grave.")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(grave.Name())
-	if _, err := grave.Write(end); err != nil {
-		grave.Close()
-		return err
-	}
-	if err := errors.Join(grave.Sync(), grave.Close()); err != nil {
-		return err
-	}
-	claim, err := os.CreateTemp(dir, cage.ClaimFile+".")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(claim.Name())
-	if err := errors.Join(json.NewEncoder(claim).Encode(cage.Claim{}), claim.Sync(), claim.Close()); err != nil {
-		return err
-	}
-	err = os.Link(claim.Name(), filepath.Join(dir, cage.ClaimFile))
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(grave.Name(), filepath.Join(dir, cage.ExitFile))
 }
