@@ -389,7 +389,7 @@ func derived(c opCase) []opCase {
 
 // refusable reports whether an error of the service fails the operator.
 func refusable(s *Spec) bool {
-	return s.Class != "DynamoDBValueSensor"
+	return s.Class != "DynamoDBValueSensor" && s.Class != "EmrContainerSensor"
 }
 
 // TestOperatorCases carries out all cases and those derived from them.

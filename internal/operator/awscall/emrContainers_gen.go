@@ -2,6 +2,77 @@
 
 package awscall
 
-func emrContainersOperation(string) operation { return nil }
+import (
+	"context"
+	"reflect"
 
-func emrContainersNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/emrcontainers"
+	"github.com/aws/aws-sdk-go-v2/service/emrcontainers/types"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func emrContainersOperation(name string) operation {
+	switch name {
+	case "CancelJobRun":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(emrcontainers.CancelJobRunInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := emrcontainers.NewFromConfig(cfg).CancelJobRun(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateVirtualCluster":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(emrcontainers.CreateVirtualClusterInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := emrcontainers.NewFromConfig(cfg).CreateVirtualCluster(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeJobRun":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(emrcontainers.DescribeJobRunInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := emrcontainers.NewFromConfig(cfg).DescribeJobRun(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartJobRun":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(emrcontainers.StartJobRunInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := emrcontainers.NewFromConfig(cfg).StartJobRun(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func emrContainersNames() names {
+	return names{
+		lower: true,
+		unions: []union{
+			{reflect.TypeFor[types.ContainerInfo](), map[string]reflect.Type{
+				"eksInfo": reflect.TypeFor[types.ContainerInfoMemberEksInfo](),
+			}},
+		},
+	}
+}
