@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
 // PlainBody returns a client that shows next nothing of a request's body but
@@ -18,7 +19,15 @@ import (
 // of closed network connection" and sends the request again, though it has
 // been carried out. About one in a hundred answers above 10 KB of a server
 // near by ends like that.
-func PlainBody(next aws.HTTPClient) aws.HTTPClient { return plainBody{next} }
+//
+// A nil next, as a configuration has it that nobody gave a client, is the
+// SDK's own.
+func PlainBody(next aws.HTTPClient) aws.HTTPClient {
+	if next == nil {
+		next = awshttp.NewBuildableClient()
+	}
+	return plainBody{next}
+}
 
 type plainBody struct{ next aws.HTTPClient }
 
