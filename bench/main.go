@@ -45,6 +45,7 @@ func parts() []part {
 		{"list", "pages of the large run's task instances; needs scale", (*bench).instances},
 		{"history", "starts and lists with 1,000,000 ended runs in the store", (*bench).history},
 		{"api", "signed GetTaskInstance beside a bare server", (*bench).api},
+		{"waits", "memory of 1,000 tasks that wait for jobs elsewhere", (*bench).waits},
 		{"purge", "the API while old runs are removed", (*bench).purge},
 		{"spawn", "isolated processes beside raw spawns", (*bench).spawn},
 	}
