@@ -359,10 +359,11 @@ func derived(c opCase) []opCase {
 		more = append(more, e)
 	}
 	wait := slices.IndexFunc(spec.Do, func(s Step) bool { return s.Wait != nil && s.Wait.Call != "" })
-	if wait < 0 {
+	if wait < 0 || string(c.args["wait_for_completion"]) == "false" {
 		return more
 	}
-	at := slices.IndexFunc(c.script, func(x awstest.Exchange) bool { return x.Call == spec.Do[wait].Wait.Call })
+	// Before that, code may have asked whether there is something of the name.
+	at := slices.IndexFunc(c.script, func(x awstest.Exchange) bool { return x.Call == spec.Do[wait].Wait.Call && x.Error == nil })
 	for i := range wait { // a call of the same name before the wait
 		if spec.Do[i].Call == spec.Do[wait].Wait.Call {
 			at = -1

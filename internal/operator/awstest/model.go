@@ -1,6 +1,7 @@
 package awstest
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
@@ -300,6 +301,12 @@ func (m *Model) fromREST(o operation, s *shape, r *http.Request, body []byte) (m
 				}
 				continue
 			}
+			if m.Metadata.Protocol == "rest-xml" {
+				if len(body) > 0 {
+					in[name] = leaves(body)
+				}
+				continue
+			}
 			var v any
 			if err := json.Unmarshal(body, &v); err != nil {
 				return nil, err
@@ -326,6 +333,27 @@ func (m *Model) fromREST(o operation, s *shape, r *http.Request, body []byte) (m
 		return nil, fmt.Errorf("unknown members %q", slices.Sorted(maps.Keys(raw)))
 	}
 	return in, nil
+}
+
+// leaves returns the elements of an XML payload that hold text, whatever they
+// stand in.
+func leaves(body []byte) map[string]any {
+	found := map[string]any{}
+	name := ""
+	for d := xml.NewDecoder(bytes.NewReader(body)); ; {
+		t, err := d.Token()
+		if err != nil {
+			return found
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			name = t.Name.Local
+		case xml.CharData:
+			if s := strings.TrimSpace(string(t)); s != "" {
+				found[name] = s
+			}
+		}
+	}
 }
 
 // matchPath matches a path with a template such as /a/{B}/c or /{Key+}.
@@ -747,7 +775,13 @@ func (m *Model) fail(w http.ResponseWriter, f *Fault, id string) {
 		status = http.StatusBadRequest
 	}
 	switch m.Metadata.Protocol {
-	case "query", "rest-xml":
+	case "rest-xml":
+		if f.Status == 0 && slices.Contains([]string{"NotFound", "NoSuchKey", "NoSuchBucket"}, f.Code) {
+			status = http.StatusNotFound
+		}
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message><RequestId>%s</RequestId></Error>", f.Code, escape(f.Message), id)
+	case "query":
 		w.WriteHeader(status)
 		fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>", f.Code, escape(f.Message), id)
 	case "ec2":
