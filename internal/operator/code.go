@@ -7,6 +7,7 @@ func codeOf(name string) code {
 		bedrockCode,
 		dynamodbCode, ecsCode, snsCode,
 		rdsCode,
+		sagemakerCode,
 	} {
 		if c := find(name); c != nil {
 			return c

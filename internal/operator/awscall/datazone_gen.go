@@ -2,6 +2,89 @@
 
 package awscall
 
-func datazoneOperation(string) operation { return nil }
+import (
+	"context"
+	"reflect"
 
-func datazoneNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/datazone"
+	"github.com/aws/aws-sdk-go-v2/service/datazone/types"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func datazoneOperation(name string) operation {
+	switch name {
+	case "GetEnvironment":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(datazone.GetEnvironmentInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := datazone.NewFromConfig(cfg).GetEnvironment(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "GetNotebookRun":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(datazone.GetNotebookRunInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := datazone.NewFromConfig(cfg).GetNotebookRun(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "ListEnvironmentBlueprints":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(datazone.ListEnvironmentBlueprintsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := datazone.NewFromConfig(cfg).ListEnvironmentBlueprints(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "ListEnvironments":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(datazone.ListEnvironmentsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := datazone.NewFromConfig(cfg).ListEnvironments(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartNotebookRun":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(datazone.StartNotebookRunInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := datazone.NewFromConfig(cfg).StartNotebookRun(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func datazoneNames() names {
+	return names{
+		lower: true,
+		unions: []union{
+			{reflect.TypeFor[types.ProvisioningProperties](), map[string]reflect.Type{
+				"cloudFormation": reflect.TypeFor[types.ProvisioningPropertiesMemberCloudFormation](),
+			}},
+		},
+	}
+}

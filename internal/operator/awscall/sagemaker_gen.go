@@ -2,6 +2,394 @@
 
 package awscall
 
-func sagemakerOperation(string) operation { return nil }
+import (
+	"context"
 
-func sagemakerNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func sagemakerOperation(name string) operation {
+	switch name {
+	case "CreateAutoMLJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateAutoMLJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateAutoMLJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateEndpoint":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateEndpointInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateEndpoint(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateEndpointConfig":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateEndpointConfigInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateEndpointConfig(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateExperiment":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateExperimentInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateExperiment(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateHyperParameterTuningJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateHyperParameterTuningJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateHyperParameterTuningJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateModel":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateModelInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateModel(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateModelPackage":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateModelPackageInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateModelPackage(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateModelPackageGroup":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateModelPackageGroupInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateModelPackageGroup(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateNotebookInstance":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateNotebookInstanceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateNotebookInstance(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateProcessingJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateProcessingJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateProcessingJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateTrainingJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateTrainingJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateTrainingJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateTransformJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.CreateTransformJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).CreateTransformJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteModel":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DeleteModelInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DeleteModel(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteModelPackageGroup":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DeleteModelPackageGroupInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DeleteModelPackageGroup(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteNotebookInstance":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DeleteNotebookInstanceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DeleteNotebookInstance(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeAutoMLJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribeAutoMLJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribeAutoMLJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeEndpoint":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribeEndpointInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribeEndpoint(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeEndpointConfig":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribeEndpointConfigInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribeEndpointConfig(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeHyperParameterTuningJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribeHyperParameterTuningJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribeHyperParameterTuningJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeModel":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribeModelInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribeModel(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeNotebookInstance":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribeNotebookInstanceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribeNotebookInstance(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribePipelineExecution":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribePipelineExecutionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribePipelineExecution(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeProcessingJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribeProcessingJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribeProcessingJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeTrainingJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribeTrainingJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribeTrainingJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeTransformJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribeTransformJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribeTransformJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "ListPipelineExecutionSteps":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.ListPipelineExecutionStepsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).ListPipelineExecutionSteps(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartNotebookInstance":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.StartNotebookInstanceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).StartNotebookInstance(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartPipelineExecution":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.StartPipelineExecutionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).StartPipelineExecution(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StopNotebookInstance":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.StopNotebookInstanceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).StopNotebookInstance(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StopPipelineExecution":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.StopPipelineExecutionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).StopPipelineExecution(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "UpdateEndpoint":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.UpdateEndpointInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).UpdateEndpoint(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func sagemakerNames() names {
+	return names{
+		lower: false,
+	}
+}
