@@ -5,9 +5,12 @@ package operator
 func codeOf(name string) code {
 	for _, find := range []func(string) code{
 		bedrockCode,
-		dynamodbCode, ecsCode, snsCode,
+		dynamodbCode,
+		ecsCode,
 		rdsCode,
+		redshiftCode,
 		sagemakerCode,
+		snsCode,
 	} {
 		if c := find(name); c != nil {
 			return c

@@ -2,6 +2,111 @@
 
 package awscall
 
-func redshiftDataOperation(string) operation { return nil }
+import (
+	"context"
+	"reflect"
 
-func redshiftDataNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/redshiftdata"
+	"github.com/aws/aws-sdk-go-v2/service/redshiftdata/types"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func redshiftDataOperation(name string) operation {
+	switch name {
+	case "BatchExecuteStatement":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(redshiftdata.BatchExecuteStatementInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := redshiftdata.NewFromConfig(cfg).BatchExecuteStatement(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CancelStatement":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(redshiftdata.CancelStatementInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := redshiftdata.NewFromConfig(cfg).CancelStatement(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeStatement":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(redshiftdata.DescribeStatementInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := redshiftdata.NewFromConfig(cfg).DescribeStatement(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "ExecuteStatement":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(redshiftdata.ExecuteStatementInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := redshiftdata.NewFromConfig(cfg).ExecuteStatement(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "GetStatementResult":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(redshiftdata.GetStatementResultInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := redshiftdata.NewFromConfig(cfg).GetStatementResult(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func redshiftDataNames() names {
+	return names{
+		lower: false,
+		odd: map[string]string{
+			"ColumnMetadata.ColumnDefault":   "columnDefault",
+			"ColumnMetadata.IsCaseSensitive": "isCaseSensitive",
+			"ColumnMetadata.IsCurrency":      "isCurrency",
+			"ColumnMetadata.IsSigned":        "isSigned",
+			"ColumnMetadata.Label":           "label",
+			"ColumnMetadata.Length":          "length",
+			"ColumnMetadata.Name":            "name",
+			"ColumnMetadata.Nullable":        "nullable",
+			"ColumnMetadata.Precision":       "precision",
+			"ColumnMetadata.Scale":           "scale",
+			"ColumnMetadata.SchemaName":      "schemaName",
+			"ColumnMetadata.TableName":       "tableName",
+			"ColumnMetadata.TypeName":        "typeName",
+			"SqlParameter.Name":              "name",
+			"SqlParameter.Value":             "value",
+		},
+		unions: []union{
+			{reflect.TypeFor[types.Field](), map[string]reflect.Type{
+				"blobValue":    reflect.TypeFor[types.FieldMemberBlobValue](),
+				"booleanValue": reflect.TypeFor[types.FieldMemberBooleanValue](),
+				"doubleValue":  reflect.TypeFor[types.FieldMemberDoubleValue](),
+				"isNull":       reflect.TypeFor[types.FieldMemberIsNull](),
+				"longValue":    reflect.TypeFor[types.FieldMemberLongValue](),
+				"stringValue":  reflect.TypeFor[types.FieldMemberStringValue](),
+			}},
+		},
+	}
+}
