@@ -2,6 +2,79 @@
 
 package awscall
 
-func glacierOperation(string) operation { return nil }
+import (
+	"context"
 
-func glacierNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/glacier"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func glacierOperation(name string) operation {
+	switch name {
+	case "DescribeJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(glacier.DescribeJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := glacier.NewFromConfig(cfg).DescribeJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "InitiateJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(glacier.InitiateJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := glacier.NewFromConfig(cfg).InitiateJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "UploadArchive":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(glacier.UploadArchiveInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := glacier.NewFromConfig(cfg).UploadArchive(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func glacierNames() names {
+	return names{
+		lower: false,
+		odd: map[string]string{
+			"DescribeJobInput.AccountId":            "accountId",
+			"DescribeJobInput.JobId":                "jobId",
+			"DescribeJobInput.VaultName":            "vaultName",
+			"InitiateJobInput.AccountId":            "accountId",
+			"InitiateJobInput.JobParameters":        "jobParameters",
+			"InitiateJobInput.VaultName":            "vaultName",
+			"InitiateJobOutput.JobId":               "jobId",
+			"InitiateJobOutput.JobOutputPath":       "jobOutputPath",
+			"InitiateJobOutput.Location":            "location",
+			"InputSerialization.Csv":                "csv",
+			"OutputSerialization.Csv":               "csv",
+			"UploadArchiveInput.AccountId":          "accountId",
+			"UploadArchiveInput.ArchiveDescription": "archiveDescription",
+			"UploadArchiveInput.Body":               "body",
+			"UploadArchiveInput.Checksum":           "checksum",
+			"UploadArchiveInput.VaultName":          "vaultName",
+			"UploadArchiveOutput.ArchiveId":         "archiveId",
+			"UploadArchiveOutput.Checksum":          "checksum",
+			"UploadArchiveOutput.Location":          "location",
+		},
+	}
+}

@@ -2,6 +2,46 @@
 
 package awscall
 
-func quicksightOperation(string) operation { return nil }
+import (
+	"context"
 
-func quicksightNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/quicksight"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func quicksightOperation(name string) operation {
+	switch name {
+	case "CreateIngestion":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(quicksight.CreateIngestionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := quicksight.NewFromConfig(cfg).CreateIngestion(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeIngestion":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(quicksight.DescribeIngestionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := quicksight.NewFromConfig(cfg).DescribeIngestion(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func quicksightNames() names {
+	return names{
+		lower: false,
+	}
+}
