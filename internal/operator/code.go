@@ -5,6 +5,7 @@ package operator
 func codeOf(name string) code {
 	for _, find := range []func(string) code{
 		bedrockCode,
+		dmsCode,
 		dynamodbCode,
 		ecsCode,
 		rdsCode,

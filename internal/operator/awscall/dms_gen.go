@@ -2,6 +2,130 @@
 
 package awscall
 
-func dmsOperation(string) operation { return nil }
+import (
+	"context"
 
-func dmsNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/databasemigrationservice"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func dmsOperation(name string) operation {
+	switch name {
+	case "CreateReplicationConfig":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databasemigrationservice.CreateReplicationConfigInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databasemigrationservice.NewFromConfig(cfg).CreateReplicationConfig(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateReplicationTask":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databasemigrationservice.CreateReplicationTaskInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databasemigrationservice.NewFromConfig(cfg).CreateReplicationTask(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteReplicationConfig":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databasemigrationservice.DeleteReplicationConfigInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databasemigrationservice.NewFromConfig(cfg).DeleteReplicationConfig(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteReplicationTask":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databasemigrationservice.DeleteReplicationTaskInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databasemigrationservice.NewFromConfig(cfg).DeleteReplicationTask(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeReplicationConfigs":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databasemigrationservice.DescribeReplicationConfigsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databasemigrationservice.NewFromConfig(cfg).DescribeReplicationConfigs(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeReplicationTasks":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databasemigrationservice.DescribeReplicationTasksInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databasemigrationservice.NewFromConfig(cfg).DescribeReplicationTasks(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeReplications":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databasemigrationservice.DescribeReplicationsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databasemigrationservice.NewFromConfig(cfg).DescribeReplications(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartReplicationTask":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databasemigrationservice.StartReplicationTaskInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databasemigrationservice.NewFromConfig(cfg).StartReplicationTask(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StopReplicationTask":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databasemigrationservice.StopReplicationTaskInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databasemigrationservice.NewFromConfig(cfg).StopReplicationTask(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func dmsNames() names {
+	return names{
+		lower: false,
+	}
+}
