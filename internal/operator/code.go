@@ -8,6 +8,7 @@ func codeOf(name string) code {
 		dmsCode,
 		dynamodbCode,
 		ecsCode,
+		neptuneCode,
 		rdsCode,
 		redshiftCode,
 		sagemakerCode,
