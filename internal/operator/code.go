@@ -4,6 +4,7 @@ package operator
 // a service stand in a file of their own.
 func codeOf(name string) code {
 	for _, find := range []func(string) code{
+		appflowCode,
 		bedrockCode,
 		dmsCode,
 		dynamodbCode,

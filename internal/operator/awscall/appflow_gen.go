@@ -2,6 +2,122 @@
 
 package awscall
 
-func appflowOperation(string) operation { return nil }
+import (
+	"context"
 
-func appflowNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/appflow"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func appflowOperation(name string) operation {
+	switch name {
+	case "DescribeFlow":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(appflow.DescribeFlowInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := appflow.NewFromConfig(cfg).DescribeFlow(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeFlowExecutionRecords":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(appflow.DescribeFlowExecutionRecordsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := appflow.NewFromConfig(cfg).DescribeFlowExecutionRecords(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartFlow":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(appflow.StartFlowInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := appflow.NewFromConfig(cfg).StartFlow(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "UpdateFlow":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(appflow.UpdateFlowInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := appflow.NewFromConfig(cfg).UpdateFlow(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func appflowNames() names {
+	return names{
+		lower: true,
+		odd: map[string]string{
+			"ConnectorOperator.Amplitude":                     "Amplitude",
+			"ConnectorOperator.CustomConnector":               "CustomConnector",
+			"ConnectorOperator.Datadog":                       "Datadog",
+			"ConnectorOperator.Dynatrace":                     "Dynatrace",
+			"ConnectorOperator.GoogleAnalytics":               "GoogleAnalytics",
+			"ConnectorOperator.InforNexus":                    "InforNexus",
+			"ConnectorOperator.Marketo":                       "Marketo",
+			"ConnectorOperator.Pardot":                        "Pardot",
+			"ConnectorOperator.S3":                            "S3",
+			"ConnectorOperator.SAPOData":                      "SAPOData",
+			"ConnectorOperator.Salesforce":                    "Salesforce",
+			"ConnectorOperator.ServiceNow":                    "ServiceNow",
+			"ConnectorOperator.Singular":                      "Singular",
+			"ConnectorOperator.Slack":                         "Slack",
+			"ConnectorOperator.Trendmicro":                    "Trendmicro",
+			"ConnectorOperator.Veeva":                         "Veeva",
+			"ConnectorOperator.Zendesk":                       "Zendesk",
+			"DataTransferApi.Name":                            "Name",
+			"DataTransferApi.Type":                            "Type",
+			"DestinationConnectorProperties.CustomConnector":  "CustomConnector",
+			"DestinationConnectorProperties.CustomerProfiles": "CustomerProfiles",
+			"DestinationConnectorProperties.EventBridge":      "EventBridge",
+			"DestinationConnectorProperties.Honeycode":        "Honeycode",
+			"DestinationConnectorProperties.LookoutMetrics":   "LookoutMetrics",
+			"DestinationConnectorProperties.Marketo":          "Marketo",
+			"DestinationConnectorProperties.Redshift":         "Redshift",
+			"DestinationConnectorProperties.S3":               "S3",
+			"DestinationConnectorProperties.SAPOData":         "SAPOData",
+			"DestinationConnectorProperties.Salesforce":       "Salesforce",
+			"DestinationConnectorProperties.Snowflake":        "Snowflake",
+			"DestinationConnectorProperties.Upsolver":         "Upsolver",
+			"DestinationConnectorProperties.Zendesk":          "Zendesk",
+			"SourceConnectorProperties.Amplitude":             "Amplitude",
+			"SourceConnectorProperties.CustomConnector":       "CustomConnector",
+			"SourceConnectorProperties.Datadog":               "Datadog",
+			"SourceConnectorProperties.Dynatrace":             "Dynatrace",
+			"SourceConnectorProperties.GoogleAnalytics":       "GoogleAnalytics",
+			"SourceConnectorProperties.InforNexus":            "InforNexus",
+			"SourceConnectorProperties.Marketo":               "Marketo",
+			"SourceConnectorProperties.Pardot":                "Pardot",
+			"SourceConnectorProperties.S3":                    "S3",
+			"SourceConnectorProperties.SAPOData":              "SAPOData",
+			"SourceConnectorProperties.Salesforce":            "Salesforce",
+			"SourceConnectorProperties.ServiceNow":            "ServiceNow",
+			"SourceConnectorProperties.Singular":              "Singular",
+			"SourceConnectorProperties.Slack":                 "Slack",
+			"SourceConnectorProperties.Trendmicro":            "Trendmicro",
+			"SourceConnectorProperties.Veeva":                 "Veeva",
+			"SourceConnectorProperties.Zendesk":               "Zendesk",
+			"TriggerProperties.Scheduled":                     "Scheduled",
+		},
+	}
+}
