@@ -9,6 +9,7 @@ func codeOf(name string) code {
 		dmsCode,
 		dynamodbCode,
 		ecsCode,
+		glueCode,
 		neptuneCode,
 		rdsCode,
 		redshiftCode,

@@ -2,6 +2,46 @@
 
 package awscall
 
-func databrewOperation(string) operation { return nil }
+import (
+	"context"
 
-func databrewNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/databrew"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func databrewOperation(name string) operation {
+	switch name {
+	case "DescribeJobRun":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databrew.DescribeJobRunInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databrew.NewFromConfig(cfg).DescribeJobRun(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartJobRun":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(databrew.StartJobRunInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := databrew.NewFromConfig(cfg).StartJobRun(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func databrewNames() names {
+	return names{
+		lower: false,
+	}
+}
