@@ -37,6 +37,8 @@ func sagemakerCode(name string) code {
 		return sagemakerSense
 	case "sagemaker.outputfiles":
 		return sagemakerOutputFiles
+	case "sagemaker.notebook":
+		return studioNotebook
 	case "sagemaker.notebookpolls":
 		return notebookPolls
 	case "sagemaker.notebookoutputs":

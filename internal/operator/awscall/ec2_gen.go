@@ -12,6 +12,18 @@ import (
 
 func ec2Operation(name string) operation {
 	switch name {
+	case "DescribeInstanceTypes":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(ec2.DescribeInstanceTypesInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := ec2.NewFromConfig(cfg).DescribeInstanceTypes(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
 	case "DescribeInstances":
 		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
 			in := new(ec2.DescribeInstancesInput)

@@ -240,6 +240,18 @@ func sagemakerOperation(name string) operation {
 			}
 			return out, out.ResultMetadata, nil
 		}
+	case "DescribeImageVersion":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sagemaker.DescribeImageVersionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sagemaker.NewFromConfig(cfg).DescribeImageVersion(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
 	case "DescribeModel":
 		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
 			in := new(sagemaker.DescribeModelInput)

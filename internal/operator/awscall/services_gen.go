@@ -87,6 +87,8 @@ func serviceOf(name string) (service, bool) {
 		return service{id: "SNS", operation: snsOperation, names: snsNames}, true
 	case "sqs":
 		return service{id: "SQS", operation: sqsOperation, names: sqsNames}, true
+	case "ssm":
+		return service{id: "SSM", operation: ssmOperation, names: ssmNames}, true
 	case "stepfunctions":
 		return service{id: "SFN", operation: stepfunctionsOperation, names: stepfunctionsNames}, true
 	case "sts":

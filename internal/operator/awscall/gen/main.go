@@ -43,7 +43,7 @@ func services() []string {
 		cloudformation comprehend databrew datasync datazone dms dynamodb ec2 ecs eks emr emr-containers
 		emr-serverless events glacier glue iam kinesisanalyticsv2 lambda logs mwaa mwaa-serverless neptune
 		opensearchserverless quicksight rds redshift redshift-data s3 s3tables s3vectors sagemaker sns sqs
-		stepfunctions sts`)
+		ssm stepfunctions sts`)
 }
 
 // shared lists operations that several services' operators need.
