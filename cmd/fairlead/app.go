@@ -32,7 +32,7 @@ import (
 	"fairlead/internal/egress"
 	"fairlead/internal/engine"
 	"fairlead/internal/exec"
-	"fairlead/internal/exec/sandbox"
+	"fairlead/internal/exec/container"
 	"fairlead/internal/flow"
 	"fairlead/internal/lang/airflow"
 	"fairlead/internal/logs"
@@ -67,6 +67,8 @@ type options struct {
 	python    string
 	network   string
 	isolation string // one of isolations
+	driver    string // one of drivers
+	image     string // with the driver "container", of tasks that name none
 	tasks     int    // processes at once
 	memory    int64
 	disk      int64
@@ -90,7 +92,7 @@ type options struct {
 func defaultOptions() options {
 	return options{
 		data: dataDir(defaultDataDir()), listen: defaultListen, region: defaultRegion, account: defaultAccount,
-		python: "python3", network: "host", isolation: "prefer", credentialLife: time.Hour, tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
+		python: "python3", network: "host", isolation: "prefer", driver: "sandbox", credentialLife: time.Hour, tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
 		limits: defaultLimits(), log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -114,6 +116,10 @@ func (o options) validate() error {
 		return usagef("--network %q: expected host, endpoints or none", o.network)
 	case !slices.Contains(isolations, o.isolation):
 		return usagef("--isolation %q: expected require, prefer or none", o.isolation)
+	case !slices.Contains(drivers, o.driver):
+		return usagef("--driver %q: expected sandbox or container", o.driver)
+	case o.driver == "container" && o.isolation == "none":
+		return usagef("--driver container and --isolation none contradict each other")
 	case o.isolation == "none" && o.network != "host":
 		return usagef("--network %s needs namespaces, which --isolation none does without", o.network)
 	case o.tasks < 1:
@@ -130,6 +136,14 @@ func (o options) validate() error {
 		return usagef("--credential-life %s: expected 1m to 12h", o.credentialLife)
 	case o.cpus < 0:
 		return usagef("--task-cpus %v: expected a number of cores; 0 is no bound", o.cpus)
+	}
+	if o.image != "" {
+		if err := container.CheckImage(o.image); err != nil {
+			return usagef("--image: %v", err)
+		}
+		if o.driver != "container" {
+			return usagef("--image %s has a meaning with --driver container only", o.image)
+		}
 	}
 	if o.s3 != "" {
 		u, err := url.Parse(o.s3)
@@ -150,7 +164,7 @@ type app struct {
 	logs      *logs.Dir
 	conductor *conductor.Conductor
 	door      *mwaa.Door
-	driver    *sandbox.Driver
+	driver    driver
 	roles     *role.Book
 	sessions  *session.Issuer
 	vault     *secret.Vault
@@ -374,7 +388,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 
-	performer, err := a.performer()
+	performer, err := a.performer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -459,17 +473,13 @@ func (a *app) sweepAttempts(ctx context.Context) error {
 }
 
 // performer puts together what carries out tasks.
-func (a *app) performer() (*airflow.Performer, error) {
+func (a *app) performer(ctx context.Context) (*airflow.Performer, error) {
 	opt := a.opt
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	python, show, err := findPython(opt.python)
-	if err != nil {
-		return nil, err
-	}
-	a.driver, err = sandbox.New(sandbox.Options{Root: opt.data.path("attempts"), Show: show, Hide: []string{string(opt.data)}, Plain: opt.isolation == "none"})
+	python, err := a.openDriver(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -478,7 +488,7 @@ func (a *app) performer() (*airflow.Performer, error) {
 		endpoint = opt.s3
 	}
 	ops, err := operator.New(operator.Settings{
-		Self: self, Dir: opt.data.path("tools"), Python: python,
+		Self: self, Dir: opt.data.path("tools"), Python: python, Path: usualPath,
 		Endpoint: endpoint, Region: opt.region, Credentials: a.signer, MaxXCom: opt.limits.bytes("xcom-bytes"), Install: installSettings(),
 	})
 	if err != nil {

@@ -209,7 +209,12 @@ func (p *place) Surroundings(ctx context.Context, r flow.Run, t flow.Task) (airf
 	if err := p.app.giveSecrets(&out, s.role); err != nil {
 		return out, err
 	}
-	return out, p.app.setNetwork(ctx, &out, s.role, r, t)
+	wf, err := p.app.db.Workflow(ctx, r.Workflow)
+	if err != nil {
+		return out, err
+	}
+	out.Image = p.app.imageOf(wf.Tags, t.ID)
+	return out, p.app.setNetwork(&out, wf.Tags, s.role, r, t)
 }
 
 func (p *place) of(ctx context.Context, r flow.Run) (*surroundings, error) {

@@ -23,21 +23,20 @@ const networkTag = "fairlead:network"
 // AWS calls and of credentials; nothing.
 var networks = []string{"host", "endpoints", "none"}
 
-// checkTags refuses a network that there is not.
+// checkTags refuses a network that there is not, and names that no image has.
 func checkTags(tags map[string]string) error {
+	if err := checkImageTags(tags); err != nil {
+		return err
+	}
 	if v, ok := tags[networkTag]; ok && !slices.Contains(networks, v) {
 		return flow.Errorf(flow.Invalid, "the tag %s is %.50q; expected host, endpoints or none", networkTag, v)
 	}
 	return nil
 }
 
-// setNetwork says what an attempt may reach.
-func (a *app) setNetwork(ctx context.Context, s *airflow.Surroundings, roleArn string, r flow.Run, t flow.Task) error {
-	wf, err := a.db.Workflow(ctx, r.Workflow)
-	if err != nil {
-		return err
-	}
-	s.Network = cmp.Or(wf.Tags[networkTag], a.opt.network)
+// setNetwork says what an attempt may reach. The tags are the workflow's.
+func (a *app) setNetwork(s *airflow.Surroundings, tags map[string]string, roleArn string, r flow.Run, t flow.Task) error {
+	s.Network = cmp.Or(tags[networkTag], a.opt.network)
 	if s.Network != "endpoints" {
 		return nil
 	}

@@ -32,6 +32,7 @@ const (
 // package asks for.
 type Installation struct {
 	Driver exec.Driver
+	Image  string // in which tasks will use the packages; that of exec.Spec
 	Code   string // the directory of the unpacked code package
 	Log    string // the file of the task's log, which shows the progress
 	Say    Log    // writes a line of it
@@ -60,7 +61,7 @@ func (o *Operators) Environment(ctx context.Context, in Installation) (string, e
 	if text == nil || err != nil {
 		return "", err
 	}
-	dir := filepath.Join(o.set.Dir, "env-"+o.environmentKey(in.Code, text))
+	dir := filepath.Join(o.set.Dir, "env-"+o.environmentKey(in.Code, in.Image, text))
 	for {
 		o.mu.Lock()
 		if isFile(dir + ".done") {
@@ -127,11 +128,14 @@ func readRequirements(code string) ([]byte, error) {
 	return text, nil
 }
 
-// environmentKey names the environment of a requirements.txt: by its text and
-// the interpreter, and by the package where the text names files of it.
-func (o *Operators) environmentKey(code string, text []byte) string {
+// environmentKey names the environment of a requirements.txt: by its text, the
+// interpreter and the image, and by the package where the text names files of it.
+func (o *Operators) environmentKey(code, image string, text []byte) string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%s\n", o.set.Python, text)
+	if image != "" {
+		fmt.Fprintf(sum, "image %s\n", image)
+	}
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "-") || strings.HasPrefix(line, ".") || strings.Contains(line, "/") {
@@ -204,7 +208,7 @@ func (o *Operators) installCommand(in Installation, dir string) (exec.Spec, erro
 	}
 	code, mounts := o.codeDir(Call{Code: in.Code})
 	s := exec.Spec{
-		ID: filepath.Base(dir) + "-" + hex.EncodeToString(nonce), Env: env, Dir: code,
+		ID: filepath.Base(dir) + "-" + hex.EncodeToString(nonce), Image: in.Image, Env: env, Dir: code,
 		Log: in.Log, Logger: "fairlead.requirements", Level: "info",
 		Limits: in.Limits, Network: "host", Grace: in.Grace,
 	}

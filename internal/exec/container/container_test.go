@@ -64,8 +64,8 @@ func importImage(c *client.Client) error {
 }
 
 // tools are what the suite's scripts call.
-var tools = strings.Fields(`sh env true cat ls touch mkdir rm wc tr cut grep head tail yes sleep setsid readlink seq printf
-	mount umount mknod chroot python3 dd id`)
+var tools = strings.Fields(`sh bash env true cat ls touch mkdir rm wc tr cut grep head tail yes sleep setsid readlink seq printf
+	mount umount mknod chroot python3 dd id ln`)
 
 // tree returns a small file system as a tar file.
 func tree() (*bytes.Buffer, error) {

@@ -69,6 +69,10 @@ func (d *Driver) hostConfig(spec exec.Spec) *container.HostConfig {
 	bind(d.opts.Helper, cage.InsideName, false)
 	bind(filepath.Join(dir, cage.ReportDir), cage.InsideDir, true)
 	bind(log, cage.InsideLog, true)
+	if spec.Limits.Disk > 0 { // to be measured, whatever is mounted over them
+		bind(filepath.Join(dir, cage.WorkDir), filepath.Join(cage.InsideHold, cage.WorkDir), false)
+		bind(filepath.Join(dir, cage.TempDir), filepath.Join(cage.InsideHold, cage.TempDir), false)
+	}
 	own := []exec.Mount{
 		{Source: filepath.Join(dir, cage.WorkDir), Target: cage.Home, Writable: true},
 		{Source: filepath.Join(dir, cage.TempDir), Target: "/tmp", Writable: true},
@@ -123,7 +127,8 @@ func (d *Driver) writeOrder(spec exec.Spec, img image) error {
 	}
 	o := cage.Order{UID: os.Getuid(), GID: os.Getgid(), Config: cage.Config{
 		Argv: spec.Argv, Env: d.environment(spec.Env, img.env), Chdir: spec.Dir, Mask: spec.Mask,
-		Logger: spec.Logger, Level: spec.Level, Output: spec.Limits.Output, Wall: spec.Limits.Wall, Grace: spec.Grace,
+		Logger: spec.Logger, Level: spec.Level, Output: spec.Limits.Output,
+		Dir: cage.InsideHold, Disk: spec.Limits.Disk, Wall: spec.Limits.Wall, Grace: spec.Grace,
 		Rlimits: []cage.Rlimit{{Resource: syscall.RLIMIT_CORE, Max: 0}},
 	}}
 	if d.has("name=rootless") {

@@ -64,7 +64,8 @@ type Surroundings struct {
 	Env  map[string]string
 	// Secrets are texts that must not get into the log, or into a reason.
 	Secrets []string
-	// Network and Forwards are those of exec.Spec.
+	// Image, Network and Forwards are those of exec.Spec.
+	Image    string
 	Network  string
 	Forwards []exec.Forward
 }
@@ -276,6 +277,7 @@ func (w *work) process(ctx context.Context, r operator.Runner, tell lang.Tell) (
 	spec.Grace = w.Grace
 	spec.Limits = w.Limits
 	spec.Limits.Wall = w.Node.Timeout
+	spec.Image = w.around.Image
 	spec.Mask = w.around.Secrets
 	if spec.Network == "" {
 		spec.Network, spec.Forwards = w.around.Network, w.around.Forwards
@@ -318,7 +320,7 @@ func (w *work) environment(ctx context.Context) (string, error) {
 		return "", nil // whoever makes the call meets it again
 	}
 	return w.Operators.Environment(ctx, operator.Installation{
-		Driver: w.Driver, Code: around.Code, Log: w.log.path, Say: w.say, Limits: w.Limits, Grace: w.Grace,
+		Driver: w.Driver, Image: around.Image, Code: around.Code, Log: w.log.path, Say: w.say, Limits: w.Limits, Grace: w.Grace,
 	})
 }
 
