@@ -14,6 +14,8 @@ func appflowCode(name string) code {
 		return appflowFilter
 	case "appflow.update":
 		return appflowUpdate
+	case "appflow.records":
+		return appflowRecords
 	}
 	return nil
 }
@@ -99,4 +101,36 @@ func appflowUpdate(ctx context.Context, j *job) (any, error) {
 		return nil, err
 	}
 	return nil, j.sleep(ctx, settleTime)
+}
+
+// appflowRecords returns how many records the run of the flow processed.
+func appflowRecords(ctx context.Context, j *job) (any, error) {
+	id := j.text("execution_id")
+	if id == "" {
+		return nil, Errorf("No execution_id found from task_id %s!", j.text("appflow_run_task_id"))
+	}
+	in := map[string]any{"flowName": j.text("flow_name"), "maxResults": 100}
+	for range maxPages {
+		reply, err := j.callNow(ctx, "appflow:DescribeFlowExecutionRecords", in)
+		if err != nil {
+			return nil, err
+		}
+		runs, _ := reply["flowExecutions"].([]any)
+		for _, r := range runs {
+			run, _ := r.(map[string]any)
+			if run["executionId"] != id {
+				continue
+			}
+			result, _ := run["executionResult"].(map[string]any)
+			if n, ok := result["recordsProcessed"]; ok {
+				j.say("info", "records_processed: %v", n)
+				return n, nil
+			}
+			return nil, Errorf("Flow (%s) without recordsProcessed info!", id)
+		}
+		if in["nextToken"] = reply["nextToken"]; reply["nextToken"] == nil {
+			break
+		}
+	}
+	return nil, Errorf("Flow (%s) without recordsProcessed info.", id)
 }

@@ -26,6 +26,7 @@ type opCase struct {
 	line         int
 	class, title string
 	args         map[string]json.RawMessage
+	xcoms        map[string]map[string]json.RawMessage
 	script       []awstest.Exchange
 	events       map[int]string // number of exchanges → stop or restart
 	pauses       []time.Duration
@@ -92,6 +93,13 @@ func (c *opCase) directive(word, rest string) error {
 	switch word {
 	case "args":
 		return json.Unmarshal([]byte(rest), &c.args)
+	case "xcom":
+		task, published, _ := strings.Cut(rest, " ")
+		c.xcoms = map[string]map[string]json.RawMessage{task: nil}
+		v := c.xcoms[task]
+		err := json.Unmarshal([]byte(published), &v)
+		c.xcoms[task] = v
+		return err
 	case ">":
 		call, in, _ := strings.Cut(rest, " ")
 		x := awstest.Exchange{Call: call}
@@ -174,7 +182,7 @@ func try(t *testing.T, c opCase) {
 	tr.o = testOperators(t, func(s *Settings) { s.Endpoint = tr.server.URL })
 	tr.o.sleep = tr.sleep
 	tr.call = call(spec.Paths[0])
-	tr.call.Args = c.args
+	tr.call.Args, tr.call.XComs = c.args, c.xcoms
 	tr.call.Env = map[string]string{"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
 	var out flow.Outcome
 	if spec.Sensor {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"time"
 
@@ -38,7 +39,8 @@ func (r child) Command(c Call) (exec.Spec, error) {
 	if err != nil {
 		return exec.Spec{}, err
 	}
-	c.Env, c.XComs = nil, nil // the process has the first, and no use for the second
+	c.Args = r.spec.pulled(c)
+	c.Env, c.XComs = nil, nil // the process has the first, and no use for the rest of the second
 	in, err := json.Marshal(c)
 	if err != nil {
 		return exec.Spec{}, Errorf("the arguments of the task are not JSON: %v", err)
@@ -47,6 +49,22 @@ func (r child) Command(c Call) (exec.Spec, error) {
 		Argv: []string{self, "operator"}, Env: env, Stdin: in, Mounts: mounts,
 		Logger: "task.stdout", Level: "info",
 	}, nil
+}
+
+// pulled returns the call's arguments and the XComs that the operator pulls.
+func (s *Spec) pulled(c Call) map[string]json.RawMessage {
+	if len(s.Pulls) == 0 {
+		return c.Args
+	}
+	given := maps.Clone(c.Args)
+	a := c.args(s)
+	for key, from := range s.Pulls {
+		delete(given, key)
+		if v, ok := c.XComs[a.text(from)][key]; ok {
+			given[key] = v
+		}
+	}
+	return given
 }
 
 // self returns where a process of a task finds this program, and the mount

@@ -47,6 +47,8 @@
 //	         while it waits, or told to while it acts; a step that needs a
 //	         result that has not come to be is left out
 //	iam      the actions that the execution role needs
+//	pulls    XComs that are read as if they were arguments, before the first
+//	         wait: {key: the argument that names the task}
 //
 // A [Step] does one thing; "if" leaves it out unless an expression is true,
 // and "each" with "item" does it for each element of a list:
@@ -140,6 +142,7 @@
 //
 //	== ClassName: what it shows
 //	args {"name": "value"}
+//	xcom task {"key": 1}           what another task published
 //	> service:Operation {"Member": "the request; "*" is any value"}
 //	< {"Member": "the reply"}
 //	! ErrorCode message            an error instead of a reply

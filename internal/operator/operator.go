@@ -45,6 +45,10 @@ type Spec struct {
 	Cancel []Step          `json:",omitempty"`
 	IAM    []string        `json:",omitempty"`
 
+	// Pulls are XComs that the operator reads, as if they were arguments: the
+	// key, and the argument that names the task which published it.
+	Pulls map[string]string `json:",omitempty"`
+
 	made map[string]bool // the names of results
 }
 
@@ -73,7 +77,7 @@ type Call struct {
 	Args map[string]json.RawMessage
 	Task TaskContext
 	// XComs holds what earlier tasks published, by task and key. Only
-	// operators that run user code are given it.
+	// operators that run user code or pull XComs are given it.
 	XComs map[string]map[string]json.RawMessage
 	// Env is added to the environment of every process of the task.
 	Env map[string]string

@@ -51,6 +51,7 @@ type row struct {
 	Push     map[string]Expr               `json:"push"`
 	Cancel   []Step                        `json:"cancel"`
 	IAM      []string                      `json:"iam"`
+	Pulls    map[string]string             `json:"pulls"`
 }
 
 type argRow struct {
@@ -96,7 +97,7 @@ func (t *Table) readFile(name string) error {
 			Class: r.Class, Paths: append([]string{r.Path}, r.Also...), Service: file.Service,
 			Sensor: r.Sensor, Abstract: r.Abstract, Noop: r.Noop, Open: r.Open, PokeOnly: r.PokeOnly,
 			Suffixes: r.Suffixes, Defaults: r.Defaults, Args: make([]Arg, len(r.Args)),
-			Do: r.Do, Output: r.Output, Push: r.Push, Cancel: r.Cancel, IAM: r.IAM,
+			Do: r.Do, Output: r.Output, Push: r.Push, Cancel: r.Cancel, IAM: r.IAM, Pulls: r.Pulls,
 		}
 		s.made = made(s)
 		for i, a := range r.Args {

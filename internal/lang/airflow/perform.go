@@ -263,7 +263,7 @@ func (w *work) process(ctx context.Context, r operator.Runner, tell lang.Tell) (
 		}
 		w.action.Sensor.arguments(call.Args)
 	}
-	if w.foreign || w.action.wantsXComs() {
+	if w.foreign || w.action.wantsXComs() || w.pulls() {
 		if err := w.giveXComs(prepare, &call); err != nil {
 			return ends(flow.Outcome{}, err)
 		}
@@ -451,6 +451,12 @@ func (a Action) wantsXComs() bool {
 		return true
 	}
 	return a.Custom
+}
+
+// pulls reports whether the operator reads what other tasks published.
+func (w *work) pulls() bool {
+	s, ok := w.Table.Lookup(w.action.Operator)
+	return ok && len(s.Pulls) > 0
 }
 
 func (w *work) giveXComs(ctx context.Context, c *operator.Call) error {
