@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -435,7 +436,7 @@ func (j *job) observe(ctx context.Context, l *Look) (verdict, error) {
 		var r awscall.Reply
 		look, cancel := context.WithTimeout(ctx, pokeTime)
 		defer cancel()
-		if r, err = awscall.Do(look, j.cfg, l.Call, in); err == nil {
+		if r, err = j.ask(look, l.Call, in); err == nil {
 			v.reply = r.Members
 			v.state = " (request id " + cmp.Or(r.RequestID, "none") + ")"
 		}
@@ -466,6 +467,23 @@ func (j *job) observe(ctx context.Context, l *Look) (verdict, error) {
 		return v, aerr
 	}
 	return v, callError(err)
+}
+
+// ask makes one call on a stack of its own: it is a deep one, and what waits
+// would keep it until the next look.
+func (j *job) ask(ctx context.Context, name string, in map[string]any) (r awscall.Reply, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic in %s: %v\n%s", name, p, debug.Stack())
+			}
+		}()
+		r, err = awscall.Do(ctx, j.cfg, name, in)
+	}()
+	<-done
+	return r, err
 }
 
 // evalMessage renders the message of an acceptor, in which $reply is the
