@@ -47,6 +47,7 @@ func parts() []part {
 		{"api", "signed GetTaskInstance beside a bare server", (*bench).api},
 		{"waits", "memory of 1,000 tasks that wait for jobs elsewhere", (*bench).waits},
 		{"purge", "the API while old runs are removed", (*bench).purge},
+		{"python", "functions of a code package beside a bare interpreter", (*bench).python},
 		{"spawn", "isolated processes beside raw spawns", (*bench).spawn},
 	}
 }
