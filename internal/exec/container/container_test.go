@@ -178,3 +178,31 @@ func TestContainer(t *testing.T) {
 	engine(t)
 	exectest.Run(t, func(t *testing.T, root string) exec.Driver { return newDriver(t, root) })
 }
+
+// TestStartedTwice has somebody else start the container of an ended attempt.
+func TestStartedTwice(t *testing.T) {
+	c := engine(t)
+	root, shared := t.TempDir(), t.TempDir()
+	spec := exec.Spec{
+		ID: "started-twice", Argv: []string{"/bin/sh", "-c", "echo ran >> /shared/ran; exit 3"}, Log: filepath.Join(root, "log"),
+		Mounts: []exec.Mount{{Source: shared, Target: "/shared", Writable: true}},
+	}
+	d := newDriver(t, root)
+	run := func() {
+		if x, err := d.Run(t.Context(), spec, "", nil); err != nil || x.Code != 3 {
+			t.Fatalf("Run: got %+v, %v; want code 3", x, err)
+		}
+	}
+	run()
+	list, err := c.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("label", "fairlead.attempt="+spec.ID)})
+	if err != nil || len(list.Items) != 1 {
+		t.Fatalf("containers of the attempt: got %d, %v; want 1", len(list.Items), err)
+	}
+	if _, err := c.ContainerStart(t.Context(), list.Items[0].ID, client.ContainerStartOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	run()
+	if ran, _ := os.ReadFile(filepath.Join(shared, "ran")); string(ran) != "ran\n" {
+		t.Errorf("a container that was started twice: the command wrote %q, want one line", ran)
+	}
+}

@@ -551,7 +551,7 @@ func noNetwork(t *testing.T, s *suite) {
 // forwards has a command reach one address of this machine and no other.
 func forwards(t *testing.T, s *suite) {
 	b := s.bench(t)
-	s.needs(t, "network namespace")
+	s.needs(t, "forwards")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -216,6 +216,7 @@ func (d *Driver) Probe(ctx context.Context) (exec.Report, error) {
 	say("ipc namespace", "no shared memory or queues with others")
 	say("uts namespace", "a host name of its own")
 	say("network namespace", "when a command asks for no network; otherwise it uses the machine's")
+	say("forwards", "what a command without network may reach all the same")
 	switch m.kind {
 	case rootMode:
 		add("user namespace", false, "not needed: the server is root, and commands lose all capabilities")

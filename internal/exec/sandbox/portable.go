@@ -254,7 +254,7 @@ func (d *Driver) known() ([]string, error) { return nil, nil }
 func (d *Driver) Probe(context.Context) (exec.Report, error) {
 	r := exec.Report{Driver: "process"}
 	for _, name := range []string{
-		"pid namespace", "mount namespace", "read-only system", "ipc namespace", "uts namespace", "network namespace",
+		"pid namespace", "mount namespace", "read-only system", "ipc namespace", "uts namespace", "network namespace", "forwards",
 		"user namespace", "no new privileges", "memory limit", "cpu limit", "pids limit", "open files limit", "file size limit",
 		"orphans are ended", "outlives the server",
 	} {
