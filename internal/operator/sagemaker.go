@@ -171,9 +171,12 @@ func (j *job) smNames(ctx context.Context, config map[string]any) error {
 		}
 		return j.smName(ctx, "sagemaker:DescribeTrainingJob", config, "TrainingJobName", "job", "action_if_job_exists")
 	case "SageMakerTransformOperator":
-		transform := config
-		if t, ok := config["Transform"].(map[string]any); ok {
-			transform = t
+		transform, ok := config["Transform"].(map[string]any)
+		switch {
+		case !ok && config["Model"] != nil:
+			return Errorf("%s: the config has a Model and no Transform", j.spec.Class)
+		case !ok:
+			transform = config
 		}
 		if j.flag("check_if_job_exists") {
 			if err := j.smName(ctx, "sagemaker:DescribeTransformJob", transform, "TransformJobName", "job", "action_if_job_exists"); err != nil {
