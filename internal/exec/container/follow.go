@@ -31,7 +31,7 @@ func (d *Driver) follow(ctx context.Context, spec exec.Spec) (exec.Exit, error) 
 	case <-ctx.Done():
 		if context.Cause(ctx) == exec.ErrDetach {
 			cancel()
-			_ = <-gone // nobody is left behind
+			<-gone //nolint:errcheck // it was told to give up
 			return exec.Exit{}, exec.ErrDetach
 		}
 		err = d.stop(following, spec, gone)
