@@ -9,6 +9,7 @@ func codeOf(name string) code {
 		dmsCode,
 		dynamodbCode,
 		ecsCode,
+		eksCode,
 		glueCode,
 		neptuneCode,
 		rdsCode,
