@@ -95,7 +95,7 @@ type Conductor struct {
 	// launched are the runs that were launched since a sweep began; nil while
 	// there is none.
 	launched map[flow.RunID]bool
-	wg       sync.WaitGroup
+	wg       crew
 	ctx      context.Context // of all loops; set by Resume
 }
 

@@ -434,9 +434,9 @@ func (d *Rows) FireSchedule(wf flow.WorkflowID, slot, next time.Time, r *flow.Ru
 		if w.Deleting {
 			return false, flow.Errorf(flow.Conflict, "workflow %q is being deleted", wf)
 		}
-		if d.slotTaken(wf, r.Logical) { // by a backfill
-			return false, nil
-		}
+		again = d.slotTaken(wf, r.Logical) // by a backfill
+	}
+	if r != nil && !again {
 		if err := d.insert(trimRun(*r)); err != nil {
 			return false, err
 		}

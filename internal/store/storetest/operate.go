@@ -80,4 +80,16 @@ func slots(w world) {
 	w.same("InsertSlot beside a run on demand", created, true)
 	_, err = w.db.RunByID(w.ctx, "b2")
 	w.kind("the run that was not wanted", err, flow.NotFound)
+
+	// A slot that a backfill has taken is passed over: the schedule goes on.
+	w.ok("SetSchedule", w.db.SetSchedule(w.ctx, wf.ID, wf.Latest, at(8)))
+	r.ID, r.Logical = "b5", at(8)
+	_, err = w.db.InsertSlot(w.ctx, r)
+	w.ok("InsertSlot", err)
+	late := w.newRun(wf, "late", 8)
+	late.Kind = flow.Scheduled
+	fired, err := w.db.FireSchedule(w.ctx, wf.ID, at(8), at(9), &late)
+	w.same("FireSchedule of a slot that is taken", []any{fired, err}, []any{false, nil})
+	next, ok, err := w.db.NextDue(w.ctx)
+	w.same("the next fire", []any{next, ok, err}, []any{at(9), true, nil})
 }
