@@ -19,8 +19,8 @@ const isoTime = `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?[+-]\d\d:\d\d$`
 // rdsText is the reply as json.dumps(reply, default=str) writes it, where
 // times are str() of a datetime: with a space, not a T.
 func rdsText(_ context.Context, j *job) (any, error) {
-	reply, _ := j.lookup("reply")
-	return pythonJSON(spaced(reply, regexp.MustCompile(isoTime))), nil
+	answer, _ := j.lookup("answer")
+	return pythonJSON(spaced(answer, regexp.MustCompile(isoTime))), nil
 }
 
 // spaced returns v with all texts that are times written as str() does.
