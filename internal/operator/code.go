@@ -8,6 +8,7 @@ func codeOf(name string) code {
 		bedrockCode,
 		dmsCode,
 		dynamodbCode,
+		ec2Code,
 		ecsCode,
 		eksCode,
 		glueCode,

@@ -2,6 +2,70 @@
 
 package awscall
 
-func comprehendOperation(string) operation { return nil }
+import (
+	"context"
 
-func comprehendNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/comprehend"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func comprehendOperation(name string) operation {
+	switch name {
+	case "CreateDocumentClassifier":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(comprehend.CreateDocumentClassifierInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := comprehend.NewFromConfig(cfg).CreateDocumentClassifier(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeDocumentClassifier":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(comprehend.DescribeDocumentClassifierInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := comprehend.NewFromConfig(cfg).DescribeDocumentClassifier(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribePiiEntitiesDetectionJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(comprehend.DescribePiiEntitiesDetectionJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := comprehend.NewFromConfig(cfg).DescribePiiEntitiesDetectionJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartPiiEntitiesDetectionJob":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(comprehend.StartPiiEntitiesDetectionJobInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := comprehend.NewFromConfig(cfg).StartPiiEntitiesDetectionJob(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func comprehendNames() names {
+	return names{
+		lower: false,
+	}
+}

@@ -36,6 +36,30 @@ func ec2Operation(name string) operation {
 			}
 			return out, out.ResultMetadata, nil
 		}
+	case "RebootInstances":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(ec2.RebootInstancesInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := ec2.NewFromConfig(cfg).RebootInstances(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "RunInstances":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(ec2.RunInstancesInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := ec2.NewFromConfig(cfg).RunInstances(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
 	case "StartInstances":
 		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
 			in := new(ec2.StartInstancesInput)
@@ -55,6 +79,18 @@ func ec2Operation(name string) operation {
 				return nil, middleware.Metadata{}, err
 			}
 			out, err := ec2.NewFromConfig(cfg).StopInstances(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "TerminateInstances":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(ec2.TerminateInstancesInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := ec2.NewFromConfig(cfg).TerminateInstances(ctx, in)
 			if err != nil {
 				return nil, middleware.Metadata{}, err
 			}

@@ -12,6 +12,66 @@ import (
 
 func ecsOperation(name string) operation {
 	switch name {
+	case "CreateCluster":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(ecs.CreateClusterInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := ecs.NewFromConfig(cfg).CreateCluster(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteCluster":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(ecs.DeleteClusterInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := ecs.NewFromConfig(cfg).DeleteCluster(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeregisterTaskDefinition":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(ecs.DeregisterTaskDefinitionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := ecs.NewFromConfig(cfg).DeregisterTaskDefinition(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeClusters":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(ecs.DescribeClustersInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := ecs.NewFromConfig(cfg).DescribeClusters(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeTaskDefinition":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(ecs.DescribeTaskDefinitionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := ecs.NewFromConfig(cfg).DescribeTaskDefinition(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
 	case "DescribeTasks":
 		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
 			in := new(ecs.DescribeTasksInput)
@@ -31,6 +91,18 @@ func ecsOperation(name string) operation {
 				return nil, middleware.Metadata{}, err
 			}
 			out, err := ecs.NewFromConfig(cfg).ListTasks(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "RegisterTaskDefinition":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(ecs.RegisterTaskDefinitionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := ecs.NewFromConfig(cfg).RegisterTaskDefinition(ctx, in)
 			if err != nil {
 				return nil, middleware.Metadata{}, err
 			}

@@ -2,6 +2,70 @@
 
 package awscall
 
-func kinesisanalyticsv2Operation(string) operation { return nil }
+import (
+	"context"
 
-func kinesisanalyticsv2Names() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesisanalyticsv2"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func kinesisanalyticsv2Operation(name string) operation {
+	switch name {
+	case "CreateApplication":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(kinesisanalyticsv2.CreateApplicationInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := kinesisanalyticsv2.NewFromConfig(cfg).CreateApplication(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeApplication":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(kinesisanalyticsv2.DescribeApplicationInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := kinesisanalyticsv2.NewFromConfig(cfg).DescribeApplication(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartApplication":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(kinesisanalyticsv2.StartApplicationInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := kinesisanalyticsv2.NewFromConfig(cfg).StartApplication(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StopApplication":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(kinesisanalyticsv2.StopApplicationInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := kinesisanalyticsv2.NewFromConfig(cfg).StopApplication(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func kinesisanalyticsv2Names() names {
+	return names{
+		lower: false,
+	}
+}

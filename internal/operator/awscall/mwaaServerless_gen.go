@@ -2,6 +2,60 @@
 
 package awscall
 
-func mwaaServerlessOperation(string) operation { return nil }
+import (
+	"context"
 
-func mwaaServerlessNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless"
+	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/document"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func mwaaServerlessOperation(name string) operation {
+	switch name {
+	case "CreateWorkflow":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(mwaaserverless.CreateWorkflowInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := mwaaserverless.NewFromConfig(cfg).CreateWorkflow(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "GetWorkflow":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(mwaaserverless.GetWorkflowInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := mwaaserverless.NewFromConfig(cfg).GetWorkflow(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "StartWorkflowRun":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(mwaaserverless.StartWorkflowRunInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := mwaaserverless.NewFromConfig(cfg).StartWorkflowRun(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func mwaaServerlessNames() names {
+	return names{
+		lower:    false,
+		document: func(v any) any { return document.NewLazyDocument(v) },
+	}
+}

@@ -2,6 +2,37 @@
 
 package awscall
 
-func opensearchserverlessOperation(string) operation { return nil }
+import (
+	"context"
 
-func opensearchserverlessNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/opensearchserverless"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func opensearchserverlessOperation(name string) operation {
+	switch name {
+	case "BatchGetCollection":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(opensearchserverless.BatchGetCollectionInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := opensearchserverless.NewFromConfig(cfg).BatchGetCollection(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func opensearchserverlessNames() names {
+	return names{
+		lower: true,
+		odd: map[string]string{
+			"VectorOptions.ServerlessVectorAcceleration": "ServerlessVectorAcceleration",
+		},
+	}
+}

@@ -2,6 +2,115 @@
 
 package awscall
 
-func s3tablesOperation(string) operation { return nil }
+import (
+	"context"
+	"reflect"
 
-func s3tablesNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3tables"
+	"github.com/aws/aws-sdk-go-v2/service/s3tables/document"
+	"github.com/aws/aws-sdk-go-v2/service/s3tables/types"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func s3tablesOperation(name string) operation {
+	switch name {
+	case "CreateNamespace":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(s3tables.CreateNamespaceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := s3tables.NewFromConfig(cfg).CreateNamespace(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateTable":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(s3tables.CreateTableInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := s3tables.NewFromConfig(cfg).CreateTable(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "CreateTableBucket":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(s3tables.CreateTableBucketInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := s3tables.NewFromConfig(cfg).CreateTableBucket(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteNamespace":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(s3tables.DeleteNamespaceInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := s3tables.NewFromConfig(cfg).DeleteNamespace(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteTable":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(s3tables.DeleteTableInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := s3tables.NewFromConfig(cfg).DeleteTable(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteTableBucket":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(s3tables.DeleteTableBucketInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := s3tables.NewFromConfig(cfg).DeleteTableBucket(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "ListTableBuckets":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(s3tables.ListTableBucketsInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := s3tables.NewFromConfig(cfg).ListTableBuckets(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func s3tablesNames() names {
+	return names{
+		lower: true,
+		unions: []union{
+			{reflect.TypeFor[types.TableMetadata](), map[string]reflect.Type{
+				"iceberg": reflect.TypeFor[types.TableMetadataMemberIceberg](),
+			}},
+		},
+		document: func(v any) any { return document.NewLazyDocument(v) },
+	}
+}

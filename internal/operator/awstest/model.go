@@ -602,6 +602,9 @@ func (m *Model) answerREST(w http.ResponseWriter, s *shape, reply map[string]any
 		}
 	}
 	w.WriteHeader(status)
+	if status == http.StatusNoContent {
+		return nil // HTTP allows it no body, not even an empty object
+	}
 	_, err := w.Write(payload)
 	return err
 }
