@@ -153,7 +153,10 @@ type trial struct {
 }
 
 // try carries out a case, and reports the calls it made.
-func try(t *testing.T, c opCase) {
+func try(t *testing.T, c opCase) { tryIn(t, c, func(*trial) {}) }
+
+// tryIn carries out a case in a world that is given the trial before it begins.
+func tryIn(t *testing.T, c opCase, world func(*trial)) {
 	spec := specNamed(c.class)
 	if spec == nil {
 		t.Fatalf("%s: no operator %s", c, c.class)
@@ -164,13 +167,7 @@ func try(t *testing.T, c opCase) {
 		if n == 0 {
 			t.Fatalf("%s: %s comes after an exchange", c, event)
 		}
-		script[n-1].Then = func() {
-			if event == "restart" {
-				tr.cancel(exec.ErrDetach)
-			} else {
-				tr.cancel(errTestStop)
-			}
-		}
+		script[n-1].Then = func() { tr.end(event) }
 	}
 	tr.server = awstest.Serve(t, script)
 	for k, v := range map[string]string{
@@ -184,6 +181,7 @@ func try(t *testing.T, c opCase) {
 	tr.call = call(spec.Paths[0])
 	tr.call.Args, tr.call.XComs = c.args, c.xcoms
 	tr.call.Env = map[string]string{"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
+	world(tr)
 	var out flow.Outcome
 	if spec.Sensor {
 		out = tr.poke()
@@ -191,6 +189,15 @@ func try(t *testing.T, c opCase) {
 		out = tr.run()
 	}
 	tr.judge(out)
+}
+
+// end ends what is under way, as a stop or a restart does.
+func (tr *trial) end(event string) {
+	if event == "restart" {
+		tr.cancel(exec.ErrDetach)
+	} else {
+		tr.cancel(errTestStop)
+	}
 }
 
 func specNamed(class string) *Spec {

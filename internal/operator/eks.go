@@ -21,6 +21,14 @@ func eksCode(name string) code {
 		return eksState("eks:DescribeFargateProfile", "fargateProfile", map[string]string{"clusterName": "cluster_name", "fargateProfileName": "fargate_profile_name"})
 	case "eks.unprofile":
 		return eksUnprofile
+	case "eks.pod":
+		return eksPod
+	case "eks.podLook":
+		return eksPodLook
+	case "eks.podEnd":
+		return eksPodEnd
+	case "eks.podDelete":
+		return eksPodDelete
 	}
 	return nil
 }
