@@ -16,6 +16,7 @@ import (
 	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -97,8 +98,18 @@ func (c Config) AWS(id string) aws.Config {
 	name := "AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(id, " ", "_"))
 	if url := cmp.Or(c.env[name], c.env["AWS_ENDPOINT_URL"]); url != "" && c.env["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] != "true" {
 		cfg.BaseEndpoint = &url
+		cfg.APIOptions = append(slices.Clone(cfg.APIOptions), plainHost)
 	}
 	return cfg
+}
+
+// plainHost keeps an operation from putting a prefix such as "env." before the
+// host of an endpoint of one's own, which may be an address.
+func plainHost(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("PlainHost",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			return next.HandleInitialize(smithyhttp.DisableEndpointHostPrefix(ctx, true), in)
+		}), middleware.Before)
 }
 
 // pathStyle addresses buckets in the path: an endpoint of one's own has no
