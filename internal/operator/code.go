@@ -6,6 +6,7 @@ func codeOf(name string) code {
 	for _, find := range []func(string) code{
 		appflowCode,
 		bedrockCode,
+		datasyncCode,
 		dmsCode,
 		dynamodbCode,
 		ec2Code,
@@ -17,6 +18,7 @@ func codeOf(name string) code {
 		redshiftCode,
 		sagemakerCode,
 		snsCode,
+		sqsCode,
 	} {
 		if c := find(name); c != nil {
 			return c

@@ -2,6 +2,36 @@
 
 package awscall
 
-func mwaaOperation(string) operation { return nil }
+import (
+	"context"
 
-func mwaaNames() names { return names{} }
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/mwaa"
+	"github.com/aws/aws-sdk-go-v2/service/mwaa/document"
+	"github.com/aws/smithy-go/middleware"
+)
+
+func mwaaOperation(name string) operation {
+	switch name {
+	case "InvokeRestApi":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(mwaa.InvokeRestApiInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := mwaa.NewFromConfig(cfg).InvokeRestApi(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	}
+	return nil
+}
+
+func mwaaNames() names {
+	return names{
+		lower:    false,
+		document: func(v any) any { return document.NewLazyDocument(v) },
+	}
+}

@@ -12,6 +12,30 @@ import (
 
 func sqsOperation(name string) operation {
 	switch name {
+	case "DeleteMessageBatch":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sqs.DeleteMessageBatchInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sqs.NewFromConfig(cfg).DeleteMessageBatch(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "ReceiveMessage":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(sqs.ReceiveMessageInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := sqs.NewFromConfig(cfg).ReceiveMessage(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
 	case "SendMessage":
 		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
 			in := new(sqs.SendMessageInput)
