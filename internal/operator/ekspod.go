@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -216,6 +215,13 @@ func eksPodLook(ctx context.Context, j *job) (any, error) {
 	return seen, j.err
 }
 
+// maxPodLog is how much of a log one request asks for, in bytes, and
+// maxPodLogs how many are made at one look.
+const (
+	maxPodLog  = 1 << 20
+	maxPodLogs = 64
+)
+
 // podLog copies the lines of the pod's log that have come since the last look.
 // Each begins with its time.
 func (j *job) podLog(ctx context.Context, name string) {
@@ -223,26 +229,33 @@ func (j *job) podLog(ctx context.Context, name string) {
 	if v, _ := j.lookup("podLine"); v != nil {
 		last = pythonText(v)
 	}
-	query := url.Values{"container": {podContainer(j)}, "timestamps": {"true"}, "limitBytes": {"1048576"}}
-	if last != "" {
-		query.Set("sinceTime", last)
-	}
-	text, err := j.kube(ctx, http.MethodGet, "/"+name+"/log?"+query.Encode(), nil)
-	if err != nil {
-		j.say("warning", "the log of the pod cannot be read: %v", err)
-		return
-	}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, maxKube)
-	for lines.Scan() {
-		at, line, ok := strings.Cut(lines.Text(), " ")
-		if !ok || !later(at, last) {
-			continue
+	query := url.Values{"container": {podContainer(j)}, "timestamps": {"true"}, "limitBytes": {fmt.Sprint(maxPodLog)}}
+	for range maxPodLogs {
+		if last != "" {
+			query.Set("sinceTime", last)
 		}
-		last = at
-		j.say("info", "%s", line)
+		text, err := j.kube(ctx, http.MethodGet, "/"+name+"/log?"+query.Encode(), nil)
+		if err != nil {
+			j.say("warning", "the log of the pod cannot be read: %v", err)
+			return
+		}
+		more := len(text) >= maxPodLog
+		if end := bytes.LastIndexByte(text, '\n'); more && end >= 0 {
+			text = text[:end] // the last line may have been cut
+		}
+		before := last
+		for line := range bytes.Lines(text) {
+			at, words, ok := strings.Cut(strings.TrimSuffix(string(line), "\n"), " ")
+			if ok && later(at, last) {
+				last = at
+				j.say("info", "%s", words)
+			}
+		}
+		j.keep("podLine", last)
+		if !more || last == before {
+			return
+		}
 	}
-	j.keep("podLine", last)
 }
 
 // later reports whether a time comes after another; all come after nothing.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -50,10 +51,15 @@ func (w *kubeWorld) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	case w.pod == nil:
 		http.Error(rw, `{"message": "pods not found"}`, http.StatusNotFound)
 	case strings.HasSuffix(path, "/log"):
+		since, _, _ := strings.Cut(r.URL.Query().Get("sinceTime"), ".")
+		var text strings.Builder
 		for line := range strings.Lines(w.log) {
 			// As Kubernetes does, give those of the same second again.
-			fmt.Fprint(rw, line)
+			if at, _, _ := strings.Cut(line, "."); at >= since {
+				text.WriteString(line)
+			}
 		}
+		_, _ = io.WriteString(rw, text.String()[:min(text.Len(), 1<<20)])
 	case r.Method == http.MethodDelete:
 		w.pod = nil
 	case r.Method == http.MethodGet:
@@ -92,18 +98,25 @@ func TestEksPod(t *testing.T) {
 		verdict, end string
 		kept         bool
 		logs         []string
+		lines        int // in the log before the first look
 	}{
-		{"a pod that succeeds", ``, []string{"Pending", "Running", "sick", "Running", "Succeeded"}, 0, 0, "", 0, "success", "", false, []string{"line 2", "line 5"}},
-		{"a pod that fails", ``, []string{"Running", "Failed"}, 0, 3, "", 0, "failure", "exit code 3, Error", false, nil},
-		{"one that succeeded is kept if that is asked", `, "on_finish_action": "keep_pod"`, []string{"Succeeded"}, 0, 0, "", 0, "success", "", true, nil},
-		{"one that failed is kept if that is asked", `, "on_finish_action": "delete_succeeded_pod"`, []string{"Failed"}, 0, 1, "", 0, "failure", "returned a failure", true, nil},
-		{"an exit code that skips", `, "skip_on_exit_code": [4, 5]`, []string{"Failed"}, 0, 5, "", 0, "skip", "returned exit code 5", false, nil},
-		{"one that does not start", ``, []string{"Pending"}, 2 * time.Minute, 0, "", 0, "failure", "Pod took too long to start", false, nil},
-		{"a restart makes no second pod", ``, []string{"Running", "Running", "Succeeded"}, 0, 0, "restart", 1, "success", "", false, nil},
-		{"a stop deletes the pod", ``, []string{"Running"}, 0, 0, "stop", 1, "failure", "The task was stopped", false, nil},
+		{"a pod that succeeds", ``, []string{"Pending", "Running", "sick", "Running", "Succeeded"}, 0, 0, "", 0, "success", "", false, []string{"line 2", "line 5"}, 0},
+		{"a log of more than one answer", ``, []string{"Succeeded"}, 0, 0, "", 0, "success", "", false, []string{"old 0 ", "old 29999 ", "line 1"}, 30000},
+		{"a pod that fails", ``, []string{"Running", "Failed"}, 0, 3, "", 0, "failure", "exit code 3, Error", false, nil, 0},
+		{"one that succeeded is kept if that is asked", `, "on_finish_action": "keep_pod"`, []string{"Succeeded"}, 0, 0, "", 0, "success", "", true, nil, 0},
+		{"one that failed is kept if that is asked", `, "on_finish_action": "delete_succeeded_pod"`, []string{"Failed"}, 0, 1, "", 0, "failure", "returned a failure", true, nil, 0},
+		{"an exit code that skips", `, "skip_on_exit_code": [4, 5]`, []string{"Failed"}, 0, 5, "", 0, "skip", "returned exit code 5", false, nil, 0},
+		{"one that does not start", ``, []string{"Pending"}, 2 * time.Minute, 0, "", 0, "failure", "Pod took too long to start", false, nil, 0},
+		{"a restart makes no second pod", ``, []string{"Running", "Running", "Succeeded"}, 0, 0, "restart", 1, "success", "", false, nil, 0},
+		{"a stop deletes the pod", ``, []string{"Running"}, 0, 0, "stop", 1, "failure", "The task was stopped", false, nil, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &kubeWorld{T: t, phases: tt.phases, exit: tt.exit, born: time.Now().Add(-tt.age)}
+			var long strings.Builder
+			for i := range tt.lines {
+				fmt.Fprintf(&long, "2026-11-20T08:00:%02d.%06dZ old %d %060d\n", i/1000, i%1000, i, 0)
+			}
+			w.log = long.String()
 			kube := httptest.NewTLSServer(w)
 			t.Cleanup(kube.Close)
 			ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: kube.Certificate().Raw})
@@ -117,13 +130,18 @@ func TestEksPod(t *testing.T) {
 				t.Fatal(err)
 			}
 			var seen map[string]any
+			var log *strings.Builder
 			tryIn(t, c, func(tr *trial) {
+				log = &tr.log
 				w.looked = func(n int) {
 					if seen = w.pod; tt.event != "" && n == tt.at {
 						tr.end(tt.event)
 					}
 				}
 			})
+			if n := strings.Count(log.String(), " old "); n != tt.lines {
+				t.Errorf("%d of the %d old lines are in the task's log", n, tt.lines)
+			}
 			if (w.pod != nil) != tt.kept {
 				t.Errorf("the pod is there: %v, want %v", w.pod != nil, tt.kept)
 			}
