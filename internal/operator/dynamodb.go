@@ -11,8 +11,15 @@ import (
 
 // dynamodbCode returns the code of the DynamoDB operators' steps.
 func dynamodbCode(name string) code {
-	if name == "dynamodb.value" {
+	switch name {
+	case "dynamodb.value":
 		return dynamodbValue
+	case "dynamodb.export":
+		return dynamodbExport
+	case "dynamodb.copy":
+		return dynamodbCopy
+	case "dynamodb.importEnd":
+		return importEnd
 	}
 	return nil
 }

@@ -14,6 +14,78 @@ import (
 
 func dynamodbOperation(name string) operation {
 	switch name {
+	case "BatchWriteItem":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(dynamodb.BatchWriteItemInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := dynamodb.NewFromConfig(cfg).BatchWriteItem(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DeleteTable":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(dynamodb.DeleteTableInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := dynamodb.NewFromConfig(cfg).DeleteTable(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeExport":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(dynamodb.DescribeExportInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := dynamodb.NewFromConfig(cfg).DescribeExport(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeImport":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(dynamodb.DescribeImportInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := dynamodb.NewFromConfig(cfg).DescribeImport(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "DescribeTable":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(dynamodb.DescribeTableInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := dynamodb.NewFromConfig(cfg).DescribeTable(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "ExportTableToPointInTime":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(dynamodb.ExportTableToPointInTimeInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := dynamodb.NewFromConfig(cfg).ExportTableToPointInTime(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
 	case "GetItem":
 		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
 			in := new(dynamodb.GetItemInput)
@@ -21,6 +93,30 @@ func dynamodbOperation(name string) operation {
 				return nil, middleware.Metadata{}, err
 			}
 			out, err := dynamodb.NewFromConfig(cfg).GetItem(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "ImportTable":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(dynamodb.ImportTableInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := dynamodb.NewFromConfig(cfg).ImportTable(ctx, in)
+			if err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			return out, out.ResultMetadata, nil
+		}
+	case "Scan":
+		return func(ctx context.Context, cfg aws.Config, c *call) (any, middleware.Metadata, error) {
+			in := new(dynamodb.ScanInput)
+			if err := c.fill(in); err != nil {
+				return nil, middleware.Metadata{}, err
+			}
+			out, err := dynamodb.NewFromConfig(cfg).Scan(ctx, in)
 			if err != nil {
 				return nil, middleware.Metadata{}, err
 			}
