@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,21 +130,49 @@ func readRequirements(code string) ([]byte, error) {
 }
 
 // environmentKey names the environment of a requirements.txt: by its text, the
-// interpreter and the image, and by the package where the text names files of it.
+// interpreter and the image, and by the package where files of the package may
+// have a say in what is installed: else one workflow could choose what another,
+// which asks for the same by name, runs.
 func (o *Operators) environmentKey(code, image string, text []byte) string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%s\n", o.set.Python, text)
 	if image != "" {
 		fmt.Fprintf(sum, "image %s\n", image)
 	}
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "-") || strings.HasPrefix(line, ".") || strings.Contains(line, "/") {
-			fmt.Fprintf(sum, "%s\n", code)
-			break
-		}
+	if namesFiles(text) || hasInstallerSettings(code) {
+		fmt.Fprintf(sum, "%s\n", code)
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:32]
+}
+
+// archives are in the names of files that pip takes for packages even where no
+// slash says that a file is meant.
+var archives = [...]string{".whl", ".zip", ".tar", ".tgz", ".tbz", ".txz", ".tlz", "file:"}
+
+// namesFiles reports whether a requirements.txt may name files of its package.
+func namesFiles(text []byte) bool {
+	for line := range strings.FieldsFuncSeq(strings.ToLower(string(text)), lineEnd) {
+		line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff"))
+		named := func(part string) bool { return strings.Contains(line, part) }
+		if strings.HasPrefix(line, "-") || strings.HasPrefix(line, ".") || strings.ContainsAny(line, `/\$`) || slices.ContainsFunc(archives[:], named) {
+			return true
+		}
+	}
+	return false
+}
+
+// lineEnd reports whether a line may end at a character for Python.
+func lineEnd(c rune) bool {
+	return c >= '\n' && c <= '\r' || c >= 0x1c && c <= 0x1e || c == 0x85 || c == 0x2028 || c == 0x2029
+}
+
+// hasInstallerSettings reports whether uv, which looks in the directory that it
+// works in, finds settings in a code package, such as another index.
+func hasInstallerSettings(code string) bool {
+	return slices.ContainsFunc([]string{"uv.toml", "pyproject.toml"}, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(code, name))
+		return !errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // install makes the environment at dir.
