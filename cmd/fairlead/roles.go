@@ -28,6 +28,12 @@ import (
 // tasks.
 func (a *app) openRoles() error {
 	var err error
+	if a.opt.roles != "" {
+		// Without an entry a role may do everything: a slip must not lead there.
+		if _, err := os.Stat(a.opt.roles); err != nil {
+			return usagef("--roles: %v", err)
+		}
+	}
 	a.roles, err = role.Open(cmp.Or(a.opt.roles, a.opt.data.path("roles.json")), func(err error) {
 		a.opt.log.Warn("the file of roles cannot be read; what it said before holds", "err", err)
 	})

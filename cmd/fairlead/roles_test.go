@@ -70,6 +70,18 @@ func TestTasksActInTheirRole(t *testing.T) {
 	}
 }
 
+func TestRolesThatAreNotThere(t *testing.T) {
+	opt := defaultOptions()
+	opt.data, opt.listen, opt.roles = dataDir(t.TempDir()), "127.0.0.1:0", filepath.Join(t.TempDir(), "rules.json")
+	a, err := start(opt)
+	if err == nil {
+		_ = a.close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "rules.json") {
+		t.Errorf("start with --roles %s, which there is not: %v; want an error that names it", opt.roles, err)
+	}
+}
+
 func TestStrictRoles(t *testing.T) {
 	c := serve(t, func(o *options) { o.strictRoles = true })
 	if _, err := c.tryWorkflow("hello", hello); errorCode(err) != "ValidationException" || !strings.Contains(err.Error(), "cannot be assumed") {

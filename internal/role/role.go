@@ -40,7 +40,8 @@ type Role struct {
 const Host = "host"
 
 // A Book is a file of roles. It is read again when it has changed; while what
-// was written cannot be read, what was there before holds.
+// was written cannot be read, or the file has gone, what was there before holds:
+// a role that is not found may do everything.
 type Book struct {
 	path string
 	warn func(error)
@@ -63,7 +64,7 @@ func Open(path string, warn func(error)) (*Book, error) {
 	b := &Book{path: path, warn: warn}
 	var err error
 	b.seen = b.stat()
-	if b.roles, err = read(path); err != nil {
+	if b.roles, err = read(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	return b, nil
@@ -122,9 +123,6 @@ const (
 
 func read(path string) (map[string]Role, error) {
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +168,11 @@ func parse(text []byte) (map[string]Role, error) {
 	for _, name := range names {
 		if !namePattern.MatchString(name) && !arnPattern.MatchString(name) {
 			return nil, fmt.Errorf("%.80q is neither the name nor the ARN of a role", name)
+		}
+		// Null would be no policy, under which a role may do everything.
+		var given struct{ Policy json.RawMessage }
+		if err := json.Unmarshal(entries[name], &given); err == nil && (string(given.Policy) == "null" || string(entries[name]) == "null") {
+			return nil, fmt.Errorf("role %s: the entry or its policy is null; leave a policy out for a role that may do everything", name)
 		}
 		var r Role
 		d := json.NewDecoder(bytes.NewReader(entries[name]))

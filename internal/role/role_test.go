@@ -63,6 +63,8 @@ func TestBadRolesAreRefused(t *testing.T) {
 		{"assume", `{"r": {"assume": "me"}}`, "expected the ARN of a role"},
 		{"both", statement(`{"Effect":"Allow","Action":"*","Resource":"*"}`)[:len(statement(`{"Effect":"Allow","Action":"*","Resource":"*"}`))-2] + `, "assume": "host"}}`, "exclude each other"},
 		{"endpoint alone", `{"r": {"endpoint": "http://x"}}`, "only beside assume"},
+		{"null for a policy", `{"r": {"policy": null}}`, "policy is null; leave"},
+		{"null for a role", `{"r": null}`, "is null; leave"},
 		{"version", `{"r": {"policy": {"Version": "2020", "Statement": []}}}`, "2012-10-17"},
 		{"no statement", `{"r": {"policy": {}}}`, "Statement must be"},
 		{"condition", statement(`{"Effect":"Allow","Action":"*","Resource":"*","Condition":{}}`), "conditions are not supported"},
@@ -115,6 +117,18 @@ func TestBookFollowsItsFile(t *testing.T) {
 	look()
 	if r, _ := b.Find(full); r.Assume != Host {
 		t.Errorf("Find(%s) = %+v, want the entry of the ARN before that of the name", full, r)
+	}
+	warned = nil
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := b.Find(full); !look() || r.Assume != Host || warned == nil {
+		t.Errorf("after the file has gone: Find(%s) = %+v, want what it said before; warned: %v, want an error", full, r, warned)
+	}
+	warned = nil
+	write(`{}`)
+	if look() || warned != nil {
+		t.Errorf("Find(%s) finds a role that the file, which is back, does not have; warned: %v", full, warned)
 	}
 	if _, err := Open(t.TempDir(), nil); err == nil || errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Open of a directory = %v, want an error", err)
