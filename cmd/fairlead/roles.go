@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"os"
@@ -15,9 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"fairlead/internal/aws/awsjson"
 	"fairlead/internal/aws/sigv4"
+	"fairlead/internal/cwlogs"
 	"fairlead/internal/flow"
 	"fairlead/internal/operator"
 	"fairlead/internal/role"
@@ -192,31 +194,94 @@ func (a *app) permitJSON(ctx context.Context, service string, r *http.Request, b
 	if !ok || id.Role == "" {
 		return nil
 	}
-	return a.permit(ctx, service+":"+awsjson.Target(r), a.resource(service, body))
+	in, op := readMembers(body), awsjson.Target(r)
+	resource := "*"
+	switch service {
+	case "airflow-serverless":
+		resource = a.workflowOf(ctx, op, in)
+	case "logs":
+		resource = a.logsOf(op, in)
+	}
+	if err := a.permit(ctx, service+":"+op, resource); err != nil {
+		return err
+	}
+	if op != "CreateWorkflow" && op != "UpdateWorkflow" {
+		return nil
+	}
+	// Tasks act in the workflow's role, and the server reads what they are: who
+	// asks for it must have a right to both.
+	if roleArn := in.text("RoleArn"); roleArn != "" {
+		if err := a.permit(ctx, "iam:PassRole", roleArn); err != nil {
+			return err
+		}
+	}
+	for _, l := range []members{in.within("DefinitionS3Location"), in.within("Code").within("S3Location")} {
+		action := "s3:GetObject"
+		if l.text("VersionId") != "" {
+			action = "s3:GetObjectVersion"
+		}
+		if bucket := l.text("Bucket"); bucket != "" {
+			if err := a.permit(ctx, action, "arn:aws:s3:::"+bucket+"/"+l.text("ObjectKey")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-// resource returns the ARN that a request is about, or "*".
-func (a *app) resource(service string, body []byte) string {
-	var in struct {
-		WorkflowArn, ResourceArn         string
-		LogGroupName, LogGroupIdentifier string
-		LogStreamName                    string
+// members are those of a JSON object, by the names that the doors read: in their
+// case, each once. What the doors refuse has none.
+type members map[string]jsontext.Value
+
+func readMembers(body []byte) members {
+	var m members
+	if json.Unmarshal(body, &m) != nil {
+		return nil
 	}
-	if json.Unmarshal(body, &in) != nil { // members' names match in any case
+	return m
+}
+
+// text returns a member that is a text, else nothing.
+func (m members) text(name string) string {
+	var s string
+	if json.Unmarshal(m[name], &s) != nil {
+		return ""
+	}
+	return s
+}
+
+func (m members) within(name string) members { return readMembers(m[name]) }
+
+// workflowOf returns the ARN of the workflow that an operation is about, or "*".
+func (a *app) workflowOf(ctx context.Context, op string, in members) string {
+	name := ""
+	switch op {
+	case "CreateWorkflow", "ListWorkflows":
+	case "TagResource", "UntagResource", "ListTagsForResource":
+		name = in.text("ResourceArn")
+	default:
+		name = in.text("WorkflowArn")
+	}
+	if name != "" && !strings.HasPrefix(name, "arn:") { // as a lenient door takes it
+		if w, err := a.db.WorkflowByName(ctx, name); err == nil {
+			return a.door.ARN(w.ID)
+		}
+	}
+	return cmp.Or(name, "*")
+}
+
+// logsOf returns the ARN of the log group or stream that an operation is about,
+// or "*".
+func (a *app) logsOf(op string, in members) string {
+	group, err := cwlogs.GroupName(in.text("logGroupName"), in.text("logGroupIdentifier"))
+	if err != nil || op == "DescribeLogGroups" {
 		return "*" // the door will say what is wrong
 	}
-	group := cmp.Or(in.LogGroupName, in.LogGroupIdentifier)
-	switch {
-	case service == "airflow-serverless":
-		return cmp.Or(in.WorkflowArn, in.ResourceArn, "*")
-	case group == "":
-		return "*"
-	case !strings.HasPrefix(group, "arn:"):
-		group = "arn:aws:logs:" + a.opt.region + ":" + a.opt.account + ":log-group:" + group
-	}
-	group = strings.TrimSuffix(group, ":*")
-	if in.LogStreamName != "" {
-		return group + ":log-stream:" + in.LogStreamName
+	// Whatever account an identifier names, this one's group is meant.
+	group = "arn:aws:logs:" + a.opt.region + ":" + a.opt.account + ":log-group:" + group
+	switch op {
+	case "GetLogEvents", "PutLogEvents", "CreateLogStream", "DeleteLogStream":
+		return group + ":log-stream:" + cwlogs.StreamName(in.text("logStreamName"))
 	}
 	return group + ":*"
 }

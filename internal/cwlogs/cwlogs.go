@@ -110,9 +110,9 @@ func fail(err error) *awsjson.Error {
 
 func invalid(format string, args ...any) error { return flow.Errorf(flow.Invalid, format, args...) }
 
-// groupName returns the group that a request names, by its name or by an
+// GroupName returns the group that a request names, by its name or by an
 // identifier, which may be an ARN.
-func groupName(name, id string) (string, error) {
+func GroupName(name, id string) (string, error) {
 	switch {
 	case name != "" && id != "":
 		return "", invalid("give logGroupName or logGroupIdentifier, not both")
@@ -127,9 +127,9 @@ func groupName(name, id string) (string, error) {
 	return id, nil
 }
 
-// streamName returns the stream that a client means. The workflow service
+// StreamName returns the stream that a client means. The workflow service
 // joins group and stream into one value, which many pass on as it is.
-func streamName(s string) string {
+func StreamName(s string) string {
 	if i := strings.Index(s, "workflow_id="); i > 0 && s[0] == '/' {
 		return s[i:]
 	}
@@ -248,11 +248,11 @@ type logStream struct {
 const sequenceToken = "49500000000000000000000000000000000000000000000000000000"
 
 func (d *Door) describeLogStreams(ctx context.Context, in *describeLogStreamsRequest) (*describeLogStreamsResponse, error) {
-	group, err := groupName(in.Group, in.GroupID)
+	group, err := GroupName(in.Group, in.GroupID)
 	if err != nil {
 		return nil, err
 	}
-	l := flow.LogList{Prefix: streamName(in.Prefix), ByTime: in.OrderBy == "LastEventTime", Descending: in.Descending}
+	l := flow.LogList{Prefix: StreamName(in.Prefix), ByTime: in.OrderBy == "LastEventTime", Descending: in.Descending}
 	if l.ByTime && in.Prefix != "" {
 		return nil, invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
 	}
@@ -331,7 +331,7 @@ type event struct {
 }
 
 func (d *Door) getLogEvents(ctx context.Context, in *getLogEventsRequest) (*getLogEventsResponse, error) {
-	group, err := groupName(in.Group, in.GroupID)
+	group, err := GroupName(in.Group, in.GroupID)
 	if err != nil {
 		return nil, err
 	}
@@ -347,7 +347,7 @@ func (d *Door) getLogEvents(ctx context.Context, in *getLogEventsRequest) (*getL
 	case !in.FromHead:
 		r.From, r.Back = -1, true
 	}
-	p, err := d.Logs.Read(ctx, group, streamName(in.Stream), r)
+	p, err := d.Logs.Read(ctx, group, StreamName(in.Stream), r)
 	if in.Token != "" && flow.KindOf(err) == flow.Invalid {
 		return nil, invalid("The specified nextToken is invalid.")
 	}

@@ -50,7 +50,7 @@ const (
 )
 
 func (d *Door) filterLogEvents(ctx context.Context, in *filterLogEventsRequest) (*filterLogEventsResponse, error) {
-	group, err := groupName(in.Group, in.GroupID)
+	group, err := GroupName(in.Group, in.GroupID)
 	if err != nil {
 		return nil, err
 	}
@@ -100,13 +100,13 @@ func (d *Door) filterLogEvents(ctx context.Context, in *filterLogEventsRequest) 
 
 // candidates returns the streams to search, by the time of their first event.
 func (d *Door) candidates(ctx context.Context, group string, in *filterLogEventsRequest, since time.Time) ([]flow.LogStream, error) {
-	all, err := d.Logs.Streams(ctx, group, flow.LogList{Prefix: streamName(in.Prefix), Page: flow.Page{Limit: math.MaxInt}})
+	all, err := d.Logs.Streams(ctx, group, flow.LogList{Prefix: StreamName(in.Prefix), Page: flow.Page{Limit: math.MaxInt}})
 	if err != nil {
 		return nil, err
 	}
 	wanted := map[string]bool{}
 	for _, s := range in.Streams {
-		wanted[streamName(s)] = true
+		wanted[StreamName(s)] = true
 	}
 	found := 0
 	all = slices.DeleteFunc(all, func(s flow.LogStream) bool {
