@@ -20,6 +20,9 @@ const (
 	kwargVar   = BackendVar + "_KWARG__"
 )
 
+// regionPattern is what the names of regions look like.
+var regionPattern = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]{2,20})+-[0-9]{1,2}$`)
+
 // A Backend is where Airflow's Amazon provider looks for connections and
 // variables.
 type Backend struct {
@@ -78,7 +81,10 @@ func NewBackend(env map[string]string) (*Backend, error) {
 		case name == "sep":
 			b.sep = value
 		case name == "region_name":
-			b.region = value
+			// It becomes a part of the host that the server calls.
+			if b.region = value; value != "" && !regionPattern.MatchString(value) {
+				err = fmt.Errorf("%.50q is not the name of a region, such as us-east-1", value)
+			}
 		case kind != Connections && kind != Variables: // of other things, and of how the SDK works
 		case what == "prefix" && isNull:
 			b.prefix[kind] = nil

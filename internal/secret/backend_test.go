@@ -74,7 +74,7 @@ func TestBackendArguments(t *testing.T) {
 	if b, err := NewBackend(map[string]string{BackendVar: "my.Backend"}); b != nil || err != nil {
 		t.Errorf("a class of the package: %v, %v; want none", b, err)
 	}
-	for _, bad := range []string{"{", "[]", `{"sep":1}`, `{"variables_lookup_pattern":"("}`} {
+	for _, bad := range []string{"{", "[]", `{"sep":1}`, `{"region_name":"x@127.0.0.1:8443/"}`, `{"region_name":"evil.example/"}`, `{"variables_lookup_pattern":"("}`} {
 		if _, err := NewBackend(map[string]string{BackendVar: store, kwargsVar: bad}); err == nil {
 			t.Errorf("the arguments %s are accepted", bad)
 		}
