@@ -45,8 +45,15 @@ func (r child) Command(c Call) (exec.Spec, error) {
 	if err != nil {
 		return exec.Spec{}, Errorf("the arguments of the task are not JSON: %v", err)
 	}
+	dir := ""
+	if r.spec.Class == "LocalFilesystemToS3Operator" {
+		// Its files are those of the code package.
+		var code []exec.Mount
+		dir, code = r.o.codeDir(c)
+		mounts = append(mounts, code...)
+	}
 	return exec.Spec{
-		Argv: []string{self, "operator"}, Env: env, Stdin: in, Mounts: mounts,
+		Argv: []string{self, "operator"}, Env: env, Stdin: in, Dir: dir, Mounts: mounts,
 		Logger: "task.stdout", Level: "info",
 	}, nil
 }

@@ -40,6 +40,8 @@ func s3Act(class string) act {
 		do = listKeys
 	case "S3ListPrefixesOperator":
 		do = listPrefixes
+	case "LocalFilesystemToS3Operator":
+		do = uploadFile
 	default:
 		return nil
 	}
