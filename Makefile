@@ -7,7 +7,7 @@ JUDGE := $(HOME)/.cache/fairlead/judge
 LINT := bin/golangci-lint
 LINT_VERSION := v2.15.0
 
-.PHONY: help build demo test short lint clients judge calls bench peers campaign fuzz clean
+.PHONY: help build demo test short lint clients moto judge calls bench peers campaign fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,16 @@ $(VENV)/ready: clients/requirements.txt
 clients: build $(VENV)/ready ## drive a real server with boto3 and the AWS CLI
 	cd clients && FAIRLEAD=$(CURDIR)/bin/fairlead ../$(VENV)/bin/python -B -m pytest
 
+# In an environment of its own: what moto brings along is no business of the clients.
+MOTO := $(VENV)-moto
+$(MOTO)/ready: clients/moto.txt
+	python3 -m venv $(MOTO)
+	$(MOTO)/bin/pip install --quiet --disable-pip-version-check --requirement clients/moto.txt
+	touch $@
+
+moto: build $(MOTO)/ready ## run AWS operators and the examples against an emulator of AWS
+	cd clients && FAIRLEAD=$(CURDIR)/bin/fairlead ../$(MOTO)/bin/python -B -m pytest test_moto.py
+
 calls: $(VENV)/ready ## generate the functions that call AWS anew, from the operators' data
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check botocore==1.43.1 --target $(VENV)/botocore
 	$(GO) run ./internal/operator/awscall/gen -botocore $(VENV)/botocore/botocore
@@ -66,4 +76,4 @@ fuzz: ## fuzz every parser for a minute each
 	  done; done
 
 clean: ## remove what the targets made
-	rm -rf bin $(VENV)
+	rm -rf bin $(VENV) $(MOTO)
