@@ -4,8 +4,13 @@ import "context"
 
 // redshiftCode returns the code of the Redshift operators' steps.
 func redshiftCode(name string) code {
-	if name == "redshift.results" {
+	switch name {
+	case "redshift.results":
 		return redshiftResults
+	case "redshift.copy":
+		return redshiftCopy
+	case "redshift.unload":
+		return redshiftUnload
 	}
 	return nil
 }
