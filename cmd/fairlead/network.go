@@ -55,6 +55,7 @@ func (a *app) setNetwork(s *airflow.Surroundings, tags map[string]string, roleAr
 	token := s.Env["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
 	if token == "" {
 		token = a.sessions.Token(session.Attempt{Run: r.ID, Task: t.ID, N: t.Attempt})
+		s.Secrets = append(s.Secrets, token) // of which the variables' names say nothing
 	}
 	// What is elsewhere is reached through the server, by those who know what
 	// a proxy is.

@@ -3,12 +3,16 @@ package main
 import (
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless"
 
+	"fairlead/internal/flow"
+	"fairlead/internal/lang/airflow"
 	"fairlead/internal/role"
+	"fairlead/internal/session"
 )
 
 const networkWorkflow = `reach:
@@ -96,6 +100,24 @@ func TestNetworkOfAWorkflow(t *testing.T) {
 	_, err = c.api.TagResource(t.Context(), &mwaaserverless.TagResourceInput{ResourceArn: &arn, Tags: map[string]string{networkTag: "some"}})
 	if errorCode(err) != "ValidationException" {
 		t.Errorf("a network that there is not: %v, want ValidationException", err)
+	}
+}
+
+// TestTokenOfTheProxyIsMasked has a task that gets no credentials, and a token
+// all the same: in the address of the proxy.
+func TestTokenOfTheProxyIsMasked(t *testing.T) {
+	a := &app{opt: defaultOptions(), inner: "http://127.0.0.1:8400"}
+	a.opt.data, a.opt.network, a.opt.s3 = dataDir(t.TempDir()), "endpoints", "https://minio.example:9000"
+	if err := a.openRoles(); err != nil {
+		t.Fatal(err)
+	}
+	s := airflow.Surroundings{Env: map[string]string{}}
+	if err := a.setNetwork(&s, nil, "arn:aws:iam::000000000000:role/r", flow.Run{ID: "r"}, flow.Task{ID: "t", Attempt: 1}); err != nil {
+		t.Fatal(err)
+	}
+	token := a.sessions.Token(session.Attempt{Run: "r", Task: "t", N: 1})
+	if !strings.Contains(s.Env["HTTPS_PROXY"], token) || !slices.Contains(s.Secrets, token) {
+		t.Errorf("the proxy is %s, and hidden are %q; want the token in both", s.Env["HTTPS_PROXY"], s.Secrets)
 	}
 }
 
