@@ -77,6 +77,8 @@ func (s attempts) Role(ctx context.Context, at session.Attempt) (string, error) 
 
 // assume returns the credentials of a real role by those of this machine.
 func (a *app) assume(ctx context.Context, r role.Role, name string) (session.Credentials, error) {
+	ctx, cancel := context.WithTimeout(ctx, backendTime) // others wait meanwhile
+	defer cancel()
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(a.opt.region))
 	if err != nil {
 		return session.Credentials{}, err

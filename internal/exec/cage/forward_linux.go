@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // maxForwarded bounds the connections that one attempt has outside at once.
@@ -111,6 +112,9 @@ func sockaddr(at netip.AddrPort) (int, syscall.Sockaddr) {
 	return syscall.AF_INET6, &syscall.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
 }
 
+// acceptPause is how long a connection waits when there is no room to take it.
+const acceptPause = 100 * time.Millisecond
+
 // accept takes connections until the listener closes.
 func accept(l *os.File, to netip.AddrPort, room chan struct{}) {
 	raw, err := l.SyscallConn()
@@ -127,7 +131,12 @@ func accept(l *os.File, to netip.AddrPort, room chan struct{}) {
 		if err != nil {
 			return
 		}
-		if problem != nil {
+		switch problem {
+		case nil:
+		case syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM:
+			time.Sleep(acceptPause) // it stays in the queue, and would be refused again at once
+			continue
+		default:
 			continue // it went away before it was taken
 		}
 		inside := os.NewFile(uintptr(fd), "connection")
