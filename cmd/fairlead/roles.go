@@ -110,7 +110,10 @@ func (a *app) assume(ctx context.Context, r role.Role, name string) (session.Cre
 func (a *app) signer(c operator.Call) aws.CredentialsProvider {
 	token := c.Env["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
 	if token == "" {
-		return nil
+		// What the SDK would find are the server's own.
+		return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{}, flow.Errorf(flow.Denied, "the task has no credentials: with --s3-endpoint its role needs assume in the file of roles")
+		})
 	}
 	return aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		c, err := a.sessions.Credentials(ctx, token)

@@ -8,6 +8,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"fairlead/internal/flow"
+	"fairlead/internal/operator"
 )
 
 const roleWorkflow = `act:
@@ -79,6 +82,19 @@ func TestRolesThatAreNotThere(t *testing.T) {
 	}
 	if err == nil || !strings.Contains(err.Error(), "rules.json") {
 		t.Errorf("start with --roles %s, which there is not: %v; want an error that names it", opt.roles, err)
+	}
+}
+
+// TestWaitingHalfHasNoMoreThanTheTask has a task without credentials: what
+// waits for it in the server must not sign with the server's own.
+func TestWaitingHalfHasNoMoreThanTheTask(t *testing.T) {
+	a := &app{opt: defaultOptions()}
+	p := a.signer(operator.Call{Env: map[string]string{}})
+	if p == nil {
+		t.Fatal("without a token the server signs with what the SDK finds; want an error")
+	}
+	if c, err := p.Retrieve(t.Context()); flow.KindOf(err) != flow.Denied || c.HasKeys() {
+		t.Errorf("credentials without a token: %t, %v; want none, and that they are denied", c.HasKeys(), err)
 	}
 }
 
