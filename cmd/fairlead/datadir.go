@@ -77,6 +77,9 @@ type credential struct {
 func (d dataDir) credential() (credential, error) {
 	var c credential
 	err := d.read("credentials.json", &c)
+	if err == nil && (c.AccessKey == "" || c.SecretKey == "") {
+		return c, fmt.Errorf("%s: expected AccessKey and SecretKey, neither of them empty; without the file a key is made", d.path("credentials.json"))
+	}
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return c, err
 	}

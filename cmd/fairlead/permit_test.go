@@ -75,3 +75,17 @@ func TestPolicyJudgesWhatTheDoorReads(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyWithoutSecretIsRefused has files that say nothing of the admin's key:
+// the tokens of tasks follow from it, and could be made by anybody.
+func TestKeyWithoutSecretIsRefused(t *testing.T) {
+	for _, text := range []string{`{}`, `null`, `{"access_key": "AKIA", "secret_key": "s"}`, `{"AccessKey": "AKIA", "SecretKey": ""}`, `{"AccessKey": "", "SecretKey": "s"}`} {
+		d := dataDir(t.TempDir())
+		if err := os.WriteFile(d.path("credentials.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := d.credential(); err == nil || !strings.Contains(err.Error(), "credentials.json") {
+			t.Errorf("a file of %s: %+v, %v; want an error that names it", text, c, err)
+		}
+	}
+}
