@@ -45,7 +45,7 @@ for line in sys.stdin:
 '''
 
 # What is new each time, and what only one of the two SDKs sends.
-NEW = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b(?:j|s|i|jr)[-_][0-9A-Za-z]{8,}|127\.0\.0\.1:\d+|\b[0-9a-z]{16}\b|\b[a-z]{100,}\b|\b[0-9a-zA-Z]{52,56}\b|\bdb-[A-Z0-9]{26}\b|20\d\d-\d\d-\d\d[T ][\d:.]+(?:Z|\+00:00)?|\b1[67]\d{8}(?:\.\d+)?\b")
+NEW = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b(?:j|s|i|jr)[-_][0-9A-Za-z]{8,}|127\.0\.0\.1:\d+|\b[0-9a-z]{16}\b|\b[a-z]{100,}\b|\b[0-9a-zA-Z]{52,56}\b|\bdb-[A-Z0-9]{26}\b|\bsg-[0-9a-f]{17}\b|20\d\d-\d\d-\d\d[T ][\d:.]+(?:Z|\+00:00)?|\b1[67]\d{8}(?:\.\d+)?\b")
 
 
 def bare(value):
@@ -126,7 +126,8 @@ def main():
                     elif set(mine) == set(told):
                         wrong.append(f"  {len(mine)} times, theirs {len(told)}")
                 if (a := plain(xcom, ours.names)) != (b := plain(theirs, names)):
-                    wrong += ["xcom", "  ours   " + a[:400], "  theirs " + b[:400]]
+                    from_ = max(0, len(os.path.commonprefix([a, b])) - 60)
+                    wrong += ["xcom", "  ours   " + a[from_:from_ + 300], "  theirs " + b[from_:from_ + 300]]
                 same += not wrong
                 print(f"{case:28} {len(told):2} calls  {'the same' if not wrong else 'DIFFERENT'}", *wrong, sep="\n    ", flush=True)
             print(f"{same} of {len(chosen)} cases are the same")
