@@ -109,3 +109,34 @@ func TestSecretsBackend(t *testing.T) {
 		}
 	}
 }
+
+// TestBackendIsForRolesElsewhere has a task ask for a secret whose role acts
+// here alone: the server must not call out with keys that nobody there knows.
+func TestBackendIsForRolesElsewhere(t *testing.T) {
+	c := serve(t, nil)
+	arn := c.workflow("ask", `ask:
+  tasks:
+    ask:
+      operator: airflow.operators.bash.BashOperator
+      retries: 0
+      bash_command: >-
+        python3 -c 'import os, urllib.request, urllib.error;
+        r = urllib.request.Request(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"].replace("credentials", "secrets/variables/x"),
+        headers={"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]});
+        urllib.request.urlopen(r)' 2>&1 | tail -n 1
+`)
+	c.call("UpdateWorkflow", map[string]any{
+		"WorkflowArn": arn, "RoleArn": "arn:aws:iam::111122223333:role/etl",
+		"DefinitionS3Location": map[string]string{"Bucket": "workflows", "ObjectKey": "ask.yaml"},
+		"Environment": map[string]any{"Variables": map[string]string{
+			"AIRFLOW__WORKERS__SECRETS_BACKEND": "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
+		}},
+	}, &struct{}{})
+	run := c.start(arn, nil)
+	c.until(arn, run, over)
+	for _, ti := range c.instances(arn, run) {
+		if got := ti.Xcom["return_value"]; !strings.Contains(got, "404") {
+			t.Errorf("a task is told %s %s, want 404", got, aws.ToString(ti.ErrorMessage))
+		}
+	}
+}
