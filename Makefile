@@ -13,7 +13,7 @@ help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/fairlead
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-w -o bin/fairlead ./cmd/fairlead
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o bin/fairlead ./cmd/fairlead
 
 demo: ## build and run the main job: serve, run an example to SUCCESS
 	$(GO) run ./cmd/fairlead demo
