@@ -218,8 +218,12 @@ func (c *checker) result(where, ref string) {
 	}
 }
 
-// TestLedger prints, for each entry of the reference, whether it runs here and
-// what of it the cases cover. With FAIRLEAD_LEDGER=all a missing one fails.
+// foreign are the entries that need Airflow's connections, so that they run
+// through a real Airflow alone.
+var foreign = map[string]bool{"SqlToS3Operator": true, "HttpToS3Operator": true, "SQLTableCheckOperator": true}
+
+// TestLedger prints, for each entry of the reference, what of it the cases
+// cover, and fails for one that does not run or has no case.
 func TestLedger(t *testing.T) {
 	text, err := os.ReadFile(filepath.FromSlash("../../../shared/reference/operators.md"))
 	if err != nil {
@@ -233,8 +237,7 @@ func TestLedger(t *testing.T) {
 		class, path := e[1], e[2]
 		s, ok := Default().Lookup(path)
 		if !ok || !Default().Implemented(path) {
-			t.Logf("%-55s missing", class)
-			if os.Getenv("FAIRLEAD_LEDGER") == "all" {
+			if t.Logf("%-55s missing", class); !foreign[class] {
 				t.Errorf("%s has no operator", class)
 			}
 			continue
@@ -262,7 +265,7 @@ func TestLedger(t *testing.T) {
 		}
 		if len(kinds[class]) > 0 {
 			tested++
-		} else if os.Getenv("FAIRLEAD_LEDGER") == "all" {
+		} else {
 			t.Errorf("%s has no case", class)
 		}
 		t.Logf("%-55s args %d/%d, calls %d/%d, scripted: %s%s", class, len(args[class]), len(s.Args), len(all)-len(untried), len(all),
