@@ -22,6 +22,7 @@ type Rows struct {
 	runs      map[flow.RunID]*run
 	tokens    map[string]token
 	pauses    map[flow.WorkflowID]flow.Pause
+	forgot    flow.RunID // of a broken world: its slot counts as free
 }
 
 type use struct {
@@ -448,7 +449,7 @@ func (d *Rows) FireSchedule(wf flow.WorkflowID, slot, next time.Time, r *flow.Ru
 // slotTaken reports whether a run stands for a slot.
 func (d *Rows) slotTaken(wf flow.WorkflowID, slot time.Time) bool {
 	for _, r := range d.runs {
-		if r.row.Workflow == wf && r.row.Kind != flow.OnDemand && r.row.Logical.Equal(micro(slot)) {
+		if r.row.Workflow == wf && r.row.Kind != flow.OnDemand && r.row.Logical.Equal(micro(slot)) && r.row.ID != d.forgot {
 			return true
 		}
 	}

@@ -273,8 +273,9 @@ func (d store) FireSchedule(ctx context.Context, wf flow.WorkflowID, slot, next 
 		if fired, err = w.rows.FireSchedule(wf, slot, next, r); err != nil {
 			return err
 		}
-		if w.broke("stuck schedule") && fired && r != nil && w.chance(0.2) {
+		if w.broke("slot twice") && fired && r != nil && w.chance(0.2) {
 			*w.rows.workflows[wf].schedule = before
+			w.rows.forgot = r.ID
 		}
 		w.fired(wf, before, next, r, fired, asked)
 		return nil

@@ -43,7 +43,7 @@ type Config struct {
 // Broken lists the ways in which a world can break its contract.
 func Broken() []string {
 	return []string{
-		"forget save", "half step", "forget token", "stuck schedule",
+		"forget save", "half step", "forget token", "slot twice",
 		"start twice", "deaf driver", "early answer",
 	}
 }
