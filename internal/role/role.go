@@ -141,10 +141,11 @@ func read(path string) (map[string]Role, error) {
 	return roles, nil
 }
 
-var (
-	namePattern = regexp.MustCompile(`^[a-zA-Z0-9+=,.@_-]{1,64}$`)
-	arnPattern  = regexp.MustCompile(`^` + arn.RolePattern + `$`)
-)
+var namePattern = regexp.MustCompile(`^[a-zA-Z0-9+=,.@_-]{1,64}$`)
+
+// arnPattern takes 2 ms to compile, and this program begins for each attempt
+// of an AWS operator.
+var arnPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^` + arn.RolePattern + `$`) })
 
 // parse reads a JSON object from names or ARNs to roles.
 func parse(text []byte) (map[string]Role, error) {
@@ -166,7 +167,7 @@ func parse(text []byte) (map[string]Role, error) {
 	}
 	slices.Sort(names) // so that of several faults the same is told
 	for _, name := range names {
-		if !namePattern.MatchString(name) && !arnPattern.MatchString(name) {
+		if !namePattern.MatchString(name) && !arnPattern().MatchString(name) {
 			return nil, fmt.Errorf("%.80q is neither the name nor the ARN of a role", name)
 		}
 		// Null would be no policy, under which a role may do everything.
@@ -180,7 +181,7 @@ func parse(text []byte) (map[string]Role, error) {
 		if err := d.Decode(&r); err != nil {
 			return nil, fmt.Errorf("role %s: %w", name, err)
 		}
-		if r.Assume != "" && r.Assume != Host && !arnPattern.MatchString(r.Assume) {
+		if r.Assume != "" && r.Assume != Host && !arnPattern().MatchString(r.Assume) {
 			return nil, fmt.Errorf("role %s: assume is %.80q; expected the ARN of a role, or %q", name, r.Assume, Host)
 		}
 		if r.Assume == "" && (r.ExternalID != "" || r.Endpoint != "") {
