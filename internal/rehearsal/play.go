@@ -282,7 +282,7 @@ func (w *world) fail(p place, slot, got, want string) {
 		}
 	}
 	if len(w.result.Failures) < maxFailures {
-		w.result.Failures = append(w.result.Failures, Failure{Line: p.Line, Column: p.Column, Path: p.Path, Run: slot, Got: clip(got, 2000), Want: clip(want, 2000)})
+		w.result.Failures = append(w.result.Failures, Failure{Line: p.Line, Column: p.Column, Path: p.Path, Run: slot, Got: airflow.Clip(got, 2000), Want: airflow.Clip(want, 2000)})
 	}
 }
 
@@ -412,13 +412,8 @@ func (w *world) see(r *run, id flow.TaskID) error {
 	if w.sensors[id] {
 		return w.watch(r, p, d)
 	}
-	out, err := w.prepare(r, p, d)
-	if err != nil {
+	if settled, err := w.prepare(r, p, d); settled || err != nil {
 		return err
-	}
-	if out != nil {
-		w.end(r, p, d.Task, 0, *out)
-		return nil
 	}
 	if err := w.apply(r, id, engine.Started{Attempt: d.Task.Attempt, Handle: "rehearsal"}); err != nil {
 		return err
@@ -430,11 +425,16 @@ func (w *world) see(r *run, id flow.TaskID) error {
 	return nil
 }
 
-// prepare renders the arguments of an attempt; an outcome has settled it.
-func (w *world) prepare(r *run, p *part, d engine.Duty) (*flow.Outcome, error) {
+// prepare renders the arguments of an attempt. It reports true, and the
+// attempt is at its end, if that has settled it.
+func (w *world) prepare(r *run, p *part, d engine.Duty) (settled bool, err error) {
 	args, out, err := w.perf.Arguments(context.Background(), lang.Attempt{Run: r.eng.Row(), Graph: &w.def.Graph, Node: d.Node, Task: d.Task})
 	p.args = args
-	return out, err
+	if err != nil || out == nil {
+		return false, err
+	}
+	w.end(r, p, d.Task, 0, *out)
+	return true, nil
 }
 
 // end queues the end of an attempt.
@@ -454,13 +454,8 @@ func (w *world) watch(r *run, p *part, d engine.Duty) error {
 		return err
 	}
 	d.Task, _ = r.eng.Task(d.Task.ID)
-	out, err := w.prepare(r, p, d)
-	if err != nil {
+	if settled, err := w.prepare(r, p, d); settled || err != nil {
 		return err
-	}
-	if out != nil {
-		w.end(r, p, d.Task, 0, *out)
-		return nil
 	}
 	return w.look(r, p, d, d.Task.Pokes+1)
 }
@@ -587,14 +582,14 @@ func (r *run) tell(now time.Time, t flow.Task, outputs []flow.Output) {
 		text += fmt.Sprintf(" (attempt %d)", t.Attempt)
 	}
 	if t.Reason != "" && t.State != flow.Running {
-		text += ": " + clip(t.Reason, 200)
+		text += ": " + airflow.Clip(t.Reason, 200)
 	}
 	if t.State == flow.Retrying {
 		text += "; again in " + spanText(t.Due.Sub(now))
 	}
 	for _, o := range outputs {
 		if o.Task == t.ID {
-			text += " " + clip(o.Key, 80) + "=" + clip(string(o.Value), 200)
+			text += " " + airflow.Clip(o.Key, 80) + "=" + airflow.Clip(string(o.Value), 200)
 		}
 	}
 	r.note(now, text)

@@ -30,7 +30,7 @@ const maxFaults = 100
 func (r *reader) fault(p place, fix, format string, args ...any) {
 	if len(r.diags) < maxFaults {
 		r.diags = append(r.diags, flow.Diagnostic{
-			Line: p.Line, Column: p.Column, Path: p.Path, Message: clip(fmt.Sprintf(format, args...), 500), Fix: fix,
+			Line: p.Line, Column: p.Column, Path: p.Path, Message: airflow.Clip(fmt.Sprintf(format, args...), 500), Fix: fix,
 		})
 	}
 }
@@ -62,24 +62,13 @@ func meant(name string, known []string) string {
 }
 
 func join(path, key string) string {
-	if key = clip(key, 80); path != "" {
+	if key = airflow.Clip(key, 80); path != "" {
 		return path + "." + key
 	}
 	return key
 }
 
-func quoted(s string) string { return strconv.Quote(clip(s, 80)) }
-
-// clip cuts s to n bytes, at a character, and shows that it did.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xC0 == 0x80 {
-		n--
-	}
-	return s[:n] + "…"
-}
+func quoted(s string) string { return strconv.Quote(airflow.Clip(s, 80)) }
 
 // text reads a text that is not empty.
 func (r *reader) text(v *airflow.Value, path string) string {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"fairlead/internal/lang/airflow"
 )
 
 // A Played is a file of tests and what came of it.
@@ -31,7 +33,7 @@ func PrintText(w io.Writer, all []Played, verbose bool) error {
 			if r.Runs != 1 {
 				runs = fmt.Sprintf(" (%d runs)", r.Runs)
 			}
-			fmt.Fprintf(b, "%-4s  %s: %s%s\n", word, f.File, visible(r.Name), runs)
+			fmt.Fprintf(b, "%-4s  %s: %s%s\n", word, f.File, airflow.Visible(r.Name), runs)
 			for _, x := range r.Failures {
 				b.WriteString(x.text(f.File, "      "))
 			}
@@ -53,9 +55,9 @@ func (x Failure) text(file, indent string) string {
 		run += fmt.Sprintf(" and %d more", x.More)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s%s:%d:%d: %s%s\n", indent, file, x.Line, x.Column, visible(x.Path), run)
-	fmt.Fprintf(&b, "%s    got   %s\n", indent, visible(x.Got))
-	fmt.Fprintf(&b, "%s    want  %s\n", indent, visible(x.Want))
+	fmt.Fprintf(&b, "%s%s:%d:%d: %s%s\n", indent, file, x.Line, x.Column, airflow.Visible(x.Path), run)
+	fmt.Fprintf(&b, "%s    got   %s\n", indent, airflow.Visible(x.Got))
+	fmt.Fprintf(&b, "%s    want  %s\n", indent, airflow.Visible(x.Want))
 	return b.String()
 }
 
@@ -66,19 +68,9 @@ func (r Result) timeline(indent string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%stimeline, from %s\n", indent, r.Start.Format(time.RFC3339))
 	for _, line := range r.Timeline {
-		fmt.Fprintf(&b, "%s    %s\n", indent, visible(line))
+		fmt.Fprintf(&b, "%s    %s\n", indent, airflow.Visible(line))
 	}
 	return b.String()
-}
-
-// visible keeps what a text quotes from steering a terminal.
-func visible(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7F && r < 0xA0 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
 }
 
 // PrintJSON prints one object a test: file, name, line, ok, runs, start,
@@ -148,7 +140,7 @@ func PrintJUnit(w io.Writer, all []Played) error {
 	for _, f := range all {
 		s := suite{Name: f.File}
 		for _, r := range f.Results {
-			c := testcase{Name: visible(r.Name), Class: f.File, File: f.File, Line: r.Line}
+			c := testcase{Name: airflow.Visible(r.Name), Class: f.File, File: f.File, Line: r.Line}
 			if !r.OK() {
 				s.Failures++
 				first := r.Failures[0]
@@ -156,7 +148,7 @@ func PrintJUnit(w io.Writer, all []Played) error {
 				for _, x := range r.Failures {
 					text += x.text(f.File, "")
 				}
-				c.Failure = []failure{{visible(fmt.Sprintf("%s: got %s, want %s", first.Path, first.Got, first.Want)), text + r.timeline("")}}
+				c.Failure = []failure{{airflow.Visible(fmt.Sprintf("%s: got %s, want %s", first.Path, first.Got, first.Want)), text + r.timeline("")}}
 			}
 			s.Cases = append(s.Cases, c)
 		}
@@ -164,7 +156,7 @@ func PrintJUnit(w io.Writer, all []Played) error {
 			s.Errors++
 			s.Cases = append(s.Cases, testcase{
 				Name: "the file can be played", Class: f.File, File: f.File, Line: d.Line,
-				Error: []failure{{visible(d.Message), visible(d.String())}},
+				Error: []failure{{airflow.Visible(d.Message), airflow.Visible(d.String())}},
 			})
 		}
 		s.Tests = len(s.Cases)

@@ -48,7 +48,7 @@ func (a *arguments) take(c *compiler, key, v *value, path string) {
 func (a *arguments) put(c *compiler, key, v *value, path string) {
 	a.values[key.text] = v
 	if o := opaqueIn(v); o != nil {
-		c.fault(o, path, say{message: fmt.Sprintf("objects of %s cannot be constructed here", clip(o.text, 100)),
+		c.fault(o, path, say{message: fmt.Sprintf("objects of %s cannot be constructed here", Clip(o.text, 100)),
 			fix: "write a plain value; of classes there are datetime.timedelta, datetime.datetime, datetime.date and the builtins"})
 	}
 }
@@ -148,7 +148,7 @@ func (c *compiler) missing(a *arguments) {
 	// A misspelt argument is both missing and unknown.
 	for _, u := range a.unknown {
 		if n := c.nearest(u.key.text, names); n != "" {
-			s.fix = fmt.Sprintf("write %s for %s", n, clip(u.key.text, 60))
+			s.fix = fmt.Sprintf("write %s for %s", n, Clip(u.key.text, 60))
 			break
 		}
 	}
@@ -178,7 +178,7 @@ func (c *compiler) refuse(a *arguments) {
 		free = append(free, sensorKeys()...)
 	}
 	for _, u := range a.unknown {
-		s := say{public: public, message: fmt.Sprintf("%s takes no %s", t.class, clip(u.key.text, 100))}
+		s := say{public: public, message: fmt.Sprintf("%s takes no %s", t.class, Clip(u.key.text, 100))}
 		public = ""
 		switch h, n := hint(u.key.text), c.nearest(u.key.text, free); {
 		case h != "":
@@ -295,7 +295,7 @@ func (c *compiler) callable(a *arguments) {
 			return
 		}
 		if !dotted(fn.text) {
-			c.fault(fn, at, say{public: clip(fn.text, 200) + " doesn't look like a module path", message: fmt.Sprintf("%s is not module.function", fn.repr()),
+			c.fault(fn, at, say{public: Clip(fn.text, 200) + " doesn't look like a module path", message: fmt.Sprintf("%s is not module.function", fn.repr()),
 				fix: "write the module of the code package and the function, such as tidy.run"})
 			return
 		}
@@ -318,7 +318,7 @@ func (c *compiler) callable(a *arguments) {
 		a.values["python_callable"] = fn
 	}
 	if !c.opts.HasCode {
-		c.fault(fn, at, say{message: fmt.Sprintf("PythonOperator calls %s from a code package, and there is none", clip(fn.text, 100)), fix: "give the workflow a code package with the module"})
+		c.fault(fn, at, say{message: fmt.Sprintf("PythonOperator calls %s from a code package, and there is none", Clip(fn.text, 100)), fix: "give the workflow a code package with the module"})
 	}
 }
 

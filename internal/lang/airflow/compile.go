@@ -202,9 +202,9 @@ func singleDAG(root *value, public string) say {
 	}
 	var names []string
 	for _, p := range root.pairs {
-		names = append(names, clip(p.key.name(), 60))
+		names = append(names, Clip(p.key.name(), 60))
 	}
-	s.message = fmt.Sprintf("expected one top-level key, the DAG's id, but found %d: %s", len(names), clip(strings.Join(names, ", "), 300))
+	s.message = fmt.Sprintf("expected one top-level key, the DAG's id, but found %d: %s", len(names), Clip(strings.Join(names, ", "), 300))
 	switch {
 	case root.find("tasks") != nil:
 		s.fix = "put everything below one more key, the DAG's id"

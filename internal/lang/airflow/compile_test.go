@@ -363,7 +363,7 @@ func TestOddTexts(t *testing.T) {
 		if d := time.Since(start); d > 2*time.Second {
 			t.Errorf("%s took %s", name, d)
 		}
-		t.Logf("%s: %s", name, clip(lines(ds), 300))
+		t.Logf("%s: %s", name, Clip(lines(ds), 300))
 	}
 }
 
@@ -397,7 +397,7 @@ func TestHostileTexts(t *testing.T) {
 		if took > 2*time.Second || len(ds) > 3*maxFindings {
 			t.Errorf("%s, %d bytes: %d findings in %s", name, len(src), len(ds), took)
 		}
-		t.Logf("%s: %d bytes, %d findings, %s; %s", name, len(src), len(ds), took.Round(time.Millisecond), clip(lines(ds[:min(1, len(ds))]), 200))
+		t.Logf("%s: %d bytes, %d findings, %s; %s", name, len(src), len(ds), took.Round(time.Millisecond), Clip(lines(ds[:min(1, len(ds))]), 200))
 	}
 }
 

@@ -116,7 +116,7 @@ func (c *compiler) checkID(key *value, path string) {
 	switch n := len([]rune(id)); {
 	case key.kind != text:
 		c.fault(key, path, say{public: fmt.Sprintf("The key has to be a string and is <class '%s'>:%s", key.python(), key.repr()),
-			message: fmt.Sprintf("an id must be a string; YAML reads %s as %s", clip(key.name(), 60), key.what()), fix: "quote it"})
+			message: fmt.Sprintf("an id must be a string; YAML reads %s as %s", Clip(key.name(), 60), key.what()), fix: "quote it"})
 	case n > maxID:
 		c.fault(key, path, say{public: fmt.Sprintf("The key has to be less than %d characters, not %d", maxID, n),
 			message: fmt.Sprintf("an id has at most %d characters; this one has %d", maxID, n)})
@@ -164,7 +164,7 @@ func (c *compiler) otherDAGKey(key, v *value, path string) {
 			return
 		}
 		c.fault(key, path, say{public: "The `schedule_interval` key is no longer supported in Airflow 3.0+. Use `schedule` instead.",
-			message: "schedule_interval is the old name of schedule", fix: "write schedule: " + clip(v.yaml(), 80)})
+			message: "schedule_interval is the old name of schedule", fix: "write schedule: " + Clip(v.yaml(), 80)})
 		return
 	case "task_groups":
 		unexpected.message = "task groups are not supported"
@@ -174,7 +174,7 @@ func (c *compiler) otherDAGKey(key, v *value, path string) {
 		unexpected.fix = "write a cron expression in schedule"
 	case "concurrency":
 		unexpected.message = "concurrency is the old name of max_active_tasks"
-		unexpected.fix = "write max_active_tasks: " + clip(v.yaml(), 40)
+		unexpected.fix = "write max_active_tasks: " + Clip(v.yaml(), 40)
 	case "default_view", "orientation":
 		unexpected.fix = "remove it: there is no Airflow page to set up"
 	case "dagrun_timeout_sec":
@@ -290,11 +290,11 @@ func (c *compiler) expression(v *value, path string) (expr string, ok bool) {
 	fix := "write minute hour day-of-month month day-of-week, such as '17 3 * * *', or a preset such as @daily"
 	switch {
 	case len(expr) > 256 || !strings.HasPrefix(expr, "@") && fields != 5 && fields != 6:
-		c.fault(v, path, say{message: fmt.Sprintf("%s is no cron expression: it has %d fields, not 5 or 6", pyQuote(clip(expr, 100)), fields), fix: fix})
+		c.fault(v, path, say{message: fmt.Sprintf("%s is no cron expression: it has %d fields, not 5 or 6", pyQuote(Clip(expr, 100)), fields), fix: fix})
 		return "", false
 	case c.opts.CheckSchedule != nil:
 		if err := c.opts.CheckSchedule(expr); err != nil {
-			c.fault(v, path, say{message: fmt.Sprintf("%s is no schedule: %s", pyQuote(clip(expr, 100)), err), fix: fix})
+			c.fault(v, path, say{message: fmt.Sprintf("%s is no schedule: %s", pyQuote(Clip(expr, 100)), err), fix: fix})
 			return "", false
 		}
 	}
@@ -331,7 +331,7 @@ func (c *compiler) moment(v *value, path string, zone *time.Location) time.Time 
 			y, m, d := c.opts.Now.In(zone).Date()
 			return time.Date(y, m, d, 0, 0, 0, 0, zone).Add(-back).UTC()
 		}
-		c.fault(v, path, say{public: "Invalid relative time: " + clip(v.text, 200), message: fmt.Sprintf("%s is no date", v.repr()),
+		c.fault(v, path, say{public: "Invalid relative time: " + Clip(v.text, 200), message: fmt.Sprintf("%s is no date", v.repr()),
 			fix: "write YYYY-MM-DD or YYYY-MM-DDThh:mm:ss, quoted"})
 		return time.Time{}
 	}

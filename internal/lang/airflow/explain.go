@@ -93,7 +93,7 @@ func Explain(def flow.Definition, found []flow.Diagnostic, next []time.Time, run
 		x.Schedule = explainPlan(def.Schedule, next)
 	}
 	for _, d := range found {
-		x.Warnings = append(x.Warnings, visible(d.String()))
+		x.Warnings = append(x.Warnings, Visible(d.String()))
 	}
 	at := map[flow.TaskID]int{}
 	for _, n := range def.Graph.Nodes {
@@ -207,16 +207,16 @@ func paramType(p Param) string {
 func (x Explanation) Text() string {
 	var b strings.Builder
 	put := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-10s %s\n", name, visible(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(&b, "  %-10s %s\n", name, Visible(fmt.Sprintf(format, args...)))
 	}
-	fmt.Fprintf(&b, "%s: %s\n", visible(x.DagID), plural(len(x.Tasks), "task"))
+	fmt.Fprintf(&b, "%s: %s\n", Visible(x.DagID), plural(len(x.Tasks), "task"))
 	x.putSchedule(put)
 	put("at once", "%s, %s of each", plural(x.MaxRuns, "run"), plural(x.MaxTasks, "task"))
 	for i, p := range x.Params {
 		put(only(i == 0, "params"), "%s", p)
 	}
 	for i, t := range x.Tasks {
-		fmt.Fprintf(&b, "\n%d. %s  %s\n", i+1, visible(string(t.ID)), visible(t.Class))
+		fmt.Fprintf(&b, "\n%d. %s  %s\n", i+1, Visible(string(t.ID)), Visible(t.Class))
 		t.put(put)
 	}
 	if len(x.Warnings) > 0 {
@@ -286,7 +286,7 @@ func (p ExplainedParam) String() string {
 	if p.Required {
 		return s + ": each run must give it"
 	}
-	return s + " = " + clip(string(p.Default), 200)
+	return s + " = " + Clip(string(p.Default), 200)
 }
 
 func ids(all []flow.TaskID) string {

@@ -498,7 +498,7 @@ func argSchema(a operator.Arg, defs node) node {
 		about += ", required"
 	}
 	if len(a.Default) > 0 && string(a.Default) != "null" {
-		about += ", default " + clip(string(a.Default), 100)
+		about += ", default " + Clip(string(a.Default), 100)
 	}
 	if len(a.Enum) > 0 {
 		values := []any{nil}

@@ -163,7 +163,7 @@ func TestSchemaAgrees(t *testing.T) {
 		}
 		for _, src := range bad {
 			if got, compiled := j.schema(t, src), j.compiles(src); got == "" || compiled == "" {
-				t.Errorf("%s\nschema:  %s\nCompile: %s\nwant that both refuse it", src, clip(got, 500), compiled)
+				t.Errorf("%s\nschema:  %s\nCompile: %s\nwant that both refuse it", src, Clip(got, 500), compiled)
 			}
 		}
 	}
@@ -186,7 +186,7 @@ func TestSchemaExceptions(t *testing.T) {
 		inDAG("params: {a: {type: string, default: x, pattern: 5}}"),
 	} {
 		if got, compiled := j.schema(t, src), j.compiles(src); compiled == "" {
-			t.Errorf("%s\nCompile accepts it; schema: %s", clip(src, 300), got)
+			t.Errorf("%s\nCompile accepts it; schema: %s", Clip(src, 300), got)
 		}
 	}
 	for _, src := range []string{
@@ -207,7 +207,7 @@ func TestSchemaOfEveryOperator(t *testing.T) {
 	agree := func(src string, accepted bool) {
 		t.Helper()
 		if got, compiled := j.schema(t, src), j.compiles(src); (got == "") != accepted || (compiled == "") != accepted {
-			t.Errorf("%s\nschema:  %s\nCompile: %s\nwant accepted %t by both", src, clip(got, 500), compiled, accepted)
+			t.Errorf("%s\nschema:  %s\nCompile: %s\nwant accepted %t by both", src, Clip(got, 500), compiled, accepted)
 		}
 	}
 	for _, s := range operator.Default().Specs() {

@@ -46,7 +46,7 @@ func (c *compiler) nodes(tasks []*task) []flow.Node {
 }
 
 func (c *compiler) unknownTask(t *task, d dep, ids []string) {
-	s := say{message: fmt.Sprintf("task %s depends on %s, which is not a task of this DAG", t.id, pyQuote(clip(d.id, 100)))}
+	s := say{message: fmt.Sprintf("task %s depends on %s, which is not a task of this DAG", t.id, pyQuote(Clip(d.id, 100)))}
 	others := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == t.id })
 	if n := c.nearest(d.id, others); n != "" && len(d.id) > 2 {
 		s.fix = "write " + n

@@ -33,7 +33,7 @@ func (c *compiler) params(v *value, path string) []Param {
 			continue
 		}
 		if o := opaqueIn(kv.value); o != nil {
-			c.fault(o, at, say{message: fmt.Sprintf("objects of %s cannot be constructed here", clip(o.text, 100))})
+			c.fault(o, at, say{message: fmt.Sprintf("objects of %s cannot be constructed here", Clip(o.text, 100))})
 			continue
 		}
 		p := Param{Name: kv.key.text}
@@ -103,17 +103,17 @@ func (c *compiler) spec(p *Param, v *value, path string) {
 	}
 	if p.Schema == nil || p.Default == nil {
 		if _, _, err := compileSchema(p.Schema); err != nil {
-			c.fault(v, path, say{message: "not a JSON Schema: " + clip(err.Error(), 300)})
+			c.fault(v, path, say{message: "not a JSON Schema: " + Clip(err.Error(), 300)})
 		}
 		return
 	}
 	sch, odd, err := compileSchema(p.Schema)
 	switch {
 	case err != nil:
-		c.fault(v, path, say{message: "not a JSON Schema: " + clip(err.Error(), 300)})
+		c.fault(v, path, say{message: "not a JSON Schema: " + Clip(err.Error(), 300)})
 		p.Schema = nil
 	case odd != "":
-		c.caution(v, path, say{message: fmt.Sprintf("the pattern %s uses what only Python's expressions have; it is not checked", pyQuote(clip(odd, 100)))})
+		c.caution(v, path, say{message: fmt.Sprintf("the pattern %s uses what only Python's expressions have; it is not checked", pyQuote(Clip(odd, 100)))})
 	default:
 		if problem := satisfies(sch, p.Default); problem != "" {
 			c.caution(v, path, say{message: "the default does not satisfy the schema: " + problem, fix: "change the default; otherwise each run must give a value"})
@@ -185,7 +185,7 @@ func MergeParams(meta Meta, action Action, overrides json.RawMessage) (json.RawM
 		b = append(append(quote(b, p.Name), ':'), p.Default...)
 	}
 	if len(faults) > 0 {
-		return nil, flow.Errorf(flow.Invalid, "%s", clip(strings.Join(faults, "\n"), 4000))
+		return nil, flow.Errorf(flow.Invalid, "%s", Clip(strings.Join(faults, "\n"), 4000))
 	}
 	return append(b, '}'), nil
 }
@@ -203,7 +203,7 @@ func members(raw json.RawMessage) ([]Param, error) {
 		return flow.Errorf(flow.Invalid, "the run's params are no JSON object: %w", err)
 	}
 	if d.PeekKind() != '{' {
-		return nil, bad(fmt.Errorf("they begin with %q", clip(string(raw), 20)))
+		return nil, bad(fmt.Errorf("they begin with %q", Clip(string(raw), 20)))
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return nil, bad(err)
@@ -224,7 +224,7 @@ func members(raw json.RawMessage) ([]Param, error) {
 			return nil, bad(err)
 		}
 		if err := checkNumbers(val); err != nil {
-			return nil, flow.Errorf(flow.Invalid, "Invalid input for param %s: %w", clip(p.Name, 100), err)
+			return nil, flow.Errorf(flow.Invalid, "Invalid input for param %s: %w", Clip(p.Name, 100), err)
 		}
 		p.Default = json.RawMessage(val)
 		out = append(out, p)
@@ -246,7 +246,7 @@ func checkNumbers(raw jsontext.Value) error {
 		}
 		s := t.String()
 		if f, err := strconv.ParseFloat(s, 64); err != nil && len(s) < 310 || len(s) > maxDigits || f == 0 && strings.ContainsAny(s, "eE") && strings.Trim(s, "0.eE+-") != "" && len(s) > 6 {
-			return fmt.Errorf("the number %s is out of range", clip(s, 40))
+			return fmt.Errorf("the number %s is out of range", Clip(s, 40))
 		}
 	}
 }
@@ -258,7 +258,7 @@ func (p Param) check(raw json.RawMessage) string {
 	}
 	sch, _, err := compileSchema(p.Schema)
 	if err != nil {
-		return "the schema is not valid: " + clip(err.Error(), 300)
+		return "the schema is not valid: " + Clip(err.Error(), 300)
 	}
 	return satisfies(sch, raw)
 }
@@ -267,7 +267,7 @@ func (p Param) check(raw json.RawMessage) string {
 type noLoader struct{}
 
 func (noLoader) Load(url string) (any, error) {
-	return nil, fmt.Errorf("it refers to %s, and only references within the schema are followed", clip(url, 100))
+	return nil, fmt.Errorf("it refers to %s, and only references within the schema are followed", Clip(url, 100))
 }
 
 // A pattern is a regular expression of a schema.
@@ -337,12 +337,12 @@ func satisfies(sch *jsonschema.Schema, raw json.RawMessage) string {
 	}
 	var ve *jsonschema.ValidationError
 	if !errors.As(err, &ve) {
-		return clip(lastLine(err.Error()), 300)
+		return Clip(lastLine(err.Error()), 300)
 	}
 	for len(ve.Causes) == 1 || ve.SchemaURL != "" && len(ve.Causes) > 0 && isWrapper(ve) {
 		ve = ve.Causes[0]
 	}
-	return clip(inPython(ve, at(fromJSON(raw), ve.InstanceLocation)), 600)
+	return Clip(inPython(ve, at(fromJSON(raw), ve.InstanceLocation)), 600)
 }
 
 // at follows a location into a value.

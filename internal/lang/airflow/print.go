@@ -35,7 +35,7 @@ func PrintText(w io.Writer, all []FileDiagnostics, terminal bool) error {
 			}
 			fmt.Fprintf(b, "%s%s: %s\n", place(f.File, d), d.Severity, sentence(d))
 			if d.Fix != "" {
-				fmt.Fprintf(b, "    %s\n", visible(d.Fix))
+				fmt.Fprintf(b, "    %s\n", Visible(d.Fix))
 			}
 			if d.Public != "" && d.Public != d.Message {
 				fmt.Fprintf(b, "    AWS says: %s\n", oneLine(d.Public))
@@ -57,7 +57,7 @@ func printExcerpt(b *bufio.Writer, file string, source [][]byte, d flow.Diagnost
 		fmt.Fprintf(b, "%s %s\n", paint("2", "      |"), paint(shade, caret))
 	}
 	if d.Fix != "" {
-		fmt.Fprintf(b, "      %s %s\n", paint("1;32", "fix:"), visible(d.Fix))
+		fmt.Fprintf(b, "      %s %s\n", paint("1;32", "fix:"), Visible(d.Fix))
 	}
 	if d.Public != "" && d.Public != d.Message {
 		fmt.Fprintf(b, "      %s %s\n", paint("2", "AWS says:"), oneLine(d.Public))
@@ -66,7 +66,7 @@ func printExcerpt(b *bufio.Writer, file string, source [][]byte, d flow.Diagnost
 
 // oneLine shows a text of the service, some of which have line ends, on one
 // line.
-func oneLine(s string) string { return visible(strings.ReplaceAll(s, "\n", " ")) }
+func oneLine(s string) string { return Visible(strings.ReplaceAll(s, "\n", " ")) }
 
 // excerpt returns what of a source line to show, and the caret under a
 // column. A tab is one character wide in both.
@@ -81,7 +81,7 @@ func excerpt(line string, column int) (text, caret string) {
 	if len(runes) > width {
 		runes = append(runes[:width:width], '…')
 	}
-	return visible(string(runes)), strings.Repeat(" ", at) + "^"
+	return Visible(string(runes)), strings.Repeat(" ", at) + "^"
 }
 
 // A finding is a diagnostic as JSON. The names are a promise to scripts.
@@ -129,7 +129,7 @@ func PrintGitHub(w io.Writer, all []FileDiagnostics) error {
 			}
 			text := sentence(d)
 			if d.Fix != "" {
-				text += "\n" + visible(d.Fix)
+				text += "\n" + Visible(d.Fix)
 			}
 			fmt.Fprintf(b, "::%s\n", data.Replace(text))
 		}
@@ -147,13 +147,13 @@ func place(file string, d flow.Diagnostic) string {
 
 func sentence(d flow.Diagnostic) string {
 	if d.Path == "" {
-		return visible(d.Message)
+		return Visible(d.Message)
 	}
-	return visible(d.Path + ": " + d.Message)
+	return Visible(d.Path + ": " + d.Message)
 }
 
-// visible keeps what a text quotes from steering a terminal.
-func visible(s string) string {
+// Visible keeps what a text quotes from steering a terminal.
+func Visible(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7F && r < 0xA0 {
 			return '\uFFFD'

@@ -66,7 +66,7 @@ func (v *value) scalar(tag, s string) error {
 		v.kind = null
 	case "!!bool":
 		if !boolForm.MatchString(s) {
-			return errors.New("not a boolean: " + pyQuote(clip(s, 40)))
+			return errors.New("not a boolean: " + pyQuote(Clip(s, 40)))
 		}
 		switch strings.ToLower(s) {
 		case "yes", "true", "on":
@@ -84,7 +84,7 @@ func (v *value) scalar(tag, s string) error {
 }
 
 func (v *value) integer(s string) error {
-	bad := errors.New("not an integer: " + pyQuote(clip(s, 40)))
+	bad := errors.New("not an integer: " + pyQuote(Clip(s, 40)))
 	d := strings.ReplaceAll(s, "_", "")
 	negative := strings.HasPrefix(d, "-")
 	d = strings.TrimPrefix(strings.TrimPrefix(d, "-"), "+")
@@ -143,13 +143,13 @@ func (v *value) float(s string) error {
 		for part := range strings.SplitSeq(d, ":") {
 			p, err := strconv.ParseFloat(part, 64)
 			if err != nil && !errors.Is(err, strconv.ErrRange) || strings.ContainsAny(part, "xXpPn") {
-				return errors.New("not a number: " + pyQuote(clip(s, 40)))
+				return errors.New("not a number: " + pyQuote(Clip(s, 40)))
 			}
 			f = f*60 + p
 		}
 	}
 	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return errors.New(pyQuote(clip(s, 40)) + " is not a finite number, and JSON has no other")
+		return errors.New(pyQuote(Clip(s, 40)) + " is not a finite number, and JSON has no other")
 	}
 	v.kind, v.num = float, sign*f
 	return nil
@@ -158,7 +158,7 @@ func (v *value) float(s string) error {
 func (v *value) timestamp(s string) error {
 	m := timePart.FindStringSubmatch(s)
 	if m == nil {
-		return errors.New("not a date: " + pyQuote(clip(s, 40)))
+		return errors.New("not a date: " + pyQuote(Clip(s, 40)))
 	}
 	n := func(i int) int { x, _ := strconv.Atoi(m[i]); return x }
 	if m[4] == "" {

@@ -92,7 +92,7 @@ func anyValue(x any) *value {
 // ratio prints a schema's number as it was written, or nearly.
 func ratio(r *big.Rat) string {
 	if r.IsInt() {
-		return clip(r.Num().String(), 40)
+		return Clip(r.Num().String(), 40)
 	}
 	f, _ := r.Float64()
 	return floatText(f)

@@ -39,7 +39,7 @@ func (c *compiler) sensor(t *task, keys []pair) *Sensor {
 			}
 		case "mode":
 			if !v.is("poke") && !v.is("reschedule") {
-				c.fault(v, path, say{public: fmt.Sprintf("The mode must be one of ['poke', 'reschedule'],'%s .%s'; received '%s'.", t.dag, t.id, clip(v.plain(), 200)),
+				c.fault(v, path, say{public: fmt.Sprintf("The mode must be one of ['poke', 'reschedule'],'%s .%s'; received '%s'.", t.dag, t.id, Clip(v.plain(), 200)),
 					message: fmt.Sprintf("mode is poke or reschedule, not %s", v.repr()), fix: "write reschedule to wait long, poke otherwise"})
 				continue
 			}

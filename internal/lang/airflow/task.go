@@ -166,7 +166,7 @@ func (c *compiler) rule(v *value, path, where string) flow.Rule {
 	for _, r := range flow.Rules() {
 		names, quoted = append(names, string(r)), append(quoted, pyQuote(string(r)))
 	}
-	s := say{public: fmt.Sprintf("The trigger_rule must be one of [%s],'%s'; received '%s'.", strings.Join(quoted, ", "), where, clip(v.plain(), 200)),
+	s := say{public: fmt.Sprintf("The trigger_rule must be one of [%s],'%s'; received '%s'.", strings.Join(quoted, ", "), where, Clip(v.plain(), 200)),
 		message: fmt.Sprintf("%s is no trigger rule; there are %s", v.repr(), strings.Join(names, ", "))}
 	if n := c.nearest(v.text, names); v.kind == text && n != "" {
 		s.fix = "write " + n
@@ -231,7 +231,7 @@ func (c *compiler) defaultArgs(d *dagText) settings {
 			c.ignore(key, path, "")
 		default:
 			f := say{public: fmt.Sprintf("Key error - %s not in (%s)", key.repr(), strings.Join(quoted, ", ")),
-				message: fmt.Sprintf("default_args has no %s", clip(key.name(), 100))}
+				message: fmt.Sprintf("default_args has no %s", Clip(key.name(), 100))}
 			switch {
 			case key.kind == text && taskIgnored(key.text):
 				f.fix = "remove it: it has no effect on tasks either"
@@ -440,7 +440,7 @@ func (c *compiler) operator(t *task, body *value) {
 		c.caution(op, path, say{message: fmt.Sprintf("%s is not among the known operators: the code package must bring it, and its arguments are not checked", t.class)})
 		return
 	}
-	s := say{public: fmt.Sprintf("Task '%s' 's operator '%s' is not supported", t.id, clip(name, 300))}
+	s := say{public: fmt.Sprintf("Task '%s' 's operator '%s' is not supported", t.id, Clip(name, 300))}
 	s.message, s.fix = c.unsupported(name)
 	if op.kind != text {
 		s.message = fmt.Sprintf("an operator is named by its full import path, not by %s", op.what())
@@ -489,7 +489,7 @@ func dotted(s string) bool {
 // unsupported says what to write in place of an operator that is refused.
 func (c *compiler) unsupported(name string) (message, fix string) {
 	class := name[strings.LastIndexByte(name, '.')+1:]
-	message = fmt.Sprintf("%s is not a known operator", pyQuote(clip(name, 200)))
+	message = fmt.Sprintf("%s is not a known operator", pyQuote(Clip(name, 200)))
 	has := func(parts ...string) bool {
 		return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(class, p) })
 	}
@@ -513,7 +513,7 @@ func (c *compiler) unsupported(name string) (message, fix string) {
 		return class + " is the old name of EmptyOperator", "write airflow.providers.standard.operators.empty.EmptyOperator"
 	}
 	if !strings.Contains(name, ".") {
-		message = fmt.Sprintf("%s is not a full import path", pyQuote(clip(name, 200)))
+		message = fmt.Sprintf("%s is not a full import path", pyQuote(Clip(name, 200)))
 	}
 	if c.opts.Operators != nil && len(name) <= 300 && c.count[flow.Fault] < maxFindings {
 		n, seen := c.near[name]
@@ -537,7 +537,7 @@ func (c *compiler) dependencies(t *task, v *value, path string) {
 		s := say{message: fmt.Sprintf("dependencies must be a list of task ids, not %s", v.what())}
 		switch v.kind {
 		case text:
-			s.fix = fmt.Sprintf("write [%s]", clip(v.text, 100))
+			s.fix = fmt.Sprintf("write [%s]", Clip(v.text, 100))
 		case null:
 			s.fix = "write [] or remove the key"
 		}
@@ -552,7 +552,7 @@ func (c *compiler) dependencies(t *task, v *value, path string) {
 			continue
 		}
 		if seen[it.text] {
-			c.caution(it, at, say{message: fmt.Sprintf("%s is listed twice", clip(it.text, 100))})
+			c.caution(it, at, say{message: fmt.Sprintf("%s is listed twice", Clip(it.text, 100))})
 			continue
 		}
 		seen[it.text] = true

@@ -83,7 +83,7 @@ func (c *compiler) construct(v *value, path string) {
 		return
 	}
 	if err := out.build(class.text, call); err != nil {
-		c.fault(v, path, say{message: fmt.Sprintf("%s: %s", clip(class.text, 100), err)})
+		c.fault(v, path, say{message: fmt.Sprintf("%s: %s", Clip(class.text, 100), err)})
 		out = value{line: v.line, column: v.column, kind: opaque, text: class.text, bool: true}
 	}
 	*v = out
@@ -172,7 +172,7 @@ func (v *value) buildDelta(call call) error {
 			return u.name == p.key.text
 		})
 		if i < 0 || p.key.kind != text {
-			return fmt.Errorf("has no %s; it takes weeks, days, hours, minutes, seconds, milliseconds and microseconds", clip(p.key.name(), 60))
+			return fmt.Errorf("has no %s; it takes weeks, days, hours, minutes, seconds, milliseconds and microseconds", Clip(p.key.name(), 60))
 		}
 		if err := add(i, p.value); err != nil {
 			return err
@@ -217,7 +217,7 @@ func (v *value) buildList(class string, call call) error {
 	items := call.args
 	for _, p := range call.keys {
 		if !p.key.is("items") || p.value.kind != list {
-			return fmt.Errorf("takes items, a list, not %s", clip(p.key.name(), 60))
+			return fmt.Errorf("takes items, a list, not %s", Clip(p.key.name(), 60))
 		}
 		items = p.value.items
 	}
@@ -264,7 +264,7 @@ func (c call) ints(names ...string) ([]int, error) {
 	for _, p := range c.keys {
 		i := slices.IndexFunc(names, func(n string) bool { return strings.TrimSuffix(n, "?") == p.key.text })
 		if i < 0 || p.key.kind != text {
-			return nil, fmt.Errorf("has no %s", clip(p.key.name(), 60))
+			return nil, fmt.Errorf("has no %s", Clip(p.key.name(), 60))
 		}
 		if err := set(i, p.value); err != nil {
 			return nil, err
@@ -281,18 +281,18 @@ func (c call) ints(names ...string) ([]int, error) {
 // zoneNamed finds an IANA time zone. The names that Go adds are not zones.
 func zoneNamed(name string) (*time.Location, error) {
 	if name == "" || name == "Local" || len(name) > 64 {
-		return nil, fmt.Errorf("%s is not a time zone", pyQuote(clip(name, 64)))
+		return nil, fmt.Errorf("%s is not a time zone", pyQuote(Clip(name, 64)))
 	}
 	l, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a time zone", pyQuote(clip(name, 64)))
+		return nil, fmt.Errorf("%s is not a time zone", pyQuote(Clip(name, 64)))
 	}
 	return l, nil
 }
 
 // join extends a path by a key.
 func join(path, key string) string {
-	key = clip(key, 100)
+	key = Clip(key, 100)
 	if path == "" {
 		return key
 	}

@@ -266,7 +266,7 @@ const maxRepr = 1200
 func (v *value) repr() string {
 	var b strings.Builder
 	v.writeRepr(&b)
-	return clip(b.String(), maxRepr)
+	return Clip(b.String(), maxRepr)
 }
 
 func (v *value) writeRepr(b *strings.Builder) {
@@ -364,8 +364,8 @@ func pyQuote(s string) string {
 	return string(append(b, q))
 }
 
-// clip cuts s to n bytes, at a character, and shows that it did.
-func clip(s string, n int) string {
+// Clip cuts s to n bytes, at a character, and shows that it did.
+func Clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

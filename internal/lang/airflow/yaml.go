@@ -92,7 +92,7 @@ func syntaxFault(src []byte, err error) flow.Diagnostic {
 	case strings.Contains(m, "did not find expected"):
 		d.Fix = "check the indentation, and the quotes and brackets before this place"
 	}
-	d.Message = clip(d.Message, 500)
+	d.Message = Clip(d.Message, 500)
 	return d
 }
 
@@ -234,9 +234,9 @@ func (r *reader) scalar(n *yaml.Node, v *value) {
 }
 
 func (r *reader) badTag(n *yaml.Node, t string) {
-	d := flow.Diagnostic{Severity: flow.Fault, Line: n.Line, Column: n.Column, Message: "the tag " + clip(t, 80) + " is not supported here"}
+	d := flow.Diagnostic{Severity: flow.Fault, Line: n.Line, Column: n.Column, Message: "the tag " + Clip(t, 80) + " is not supported here"}
 	if strings.HasPrefix(t, "!!python/") {
-		d.Message = "the tag " + clip(t, 80) + " constructs a Python object, which is refused"
+		d.Message = "the tag " + Clip(t, 80) + " constructs a Python object, which is refused"
 		d.Fix = "name the function as text, module.function, and ship the module in the code package"
 	}
 	r.diags = append(r.diags, d)
@@ -288,7 +288,7 @@ func (r *reader) mapping(n *yaml.Node, v *value, depth int) {
 		if first := m.own[key.name()]; first != nil {
 			r.diags = append(r.diags, flow.Diagnostic{
 				Severity: flow.Caution, Line: first.line, Column: first.column,
-				Message: fmt.Sprintf("the key %s is written again on line %d, which wins", clip(key.name(), 80), key.line),
+				Message: fmt.Sprintf("the key %s is written again on line %d, which wins", Clip(key.name(), 80), key.line),
 			})
 		}
 		m.own[key.name()] = key
