@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -33,22 +34,11 @@ func (d *Door) pauses(r *request) (any, error) {
 	return map[string]any{"pauses": out}, err
 }
 
-func (d *Door) pause(r *request) (any, error) {
-	by, err := r.asker()
-	if err != nil {
-		return nil, err
-	}
-	wf, err := d.workflow(r)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Conductor.Pause(r.Context(), wf.ID, by); err != nil {
-		return nil, err
-	}
-	return d.pauses(r)
-}
+func (d *Door) pause(r *request) (any, error)  { return d.turn(r, d.Conductor.Pause) }
+func (d *Door) resume(r *request) (any, error) { return d.turn(r, d.Conductor.Unpause) }
 
-func (d *Door) resume(r *request) (any, error) {
+// turn begins or ends a pause and answers with what is paused then.
+func (d *Door) turn(r *request, to func(ctx context.Context, wf flow.WorkflowID, by string) error) (any, error) {
 	by, err := r.asker()
 	if err != nil {
 		return nil, err
@@ -57,7 +47,7 @@ func (d *Door) resume(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Conductor.Unpause(r.Context(), wf.ID, by); err != nil {
+	if err := to(r.Context(), wf.ID, by); err != nil {
 		return nil, err
 	}
 	return d.pauses(r)
