@@ -211,3 +211,8 @@ const (
 	outOfDisk   = "out of disk"
 	lost        = "lost"
 )
+
+// DiskMeasure says, for whoever runs the server, how the disk of an attempt is
+// bounded.
+const DiskMeasure = "the work directory and /tmp are measured every second, or less often where that takes long, " +
+	"and the command is ended; files that are held open without a name are not seen"

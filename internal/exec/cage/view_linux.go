@@ -69,11 +69,7 @@ func (t *template) mount(v *view, m Mount) error {
 	if t.full {
 		return v.mount(m)
 	}
-	fi, err := os.Stat(m.Source)
-	if err != nil {
-		return err
-	}
-	at, err := v.place(m.Target, fi.IsDir())
+	at, err := v.spot(m)
 	if err != nil {
 		return err
 	}
@@ -171,11 +167,7 @@ func (v *view) hide(path string) error {
 }
 
 func (v *view) mount(m Mount) error {
-	fi, err := os.Stat(m.Source)
-	if err != nil {
-		return err
-	}
-	at, err := v.place(m.Target, fi.IsDir())
+	at, err := v.spot(m)
 	if err != nil {
 		return err
 	}
@@ -183,6 +175,15 @@ func (v *view) mount(m Mount) error {
 		return bindReadOnly(m.Source, at)
 	}
 	return mount(m.Source, at, "", syscall.MS_BIND|syscall.MS_REC, "")
+}
+
+// spot is the place for what m shows.
+func (v *view) spot(m Mount) (string, error) {
+	fi, err := os.Stat(m.Source)
+	if err != nil {
+		return "", err
+	}
+	return v.place(m.Target, fi.IsDir())
 }
 
 // place returns where in the machine's tree a thing is to be mounted so that

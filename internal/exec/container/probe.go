@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fairlead/internal/exec"
+	"fairlead/internal/exec/cage"
 )
 
 // Probe implements [exec.Driver].
@@ -36,7 +37,7 @@ func (d *Driver) Probe(context.Context) (exec.Report, error) {
 	add("pids limit", d.info.PidsLimit, groups+fmt.Sprintf(", with %d for process 1", ownPIDs))
 	add("open files limit", true, "resource limit")
 	add("file size limit", true, "resource limit")
-	add("disk limit", true, "the work directory and /tmp are measured every second, or less often where that takes long, and the command is ended; files that are held open without a name are not seen")
+	add("disk limit", true, cage.DiskMeasure)
 	add("orphans are ended", true, "process 1 ends them")
 	add("outlives the server", true, "the engine keeps the containers")
 	return r, nil

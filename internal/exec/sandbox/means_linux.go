@@ -252,7 +252,7 @@ func (d *Driver) Probe(ctx context.Context) (exec.Report, error) {
 	group("pids limit", "pids", pids)
 	add("open files limit", true, "RLIMIT_NOFILE of each process")
 	add("file size limit", true, "RLIMIT_FSIZE")
-	add("disk limit", true, "the work directory and /tmp are measured every second, or less often where that takes long, and the command is ended; files that are held open without a name are not seen")
+	add("disk limit", true, cage.DiskMeasure)
 	add("orphans are ended", true, "what a command leaves running is killed when it ends")
 	add("outlives the server", true, "an attempt goes on when the server ends, and the next server takes it up")
 	return r, nil
