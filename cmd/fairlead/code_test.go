@@ -97,9 +97,8 @@ func TestCodePackage(t *testing.T) {
 	}
 }
 
-// packaged creates a workflow with a zip archive of files and returns its ARN.
-func (c *client) packaged(name, definition string, files map[string]string) string {
-	t := c.t
+// archive returns a zip archive of files.
+func archive(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -115,7 +114,14 @@ func (c *client) packaged(name, definition string, files map[string]string) stri
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for key, data := range map[string][]byte{name + ".yaml": []byte(definition), name + ".zip": b.Bytes()} {
+	return b.Bytes()
+}
+
+// packaged creates a workflow with a zip archive of files and returns its ARN.
+func (c *client) packaged(name, definition string, files map[string]string) string {
+	t := c.t
+	t.Helper()
+	for key, data := range map[string][]byte{name + ".yaml": []byte(definition), name + ".zip": archive(t, files)} {
 		if _, err := c.s3.PutObject(t.Context(), &awss3.PutObjectInput{
 			Bucket: aws.String("workflows"), Key: &key, Body: bytes.NewReader(data),
 		}); err != nil {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"archive/zip"
-	"bytes"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -24,26 +22,12 @@ const required = `required:
 // wheel returns the archive of a Python package with one module.
 func wheel(t *testing.T, name, text string) string {
 	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for file, text := range map[string]string{
+	return string(archive(t, map[string]string{
 		name + ".py":                     text,
 		name + "-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: " + name + "\nVersion: 1.0\n",
 		name + "-1.0.dist-info/WHEEL":    "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
 		name + "-1.0.dist-info/RECORD":   name + ".py,,\n" + name + "-1.0.dist-info/METADATA,,\n" + name + "-1.0.dist-info/WHEEL,,\n",
-	} {
-		f, err := z.Create(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Write([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
+	}))
 }
 
 // logOf returns the log files of a task of a run.
