@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/lang":            {"internal/flow", "internal/exec", "internal/blob", "internal/logs"},
 	"internal/lang/jinja":      {},
 	"internal/lang/airflow":    {"internal/flow", "internal/exec", "internal/blob", "internal/logs", "internal/operator", "internal/lang", "internal/lang/jinja", "internal/engine/cron"},
+	"internal/lang/wdl":        {"internal/flow", "internal/exec", "internal/blob", "internal/logs", "internal/lang"},
 	"internal/operator":        {"internal/flow", "internal/exec", "internal/blob", "internal/logs", "internal/operator/awscall", "internal/aws/transport"},
 	"internal/exec":            {"internal/flow"},
 	"internal/exec/cage":       {"internal/killpoint"},
