@@ -606,7 +606,7 @@ func (b blind) Perform(ctx context.Context, _ lang.Attempt, _ lang.Tell) (flow.O
 		close(b.ended)
 		return flow.Outcome{Verdict: flow.Failure, Reason: "ended"}, nil
 	}
-	return flow.Outcome{}, errors.New("the driver does not answer")
+	return flow.Outcome{}, flow.Errorf(flow.Busy, "the driver does not answer")
 }
 
 func TestAnAttemptIsEndedBeforeItIsGivenUp(t *testing.T) {
@@ -627,6 +627,10 @@ func TestAnAttemptIsEndedBeforeItIsGivenUp(t *testing.T) {
 		case <-b.ended:
 		default:
 			t.Error("the attempt was given up, and nobody was told to end it")
+		}
+		tasks, err := d.db.Tasks(t.Context(), "r")
+		if err != nil || len(tasks) != 1 || !strings.Contains(tasks[0].Reason, "the driver does not answer") {
+			t.Errorf("an attempt that was given up: got %+v, %v; want the reason", tasks, err)
 		}
 	})
 }

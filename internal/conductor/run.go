@@ -302,14 +302,18 @@ func (r *run) outcome(ctx, actx context.Context, a lang.Attempt, self *inflight)
 	const tries, endings = 4, 3
 	gaveUp, ended := false, 0
 	pause := time.Second
+	reason := "" // why the last try failed that did
 	for try := 1; ; try++ {
 		ending := actx.Err() != nil // this try is told to end the attempt
 		out, err := r.try(actx, a)
 		if ctx.Err() != nil {
 			return out
 		}
-		reason := "internal error"
-		if flow.KindOf(err) != flow.Internal {
+		switch {
+		case err == nil:
+		case flow.KindOf(err) == flow.Internal:
+			reason = "internal error"
+		default:
 			reason = err.Error()
 		}
 		lost := flow.Outcome{Verdict: flow.Lost, Reason: "The attempt could not be carried out: " + reason}
