@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"internal/exec":            {"internal/flow"},
 	"internal/exec/cage":       {"internal/killpoint"},
 	"internal/exec/sandbox":    {"internal/flow", "internal/exec", "internal/exec/cage", "internal/exec/exectest", "internal/killpoint"},
-	"internal/exec/container":  {"internal/flow", "internal/exec", "internal/exec/cage", "internal/exec/exectest"},
+	"internal/exec/container":  {"internal/flow", "internal/exec", "internal/exec/cage", "internal/exec/exectest", "internal/exec/container/enginetest"},
 	"internal/exec/exectest":   {"internal/flow", "internal/exec"},
 	"internal/killpoint":       {},
 	"internal/disk":            {"internal/flow"},
@@ -74,6 +74,8 @@ var mayImport = map[string][]string{
 	"internal/operator/awscall":     {"internal/aws/transport"},
 	"internal/operator/awscall/gen": {},
 	"internal/operator/awstest":     {},
+
+	"internal/exec/container/enginetest": {},
 }
 
 // pure lists the packages that must not reach the outside world.

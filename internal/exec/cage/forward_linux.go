@@ -32,7 +32,33 @@ func (a *attempt) forward() error {
 			return fmt.Errorf("listen at %s for the command: %w", f.Listen, err)
 		}
 		a.forwards = append(a.forwards, l)
-		go accept(l, to, room)
+		go accept(l, func() (*os.File, error) { return dial(sockaddr(to)) }, room)
+	}
+	return nil
+}
+
+// maxForwardedInside is that bound in a container, whose memory process 1 shares
+// with the command.
+const maxForwardedInside = 64
+
+// forwardInside opens the listeners that the command of a container shall find,
+// and takes what connects to them to the sockets at which the server listens.
+func (a *attempt) forwardInside() error {
+	room := make(chan struct{}, maxForwardedInside)
+	for i, f := range a.c.Forwards {
+		at, err := netip.ParseAddrPort(f.Listen)
+		if err != nil {
+			return err
+		}
+		fd, err := listen(at)
+		if err != nil {
+			return fmt.Errorf("listen at %s for the command: %w", f.Listen, err)
+		}
+		l := os.NewFile(uintptr(fd), "listener")
+		a.forwards = append(a.forwards, l)
+		server := &syscall.SockaddrUnix{Name: path.Join(InsideDir, ForwardFile+strconv.Itoa(i))}
+		// Where no server listens the command sees a connection that ends.
+		go accept(l, func() (*os.File, error) { return dial(syscall.AF_UNIX, server) }, room)
 	}
 	return nil
 }
@@ -115,8 +141,8 @@ func sockaddr(at netip.AddrPort) (int, syscall.Sockaddr) {
 // acceptPause is how long a connection waits when there is no room to take it.
 const acceptPause = 100 * time.Millisecond
 
-// accept takes connections until the listener closes.
-func accept(l *os.File, to netip.AddrPort, room chan struct{}) {
+// accept joins connections with what dial makes until the listener closes.
+func accept(l *os.File, dial func() (*os.File, error), room chan struct{}) {
 	raw, err := l.SyscallConn()
 	if err != nil {
 		return
@@ -144,7 +170,7 @@ func accept(l *os.File, to netip.AddrPort, room chan struct{}) {
 		go func() {
 			defer func() { <-room }()
 			defer inside.Close()
-			outside, err := dial(to)
+			outside, err := dial()
 			if err != nil {
 				return // the command sees a connection that ends
 			}
@@ -155,8 +181,7 @@ func accept(l *os.File, to netip.AddrPort, room chan struct{}) {
 }
 
 // dial connects to an address of this machine.
-func dial(to netip.AddrPort) (*os.File, error) {
-	family, address := sockaddr(to)
+func dial(family int, address syscall.Sockaddr) (*os.File, error) {
 	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,7 @@ const (
 	StdinFile   = "stdin"      // likewise; not there if it is empty
 	FailureFile = "failure"    // why nothing was begun
 	ControlFile = "control"    // a named pipe: StopLine
+	ForwardFile = "forward"    // and a number, from 0: a socket that stands for the To of that [Forward]
 )
 
 // StopLine is the form of the line that tells process 1 of a container to end

@@ -71,6 +71,9 @@ func see() error {
 	if err := p.pipes(); err != nil {
 		return err
 	}
+	if err := a.forwardInside(); err != nil {
+		return err
+	}
 	taken, err := claimInside()
 	if err != nil || taken {
 		return err

@@ -162,6 +162,14 @@ func (d *Driver) Run(ctx context.Context, spec exec.Spec, handle string, started
 	fail := func(err error) (exec.Exit, error) {
 		return exec.Exit{}, fmt.Errorf("attempt %s: %w", spec.ID, err)
 	}
+	if err := makeDirs(d.dir(spec.ID)); err != nil {
+		return fail(err)
+	}
+	end, err := relay(d.report(spec.ID), spec.Forwards)
+	if err != nil {
+		return fail(err)
+	}
+	defer end()
 	if err := d.begin(ctx, spec); err != nil {
 		switch {
 		case ctx.Err() == nil:
@@ -187,9 +195,6 @@ func check(s exec.Spec) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	if len(s.Forwards) > 0 {
-		return flow.Errorf(flow.Invalid, "attempt %s: a command in a container cannot have forwards; its network can be \"host\" or \"none\"", s.ID)
-	}
 	for _, m := range s.Mounts {
 		if t := filepath.Clean(m.Target); exec.Within(t, cage.InsideHold) || exec.Within(cage.InsideHold, t) || t == cage.InsideName {
 			return flow.Errorf(flow.Invalid, "attempt %s: mount at %q: %s and %s are those of process 1", s.ID, m.Target, cage.InsideHold, cage.InsideName)
@@ -202,9 +207,6 @@ func check(s exec.Spec) error {
 // it is called, and whatever crashes in between, process 1 lets the command begin
 // once.
 func (d *Driver) begin(ctx context.Context, spec exec.Spec) error {
-	if err := makeDirs(d.dir(spec.ID)); err != nil {
-		return err
-	}
 	if begun(d.report(spec.ID)) {
 		return nil
 	}

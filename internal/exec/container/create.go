@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +57,15 @@ func (d *Driver) hostConfig(spec exec.Spec) *container.HostConfig {
 	}
 	if spec.Network == "none" {
 		h.NetworkMode = "none"
+	}
+	for _, f := range spec.Forwards {
+		at, err := netip.ParseAddrPort(f.Listen)
+		if err == nil && at.Port() < 1024 && !slices.Contains(h.CapAdd, "NET_BIND_SERVICE") {
+			h.CapAdd = append(h.CapAdd, "NET_BIND_SERVICE")
+		}
+		if err == nil && at.Addr().Is6() { // some engines leave it out where there is no network
+			h.Sysctls = map[string]string{"net.ipv6.conf.lo.disable_ipv6": "0"}
+		}
 	}
 	if d.has("name=userns") {
 		h.UsernsMode = "host" // else it could not write what is on this machine
@@ -125,10 +135,14 @@ func (d *Driver) writeOrder(spec exec.Spec, img image) error {
 			return err
 		}
 	}
+	var forwards []cage.Forward
+	for _, f := range spec.Forwards {
+		forwards = append(forwards, cage.Forward(f))
+	}
 	o := cage.Order{UID: os.Getuid(), GID: os.Getgid(), Config: cage.Config{
 		Argv: spec.Argv, Env: d.environment(spec.Env, img.env), Chdir: spec.Dir, Mask: spec.Mask,
 		Logger: spec.Logger, Level: spec.Level, Output: spec.Limits.Output,
-		Dir: cage.InsideHold, Disk: spec.Limits.Disk, Wall: spec.Limits.Wall, Grace: spec.Grace,
+		Forwards: forwards, Dir: cage.InsideHold, Disk: spec.Limits.Disk, Wall: spec.Limits.Wall, Grace: spec.Grace,
 		Rlimits: []cage.Rlimit{{Resource: syscall.RLIMIT_CORE, Max: 0}},
 	}}
 	if d.has("name=rootless") {

@@ -30,7 +30,7 @@ func (d *Driver) Probe(context.Context) (exec.Report, error) {
 	add("ipc namespace", true, "a container for each attempt")
 	add("uts namespace", true, "a container for each attempt")
 	add("network namespace", true, "for commands without network; others have the machine's")
-	r.Measures = append(r.Measures, exec.Measure{Name: "forwards", How: "commands in containers have the machine's network or none"})
+	add("forwards", true, "what a command without network may reach all the same, while the server is there")
 	add("no new privileges", true, "and no capabilities")
 	add("memory limit", d.info.MemoryLimit, groups+fmt.Sprintf(", with %d MiB for process 1", ownMemory>>20))
 	add("cpu limit", d.info.CPUCfsQuota, groups)
