@@ -54,6 +54,10 @@ func TestNetworkOfAWorkflow(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("a task has a network of its own on Linux only")
 	}
+	checkNetworks(t, func(*options) {})
+}
+
+func checkNetworks(t *testing.T, change func(*options)) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +67,10 @@ func TestNetworkOfAWorkflow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := serve(t, func(o *options) { o.network = "none" })
+	c := serve(t, func(o *options) {
+		o.network = "none"
+		change(o)
+	})
 	definition := strings.ReplaceAll(networkWorkflow, "OTHER", port)
 	_, look, _ := strings.Cut(definition, "    look:\n") // without network the SDK tries for long
 	alone := c.workflow("look", "reach:\n  tasks:\n    look:\n"+look)
