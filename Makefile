@@ -7,13 +7,20 @@ JUDGE := $(HOME)/.cache/fairlead/judge
 LINT := bin/golangci-lint
 LINT_VERSION := v2.15.0
 
-.PHONY: help build demo test short lint clients moto judge calls bench peers campaign fuzz clean
+UI := internal/web/ui
+
+.PHONY: help build ui demo test short lint clients moto judge calls bench peers campaign fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/fairlead
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o bin/fairlead ./cmd/fairlead
+
+# The bundle is committed, so that Go alone builds the binary. A conflict in it
+# is settled by building it anew.
+ui: ## build the console's pages into internal/web/dist
+	cd $(UI) && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
 demo: ## build and run the main job: serve, run an example to SUCCESS
 	$(GO) run ./cmd/fairlead demo

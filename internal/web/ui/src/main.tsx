@@ -1,0 +1,101 @@
+import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode, type ReactNode } from "react";
+import { createRoot } from "react-dom/client";
+import { createBrowserRouter, isRouteErrorResponse, Outlet, RouterProvider, useRouteError } from "react-router";
+import { ApiError } from "./api";
+import "./app.css";
+import { KeysProvider } from "./app/keys";
+import { LiveProvider } from "./app/live";
+import { SessionProvider, sessionKey, takeToken } from "./app/session";
+import { Shell } from "./app/shell";
+import { applyTheme, ThemeProvider } from "./app/theme";
+import { ToastProvider } from "./app/toast";
+import { Failure } from "./ui/page";
+
+applyTheme();
+const token = takeToken();
+
+// What is shown is read when a page comes up and kept true by events, so
+// nothing is read again for its age.
+const client = new QueryClient({
+  queryCache: new QueryCache({
+    onError: (e) => {
+      if (e instanceof ApiError && e.kind === "signedOut") void client.invalidateQueries({ queryKey: sessionKey });
+    },
+  }),
+  defaultOptions: {
+    queries: {
+      refetchOnWindowFocus: false,
+      refetchOnReconnect: false,
+      retry: (count, e) => count < 2 && e instanceof ApiError && (e.kind === "network" || e.kind === "busy"),
+    },
+  },
+});
+
+function Root() {
+  return (
+    <SessionProvider token={token}>
+      <Outlet />
+    </SessionProvider>
+  );
+}
+
+// A page that does not load, or breaks, says so in its place.
+function Broken() {
+  const e = useRouteError();
+  const shown = isRouteErrorResponse(e) && e.status === 404
+    ? new ApiError("notFound", `The console has no page ${location.pathname}`, 404)
+    : /import|module|fetch/i.test(String(e)) ? new Error("The console was replaced by a newer one. Load the page again.") : e;
+  return <Failure error={shown} retry={() => location.reload()} />;
+}
+
+const router = createBrowserRouter([
+  {
+    Component: Root,
+    children: [
+      { path: "/login", lazy: () => import("./pages/login") },
+      {
+        Component: Shell,
+        children: [
+          {
+            ErrorBoundary: Broken,
+            children: [
+              { index: true, lazy: () => import("./pages/workflows") },
+              { path: "new", lazy: () => import("./pages/editor") },
+              { path: "workflows/:workflow/edit", lazy: () => import("./pages/editor") },
+              { path: "workflows/:workflow/:tab?", lazy: () => import("./pages/workflow") },
+              { path: "runs/:run/:view?", lazy: () => import("./pages/run") },
+              { path: "runs/:run/tasks/:task", lazy: () => import("./pages/task") },
+              { path: "*", Component: () => <Failure error={new ApiError("notFound", `The console has no page ${location.pathname}.`, 404)} /> },
+            ],
+          },
+        ],
+      },
+    ],
+  },
+]);
+
+function Providers({ children }: { children: ReactNode }) {
+  return (
+    <QueryClientProvider client={client}>
+      <ThemeProvider>
+        <KeysProvider>
+          <LiveProvider>
+            <ToastProvider>{children}</ToastProvider>
+          </LiveProvider>
+        </KeysProvider>
+      </ThemeProvider>
+    </QueryClientProvider>
+  );
+}
+
+const place = document.getElementById("app");
+if (place) {
+  createRoot(place).render(
+    <StrictMode>
+      <Providers>
+        <RouterProvider router={router} />
+      </Providers>
+    </StrictMode>,
+  );
+}

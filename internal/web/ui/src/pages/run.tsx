@@ -1,0 +1,6 @@
+import { Page } from "../ui/page";
+
+/** Component is the page; it is still to be written. */
+export function Component() {
+  return <Page title="run">Still to be written.</Page>;
+}
