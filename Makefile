@@ -9,10 +9,10 @@ LINT_VERSION := v2.15.0
 
 UI := internal/web/ui
 
-.PHONY: help build ui demo test short lint clients moto judge calls bench peers campaign fuzz clean
+.PHONY: help build ui demo test short lint clients moto judge console console-bench calls bench peers campaign fuzz clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/fairlead
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="-s -w" -o bin/fairlead ./cmd/fairlead
@@ -55,6 +55,16 @@ $(MOTO)/ready: clients/moto.txt
 
 moto: build $(MOTO)/ready ## run AWS operators and the examples against an emulator of AWS
 	cd clients && FAIRLEAD=$(CURDIR)/bin/fairlead ../$(MOTO)/bin/python -B -m pytest test_moto.py
+
+CONSOLE := clients/console
+$(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json
+	cd $(CONSOLE) && npm ci --no-audit --no-fund --loglevel=error
+
+console: build $(CONSOLE)/node_modules/.package-lock.json ## drive the console in Chromium, against a real server
+	cd $(CONSOLE) && FAIRLEAD=$(CURDIR)/bin/fairlead node --test --test-concurrency=1 *.test.mjs
+
+console-bench: build $(CONSOLE)/node_modules/.package-lock.json ## measure the console in Chromium
+	cd $(CONSOLE) && for f in *.bench.mjs; do FAIRLEAD=$(CURDIR)/bin/fairlead node $$f || exit 1; done
 
 calls: $(VENV)/ready ## generate the functions that call AWS anew, from the operators' data
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check botocore==1.43.1 --target $(VENV)/botocore
