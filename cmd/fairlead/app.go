@@ -120,8 +120,6 @@ func (o options) validate() error {
 		return usagef("--driver %q: expected sandbox or container", o.driver)
 	case o.driver == "container" && o.isolation == "none":
 		return usagef("--driver container and --isolation none contradict each other")
-	case o.driver == "container" && o.network == "endpoints":
-		return usagef("--network endpoints needs --driver sandbox: tasks in containers have the network host or none")
 	case o.isolation == "none" && o.network != "host":
 		return usagef("--network %s needs namespaces, which --isolation none does without", o.network)
 	case o.tasks < 1:

@@ -22,7 +22,10 @@ func inContainers(t *testing.T) func(*options) {
 // one task cannot be had, and its error says why.
 func TestContainers(t *testing.T) {
 	in := inContainers(t)
-	c := serve(t, in)
+	c := serve(t, func(o *options) {
+		in(o)
+		o.isolation = "require"
+	})
 	arn := c.packaged("boxes", `boxes:
   default_args: {retries: 0}
   tasks:

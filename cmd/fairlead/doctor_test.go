@@ -10,28 +10,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/types"
 
 	"fairlead/internal/exec"
+	"fairlead/internal/exec/container/enginetest"
 	"fairlead/internal/exec/sandbox"
 )
 
 func TestDoctor(t *testing.T) {
 	for _, isolation := range []string{"prefer", "none"} {
-		cmd := rootCommand()
-		var out bytes.Buffer
-		cmd.SetOut(&out)
-		cmd.SetArgs([]string{"doctor", "--json", "--isolation", isolation})
-		if err := cmd.ExecuteContext(t.Context()); err != nil {
-			t.Fatalf("doctor: %v\n%s", err, out.String())
-		}
-		var found []finding
-		if err := json.Unmarshal(out.Bytes(), &found); err != nil {
-			t.Fatalf("doctor --json prints %s: %v", out.String(), err)
-		}
-		said := map[string]finding{}
-		for _, f := range found {
-			if f.How == "" || f.Status != fine && f.Status != degraded && f.Status != missing {
-				t.Errorf("a finding says %+v", f)
-			}
-			said[f.Name] = f
+		said, err := consult(t, "--isolation", isolation)
+		if err != nil {
+			t.Fatalf("doctor: %v\n%v", err, said)
 		}
 		for _, name := range []string{"pid namespace", "memory limit", "network policy", "bash", "python", "uv", "docker"} {
 			if said[name].Status == "" && runtime.GOOS == "linux" {
@@ -41,6 +28,53 @@ func TestDoctor(t *testing.T) {
 		if isolation == "none" && said["pid namespace"].Status == fine {
 			t.Errorf("with isolation none there is a pid namespace: %+v", said["pid namespace"])
 		}
+	}
+}
+
+// consult returns what the doctor says, by name.
+func consult(t *testing.T, args ...string) (map[string]finding, error) {
+	t.Helper()
+	cmd := rootCommand()
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetArgs(append([]string{"doctor", "--json"}, args...))
+	err := cmd.ExecuteContext(t.Context())
+	var found []finding
+	if err := json.Unmarshal(out.Bytes(), &found); err != nil {
+		t.Fatalf("doctor --json prints %s: %v", out.String(), err)
+	}
+	said := map[string]finding{}
+	for _, f := range found {
+		if f.How == "" || f.Status != fine && f.Status != degraded && f.Status != missing {
+			t.Errorf("a finding says %+v", f)
+		}
+		said[f.Name] = f
+	}
+	return said, err
+}
+
+// TestDoctorOfContainers asks with an engine, with and without an image.
+func TestDoctorOfContainers(t *testing.T) {
+	enginetest.Client(t)
+	for image, want := range map[string]map[string]string{
+		"":                {"container": fine, "architecture": fine, "first container": fine, "forwards": fine, "image": degraded},
+		"no.example/such": {"first container": fine, "image": degraded, "bash": ""},
+		enginetest.Image:  {"image": fine, "bash": fine, "python": fine},
+	} {
+		said, err := consult(t, "--driver", "container", "--image", image)
+		for name, status := range want {
+			if err != nil || said[name].Status != status {
+				t.Errorf("with image %q the doctor says %+v, %v; want %s %s", image, said[name], err, name, status)
+			}
+		}
+	}
+}
+
+func TestDoctorWithoutEngine(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix://"+t.TempDir()+"/none")
+	said, err := consult(t, "--driver", "container")
+	if how := said["tasks"].How; err == nil || !strings.Contains(how, "start Docker or Podman") && runtime.GOOS == "linux" {
+		t.Errorf("without an engine the doctor says %q, %v; want what to do, and an error", how, err)
 	}
 }
 

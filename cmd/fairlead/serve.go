@@ -52,6 +52,13 @@ server: stop it, start it again, and they are taken up.`,
 	return cmd
 }
 
+// driverFlags say what tasks run in.
+func driverFlags(cmd *cobra.Command, opt *options) {
+	f := cmd.Flags()
+	f.StringVar(&opt.driver, "driver", opt.driver, "what tasks run in: sandbox, or container, of the engine that DOCKER_HOST names")
+	f.StringVar(&opt.image, "image", "", "with --driver container, image of tasks whose workflow has no tag fairlead:image")
+}
+
 // serverFlags are those that every command with a server in it has.
 func serverFlags(cmd *cobra.Command, opt *options) {
 	f := cmd.Flags()
@@ -62,8 +69,7 @@ func serverFlags(cmd *cobra.Command, opt *options) {
 	f.StringVar(&opt.python, "python", opt.python, "interpreter of PythonOperator")
 	f.StringVar(&opt.network, "network", opt.network, "network of tasks whose workflow has no tag fairlead:network: host, endpoints or none")
 	f.StringVar(&opt.isolation, "isolation", opt.isolation, isolationUsage)
-	f.StringVar(&opt.driver, "driver", opt.driver, "what tasks run in: sandbox, or container, of the engine that DOCKER_HOST names")
-	f.StringVar(&opt.image, "image", "", "with --driver container, image of tasks whose workflow has no tag fairlead:image")
+	driverFlags(cmd, opt)
 	f.StringVar(&opt.roles, "roles", "", "file of roles: what tasks may do here, or the real role that they assume; roles.json in --data otherwise")
 	f.BoolVar(&opt.strictRoles, "strict-roles", false, "refuse workflows whose role has no entry in the file of roles")
 	f.DurationVar(&opt.credentialLife, "credential-life", opt.credentialLife, "how long credentials of a task are good for; SDKs ask for new ones in time")
