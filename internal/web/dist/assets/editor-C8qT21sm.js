@@ -1,1 +1,0 @@
-import{i as e}from"./index-Bems4-Tn.js";import{i as t}from"./button-eOGxo77l.js";var n=t();function r(){return(0,n.jsx)(e,{title:`editor`,children:`Still to be written.`})}export{r as Component};
