@@ -40,9 +40,7 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(serverVar); text != "" {
 		serve(text)
 	}
-	if text := os.Getenv(escapeVar); text != "" {
-		tryEscapes(text)
-	}
+	exectest.TryEscapes()
 	os.Exit(m.Run())
 }
 
