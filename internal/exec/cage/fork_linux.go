@@ -18,7 +18,9 @@ type call struct {
 	chained bool
 	// attempted marks one of several execve: only if all fail is it told.
 	attempted bool
-	what      uint32 // index into script.names, for messages
+	// parental says that the call returns the parent, which must be process 1.
+	parental bool
+	what     uint32 // index into script.names, for messages
 }
 
 // A script is all that process 1 of an attempt does, and what it has its
@@ -77,7 +79,6 @@ const (
 	noteUnfork            // the command could not be forked: errno
 	noteNoExec            // a call of the command failed: call, errno
 	noteMap               // the command has a user namespace without a user
-	noteBorn              // the command exists, and would end with process 1
 	noteOver              // the command ended: status; others may be left
 	noteEnd               // nothing is left: status, times, memory
 )
@@ -131,6 +132,7 @@ func live(a *arena) {
 		quit()
 	}
 
+	p.first, _, _ = syscall.RawSyscall(syscall.SYS_GETPID, 0, 0, 0)
 	var child, e uintptr
 	if p.intoGroup != 0 {
 		child, e = vfork(sysClone3, uintptr(unsafe.Pointer(&p.spawn)), unsafe.Sizeof(p.spawn), uintptr(p.key))
@@ -245,6 +247,8 @@ func play(p *plan, at, n uint32) (what uint32, errno syscall.Errno) {
 		r, _, e := syscall.RawSyscall6(c.number, first, c.args[1], c.args[2], c.args[3], c.args[4], c.args[5])
 		last = r
 		switch {
+		case c.parental && r != p.first:
+			return c.what, syscall.ESRCH
 		case e == 0:
 		case c.attempted:
 			// A program that is there and cannot be executed tells more.

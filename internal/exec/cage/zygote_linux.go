@@ -69,6 +69,7 @@ type plan struct {
 	mask              uint64 // of SIGCHLD
 	key               uint64 // of the filter
 	spawn             [11]uint64
+	first             uintptr // pid of process 1
 }
 
 // A birth is a zygote's answer.

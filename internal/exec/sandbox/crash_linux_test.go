@@ -15,6 +15,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -207,7 +208,7 @@ func testProcessKilled(t *testing.T, what string) {
 	root, dir := t.TempDir(), t.TempDir()
 	d := newDriver(t, root)
 	needNamespaces(t, d)
-	spec := shell(dir, "a", "sleep 98766.1 & setsid sleep 98766.2 & wait")
+	spec := shell(dir, "a", "sleep "+nap()+"1 & setsid sleep "+nap()+"2 & wait")
 	type answer struct {
 		x   exec.Exit
 		err error
@@ -230,7 +231,7 @@ func testProcessKilled(t *testing.T, what string) {
 	if a := <-answers; a.err != nil || a.x.Why != exec.Lost {
 		t.Errorf("got %+v, %v; want lost", a.x, a.err)
 	}
-	if left := commands("98766."); len(left) > 0 {
+	if left := commands(nap()); len(left) > 0 {
 		t.Errorf("still there: %q", left)
 	}
 	for _, g := range claim.Groups {
@@ -303,7 +304,7 @@ func TestKeeperHangs(t *testing.T) {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		x, err := d.Run(context.Background(), shell(dir, "a", "exec sleep 98766.3"), "", func(string) error { close(started); return nil })
+		x, err := d.Run(context.Background(), shell(dir, "a", "exec sleep "+nap()+"3"), "", func(string) error { close(started); return nil })
 		answers <- answer{x, err}
 	}()
 	<-started
@@ -316,7 +317,7 @@ func TestKeeperHangs(t *testing.T) {
 	if a := <-answers; a.err != nil || a.x.Why != exec.Lost {
 		t.Errorf("got %+v, %v; want lost", a.x, a.err)
 	}
-	if left := commands("98766.3"); len(left) > 0 {
+	if left := commands(nap() + "3"); len(left) > 0 {
 		t.Errorf("still there: %q", left)
 	}
 	if x, err := d.Run(t.Context(), shell(dir, "b", "exit 3"), "", nil); err != nil || x.Code != 3 {
@@ -333,7 +334,7 @@ func TestKeeperKilledPlain(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.ForcePlain()
-	spec := shell(dir, "a", "exec sleep 98766.4")
+	spec := shell(dir, "a", "exec sleep "+nap()+"4")
 	spec.Mounts = nil
 	x, err := d.Run(t.Context(), spec, "", func(string) error {
 		return syscall.Kill(claimOf(t, root, "a").Keeper.PID, syscall.SIGKILL)
@@ -344,12 +345,12 @@ func TestKeeperKilledPlain(t *testing.T) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range 1000 {
-		if len(commands("98766.4")) == 0 {
+		if len(commands(nap()+"4")) == 0 {
 			return
 		}
 		<-tick.C
 	}
-	t.Errorf("still there: %q", commands("98766.4"))
+	t.Errorf("still there: %q", commands(nap()+"4"))
 }
 
 // TestElsewhere has an attempt with a keeper of another version: whoever wants
@@ -628,6 +629,10 @@ func needNamespaces(t *testing.T, d exec.Driver) {
 		}
 	}
 }
+
+// nap begins a time to sleep by which this process knows its own commands from
+// those of others that test here.
+func nap() string { return "98766." + strconv.Itoa(os.Getpid()) }
 
 // commands returns the processes whose command line has the word.
 func commands(word string) []string {
