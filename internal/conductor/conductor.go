@@ -191,9 +191,11 @@ var errUnfit = errors.New("the run's rows cannot be restored")
 func (c *Conductor) bury(ctx context.Context, row flow.Run, cause error) {
 	c.log.ErrorContext(ctx, "a run cannot be taken up and is failed", "run", row.ID, "err", cause)
 	now := time.Now()
+	was := row.State
 	row.State, row.Reason, row.Ended, row.Modified = flow.Failed, "The run could not be loaded: internal error", now, now
 	row.Rev++
-	err := c.store.Save(ctx, engine.Step{Run: row, Entry: flow.Entry{Run: row.ID, Seq: row.Rev, At: now, What: "buried", Detail: []byte("{}")}})
+	err := c.store.Save(ctx, engine.Step{Run: row, Entry: flow.Entry{Run: row.ID, Seq: row.Rev, At: now, What: "buried", Detail: []byte("{}"),
+		Moves: []flow.Move{{From: was, State: flow.Failed, Started: row.Started, Ended: now, Reason: row.Reason}}}})
 	if err != nil {
 		c.log.ErrorContext(ctx, "fail a run", "run", row.ID, "err", err)
 	}

@@ -154,8 +154,9 @@ func (r *Run) reopen(now time.Time) {
 	if !r.Final() {
 		return
 	}
-	r.row.State, r.row.Started, r.row.Ended = flow.Running, now, time.Time{}
+	r.row.Started, r.row.Ended = now, time.Time{}
 	r.row.Reason, r.row.Cause = "", ""
+	r.enter(flow.Running)
 	r.reopened = true
 }
 

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"fairlead/internal/flow"
@@ -51,6 +52,7 @@ type Run struct {
 	isDirty []bool
 	past    []flow.Attempt
 	outputs []flow.Output
+	moves   []flow.Move
 	// reopened says that the present event lets an ended run go on.
 	reopened bool
 }
@@ -173,7 +175,7 @@ func (r *Run) Apply(ev Event) (Step, bool, error) {
 	switch what := ev.What.(type) {
 	case Queue:
 		if r.row.State == flow.Starting {
-			r.row.State = flow.Ready
+			r.enter(flow.Ready)
 		}
 	case Begin:
 		r.begin(ev.At)
@@ -220,6 +222,7 @@ func (r *Run) step(ev Event) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
+	entry.Moves = r.moves
 	s := Step{Run: r.row, Reopens: r.reopened, Past: r.past, Outputs: r.outputs, Entry: entry, First: r.first}
 	r.reopened = false
 	s.Tasks = make([]flow.Task, 0, len(r.changed))
@@ -227,7 +230,7 @@ func (r *Run) step(ev Event) (Step, error) {
 		s.Tasks = append(s.Tasks, r.tasks[i])
 		r.isDirty[i] = false
 	}
-	r.changed, r.past, r.outputs, r.first = r.changed[:0], nil, nil, false
+	r.changed, r.past, r.outputs, r.moves, r.first = r.changed[:0], nil, nil, nil, false
 	return s, nil
 }
 
@@ -235,7 +238,8 @@ func (r *Run) begin(now time.Time) {
 	if r.begun {
 		return
 	}
-	r.row.State, r.row.Started = flow.Running, now
+	r.row.Started = now
+	r.enter(flow.Running)
 	r.grow()
 	for i := range r.tasks {
 		r.touch(i, now)
@@ -359,7 +363,8 @@ func (r *Run) stop(cause flow.Cause, now time.Time) {
 	if r.row.State == flow.Stopping {
 		return
 	}
-	r.row.State, r.row.Cause = flow.Stopping, cause
+	r.row.Cause = cause
+	r.enter(flow.Stopping)
 	if !r.begun {
 		r.grow()
 	}
@@ -512,16 +517,38 @@ func (r *Run) conclude(now time.Time) {
 	r.row.Ended = now
 	switch {
 	case stuck:
-		r.row.State, r.row.Reason = flow.Failed, "deadlock: no unfinished task can ever run"
+		r.row.Reason = "deadlock: no unfinished task can ever run"
+		r.enter(flow.Failed)
 	case r.row.State == flow.Stopping && r.row.Cause == flow.ByTimeout:
-		r.row.State, r.row.Reason = flow.TimedOut, fmt.Sprintf("The run took longer than %s", r.opt.MaxDuration)
+		r.row.Reason = fmt.Sprintf("The run took longer than %s", r.opt.MaxDuration)
+		r.enter(flow.TimedOut)
 	case r.row.State == flow.Stopping:
-		r.row.State = flow.Canceled
+		r.enter(flow.Canceled)
 	case r.bad > 0:
-		r.row.State, r.row.Reason = flow.Failed, "Workflow execution failed"
+		r.row.Reason = "Workflow execution failed"
+		r.enter(flow.Failed)
 	default:
-		r.row.State = flow.Succeeded
+		r.enter(flow.Succeeded)
 	}
+}
+
+// enter moves the run itself to state s.
+func (r *Run) enter(s flow.State) {
+	m := flow.Move{From: r.row.State, State: s}
+	if r.row.State = s; s.Final() {
+		m.Started, m.Ended, m.Reason = r.row.Started, r.row.Ended, cut(r.row.Reason)
+	}
+	r.moves = append(r.moves, m)
+}
+
+// longestReason bounds the reason that a move repeats, in bytes.
+const longestReason = 1024
+
+func cut(reason string) string {
+	if len(reason) <= longestReason {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:longestReason], "")
 }
 
 // set moves a task to state s and keeps every index of the run in step.
@@ -530,6 +557,11 @@ func (r *Run) set(i int, s flow.State, now time.Time) {
 	was := t.State
 	t.State = s
 	r.touch(i, now)
+	m := flow.Move{Task: t.ID, Attempt: t.Attempt, From: was, State: s}
+	if s.Final() || s == flow.Retrying {
+		m.Started, m.Ended, m.Reason = t.Started, t.Ended, cut(t.Reason)
+	}
+	r.moves = append(r.moves, m)
 	switch {
 	case s.Live():
 		r.live[i] = true

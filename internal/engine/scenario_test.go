@@ -97,6 +97,7 @@ type world struct {
 	rows    []flow.Task
 	past    []flow.Attempt
 	journal []flow.Entry
+	states  map[flow.TaskID]flow.State // as the moves say; "" is the run
 }
 
 func newWorld(t *testing.T, g flow.Graph, opt Options) *world {
@@ -125,8 +126,35 @@ func (w *world) apply(ev Event) {
 	}
 	w.past = append(w.past, step.Past...)
 	w.journal = append(w.journal, step.Entry)
+	w.follow(step.Entry)
 	if got, want := describe(w.restore()), describe(w.run); got != want {
 		w.t.Fatalf("after %s of %q the restored run differs:\n got %s\nwant %s", ev.What.name(), ev.Task, got, want)
+	}
+}
+
+// follow checks that the moves of an entry lead from the states before it to
+// those after it.
+func (w *world) follow(e flow.Entry) {
+	w.t.Helper()
+	if w.states == nil {
+		w.states = map[flow.TaskID]flow.State{"": flow.Starting}
+		for _, n := range w.graph.Nodes {
+			w.states[n.ID] = flow.Waiting
+		}
+	}
+	for _, m := range e.Moves {
+		if was := w.states[m.Task]; was != m.From {
+			w.t.Fatalf("entry %d (%s): %q moves from %s to %s, and was %s", e.Seq, e.What, m.Task, m.From, m.State, was)
+		}
+		w.states[m.Task] = m.State
+	}
+	if w.states[""] != w.row.State {
+		w.t.Fatalf("entry %d (%s): by its moves the run is %s, by its row %s", e.Seq, e.What, w.states[""], w.row.State)
+	}
+	for _, task := range w.rows {
+		if w.states[task.ID] != task.State {
+			w.t.Fatalf("entry %d (%s): by its moves %q is %s, by its row %s", e.Seq, e.What, task.ID, w.states[task.ID], task.State)
+		}
 	}
 }
 

@@ -285,4 +285,19 @@ type Entry struct {
 	What string // the event's name, such as "exited"
 	// Detail is the event itself, as JSON.
 	Detail json.RawMessage
+	// Moves are the changes of state that the step made, in their order.
+	Moves []Move
+}
+
+// A Move is one change of state: of a task, or with an empty Task of the run.
+type Move struct {
+	Task    TaskID `json:"task,omitempty"`
+	Attempt int    `json:"n,omitempty"` // of the task, after the move
+	From    State  `json:"from"`
+	State   State  `json:"to"`
+	// Started, Ended and Reason are those of the attempt, or the run, that
+	// the move ends; else empty. The reason may be cut.
+	Started time.Time `json:"started,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Reason  string    `json:"why,omitempty"`
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -98,9 +99,25 @@ func save(t *tx, s *engine.Step) error {
 		}
 	}
 	e := &s.Entry
-	_, err := t.exec(`INSERT INTO entry (run, seq, at, task, what, detail) VALUES ($1, $2, $3, $4, $5, $6)`,
-		string(s.Run.ID), s.Run.Rev, micros(e.At), string(e.Task), e.What, jsonText(e.Detail))
+	moves, err := movesText(e.Moves)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO entry (run, seq, at, task, what, detail, moves) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		string(s.Run.ID), s.Run.Rev, micros(e.At), string(e.Task), e.What, jsonText(e.Detail), moves)
 	return err
+}
+
+// movesText is how moves are kept; none is the empty text.
+func movesText(moves []flow.Move) (string, error) {
+	if len(moves) == 0 {
+		return "", nil
+	}
+	data, err := json.Marshal(moves)
+	if err != nil {
+		return "", fmt.Errorf("moves: %w", err)
+	}
+	return string(data), nil
 }
 
 func saveRun(t *tx, s *engine.Step) error {

@@ -268,6 +268,16 @@ func (db *DB) AllOutputs(ctx context.Context, run flow.RunID) (map[flow.TaskID]m
 	return all, nil
 }
 
+func scanEntry(s scanner) (flow.Entry, error) {
+	var e flow.Entry
+	var moves string
+	err := s.Scan(&e.Run, &e.Seq, at{&e.At}, &e.Task, &e.What, raw{&e.Detail}, &moves)
+	if err == nil && moves != "" {
+		err = json.Unmarshal([]byte(moves), &e.Moves)
+	}
+	return e, err
+}
+
 // Journal lists the entries of a run in the order of its revisions. next is
 // the After of the page that follows; empty on the last.
 func (db *DB) Journal(ctx context.Context, run flow.RunID, page flow.Page) (entries []flow.Entry, next string, err error) {
@@ -275,11 +285,7 @@ func (db *DB) Journal(ctx context.Context, run flow.RunID, page flow.Page) (entr
 	if err != nil {
 		return nil, "", err
 	}
-	entries, err = list(db.read(ctx), func(s scanner) (flow.Entry, error) {
-		var e flow.Entry
-		err := s.Scan(&e.Run, &e.Seq, at{&e.At}, &e.Task, &e.What, raw{&e.Detail})
-		return e, err
-	}, `SELECT run, seq, at, task, what, detail FROM entry WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
+	entries, err = list(db.read(ctx), scanEntry, `SELECT run, seq, at, task, what, detail, moves FROM entry WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
 		string(run), from[0], limit(page)+1)
 	if err != nil {
 		return nil, "", fmt.Errorf("journal of run %s: %w", run, err)

@@ -403,6 +403,12 @@ func journal(w world) {
 	for i := range 12 {
 		s := w.step(&r, flow.Running)
 		s.Entry.Task = flow.TaskID(fmt.Sprint("t", i))
+		for n := range i {
+			s.Entry.Moves = append(s.Entry.Moves, flow.Move{
+				Task: flow.TaskID(fmt.Sprint("t", n)), Attempt: n, From: flow.Running, State: flow.Failed,
+				Started: at(n), Ended: at(n + 1), Reason: "x\x00 < 3",
+			})
+		}
 		w.save(s)
 		want = append(want, s.Entry)
 	}
