@@ -36,6 +36,7 @@ import (
 	"fairlead/internal/flow"
 	"fairlead/internal/lang/airflow"
 	"fairlead/internal/logs"
+	"fairlead/internal/meter"
 	"fairlead/internal/mwaa"
 	"fairlead/internal/operator"
 	"fairlead/internal/ops"
@@ -85,6 +86,7 @@ type options struct {
 	retention time.Duration // how long ended runs are kept; 0: for ever
 	verdict   bool          // any failed task fails its run
 	limits    limits
+	pprof     string // address of profiles; empty: none
 	log       *slog.Logger
 	onStep    func(engine.Step) // may be nil
 }
@@ -169,8 +171,11 @@ type app struct {
 	sessions  *session.Issuer
 	vault     *secret.Vault
 	place     *place
+	meter     *meter.Meter
 	info      serverInfo
 	inner     string // the URL at which tasks reach the server
+	// metricsToken is what Prometheus shows from elsewhere.
+	metricsToken string
 
 	listener net.Listener
 	loopback net.Listener // for tasks, where listener is at another address
@@ -202,6 +207,9 @@ func start(opt options) (_ *app, err error) {
 	if err := a.openRows(ctx); err != nil {
 		return nil, err
 	}
+	if err := a.openMeter(); err != nil {
+		return nil, err
+	}
 	if err := a.openRoles(); err != nil {
 		return nil, err
 	}
@@ -220,6 +228,11 @@ func start(opt options) (_ *app, err error) {
 	}
 	if err := a.conductor.Resume(ctx); err != nil {
 		return nil, err
+	}
+	if opt.pprof != "" {
+		if err := a.profile(ctx, opt.pprof); err != nil {
+			return nil, err
+		}
 	}
 	if opt.retention > 0 {
 		a.background.Go(func() { a.retain(ctx) })
@@ -392,13 +405,13 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.conductor = conductor.New(a.db, performer, conductor.Settings{
+	a.conductor = conductor.New(a.db, watched{performer, a}, conductor.Settings{
 		MaxRunning: opt.running,
 		MaxRuns:    opt.limits["runs"], MaxWorkflow: opt.limits["workflow-runs"],
 		MaxRunDuration: time.Duration(opt.limits["run-seconds"]) * time.Second,
 		Strict:         opt.verdict,
 		Grace:          10 * time.Minute, NewRun: func(v flow.Version, slot time.Time) flow.Run { return newRun(v, flow.Scheduled, slot, time.Now()) },
-	}, opt.log, opt.onStep)
+	}, opt.log, a.stepped)
 
 	tokenKey := make([]byte, 32)
 	_, _ = rand.Read(tokenKey) // never fails
@@ -412,9 +425,10 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens, Why: a.why, CheckRole: a.checkRole, CheckTags: checkTags,
 		Check: a.admit(verify("airflow-serverless", sigv4.JSON)), Log: opt.log,
 	})
-	return doors{
+	logDoor := cwlogs.New(cwlogs.Config{Logs: a.logs, Account: opt.account, Region: opt.region, Check: a.admit(verify("logs", sigv4.JSON)), Log: opt.log})
+	return a.counted(doors{
 		mwaa:    a.door,
-		logs:    cwlogs.New(cwlogs.Config{Logs: a.logs, Account: opt.account, Region: opt.region, Check: a.admit(verify("logs", sigv4.JSON)), Log: opt.log}),
+		logs:    logDoor,
 		s3:      builtin,
 		sts:     sts.New(stsconf),
 		egress:  egress.New(a.mayReach, opt.log),
@@ -422,8 +436,10 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		task:    a.sessions.Handler(opt.log),
 		ops:     a.operations(verify(ops.Service, sigv4.REST)),
 		console: a.console(tokens),
+		metrics: a.metrics(),
+		ready:   http.HandlerFunc(a.ready),
 		open:    opt.anonymous,
-	}, nil
+	}, logDoor.Operations()), nil
 }
 
 // sweepContents removes files of objects that a crash has left without a
@@ -460,6 +476,7 @@ func (a *app) sweepAttempts(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		a.meter.Known(r, tasks)
 		for _, t := range tasks {
 			if t.State.Live() {
 				owed[airflow.AttemptID(r.ID, t)] = true
@@ -496,7 +513,7 @@ func (a *app) performer(ctx context.Context) (*airflow.Performer, error) {
 	}
 	a.place = &place{app: a}
 	return &airflow.Performer{
-		Driver: a.driver, Slots: make(chan struct{}, max(opt.tasks, 1)), Operators: ops, Table: operator.Default(), XComs: a.db,
+		Driver: metered{a.driver, a.meter}, Slots: make(chan struct{}, max(opt.tasks, 1)), Operators: ops, Table: operator.Default(), XComs: a.db,
 		Place: a.place, Grace: 10 * time.Second, Extras: opt.extras,
 		MaxXCom: opt.limits.bytes("xcom-bytes"),
 		Limits:  exec.Limits{Memory: opt.memory, CPUs: opt.cpus, PIDs: 1024, Files: 4096, Disk: opt.disk, Output: 256 << 20},

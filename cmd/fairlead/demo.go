@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -38,7 +39,7 @@ elsewhere it ends with the run.`,
 			if !ok {
 				out = os.Stdout
 			}
-			log, err := newLog(cmd.ErrOrStderr(), "text")
+			log, err := newLog(cmd.ErrOrStderr(), "text", slog.LevelInfo)
 			if err != nil {
 				return err
 			}

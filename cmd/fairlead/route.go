@@ -16,6 +16,7 @@ import (
 // Doors are what listens behind the one port.
 type doors struct {
 	mwaa, logs, s3, sts, task, secrets, ops, console, egress http.Handler
+	metrics, ready                                           http.Handler
 	// open says that signatures are not checked: then only requests that can't
 	// come from a web page elsewhere are let in.
 	open bool
@@ -105,6 +106,10 @@ func (d doors) door(r *http.Request) (http.Handler, time.Duration) {
 		return d.ops, bodyTime
 	case r.URL.Path == "/healthz":
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }), bodyTime
+	case r.URL.Path == "/readyz":
+		return d.ready, bodyTime
+	case r.URL.Path == "/metrics" && r.Method == http.MethodGet:
+		return d.metrics, bodyTime
 	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json"):
 		return d.mwaa, bodyTime
 	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -99,7 +100,7 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 		defer os.RemoveAll(dir)
 		opt.data = dataDir(dir)
 	}
-	log, err := newLog(errOut, "text")
+	log, err := newLog(errOut, "text", slog.LevelInfo)
 	if err != nil {
 		return err
 	}

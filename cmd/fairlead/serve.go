@@ -13,7 +13,7 @@ import (
 
 func serveCommand() *cobra.Command {
 	opt := defaultOptions()
-	logFormat := "text"
+	logFormat, logLevel := "text", slog.LevelInfo
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the API",
@@ -22,7 +22,7 @@ and runs workflows. Everything is kept in one directory. Tasks outlive the
 server: stop it, start it again, and they are taken up.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := newLog(cmd.ErrOrStderr(), logFormat)
+			log, err := newLog(cmd.ErrOrStderr(), logFormat, logLevel)
 			if err != nil {
 				return err
 			}
@@ -49,6 +49,8 @@ server: stop it, start it again, and they are taken up.`,
 	cmd.Flags().IntVar(&opt.running, "running", 0, "how many runs are under way at once, of all workflows; more queue; 0 is no bound")
 	cmd.Flags().DurationVar(&opt.retention, "retention", 0, "remove runs, and their logs, this long after their end; 0 keeps them")
 	cmd.Flags().StringVar(&logFormat, "log", logFormat, "form of the server's own log: text or json")
+	cmd.Flags().TextVar(&logLevel, "log-level", logLevel, "least level of the server's own log: debug, info, warn or error")
+	cmd.Flags().StringVar(&opt.pprof, "pprof", "", "serve Go's profiles at this loopback address, such as 127.0.0.1:6060")
 	return cmd
 }
 
@@ -83,12 +85,13 @@ func serverFlags(cmd *cobra.Command, opt *options) {
 	f.Var(opt.limits, "limit", "quotas by name, such as workflows=100,versions=50; 0 is no bound")
 }
 
-func newLog(w io.Writer, format string) (*slog.Logger, error) {
+func newLog(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
+	set := &slog.HandlerOptions{Level: level}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, nil)), nil
+		return slog.New(slog.NewTextHandler(w, set)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, nil)), nil
+		return slog.New(slog.NewJSONHandler(w, set)), nil
 	}
 	return nil, usagef("--log %q: expected text or json", format)
 }

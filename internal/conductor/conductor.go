@@ -101,7 +101,7 @@ type Conductor struct {
 
 // New returns a conductor that is asleep until [Conductor.Resume]. onStep,
 // if not nil, is told each step after it is saved, from the goroutine that
-// owns the run: it must not block.
+// owns the run, or that fails one that cannot be taken up: it must not block.
 func New(s Store, p Performer, set Settings, log *slog.Logger, onStep func(engine.Step)) *Conductor {
 	c := &Conductor{
 		store: s, performer: p, set: set, log: log, onStep: onStep,
@@ -194,10 +194,16 @@ func (c *Conductor) bury(ctx context.Context, row flow.Run, cause error) {
 	was := row.State
 	row.State, row.Reason, row.Ended, row.Modified = flow.Failed, "The run could not be loaded: internal error", now, now
 	row.Rev++
-	err := c.store.Save(ctx, engine.Step{Run: row, Entry: flow.Entry{Run: row.ID, Seq: row.Rev, At: now, What: "buried", Detail: []byte("{}"),
-		Moves: []flow.Move{{From: was, State: flow.Failed, Started: row.Started, Ended: now, Reason: row.Reason}}}})
-	if err != nil {
+	step := engine.Step{Run: row, Entry: flow.Entry{
+		Run: row.ID, Seq: row.Rev, At: now, What: "buried", Detail: []byte("{}"),
+		Moves: []flow.Move{{From: was, State: flow.Failed, Started: row.Started, Ended: now, Reason: row.Reason}},
+	}}
+	if err := c.store.Save(ctx, step); err != nil {
 		c.log.ErrorContext(ctx, "fail a run", "run", row.ID, "err", err)
+		return
+	}
+	if c.onStep != nil {
+		c.onStep(step)
 	}
 }
 

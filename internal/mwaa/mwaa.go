@@ -221,6 +221,9 @@ func New(c Config) *Door {
 // ServeHTTP answers one request.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.service.ServeHTTP(w, r) }
 
+// Operations returns the names of the operations, sorted.
+func (d *Door) Operations() []string { return d.service.Operations() }
+
 // ARN returns the ARN of a workflow of this door.
 func (d *Door) ARN(id flow.WorkflowID) string {
 	return arn.Workflow(d.Region, d.Account, string(id)).String()

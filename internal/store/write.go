@@ -137,6 +137,22 @@ func closedOr(err error) error {
 	return err
 }
 
+// A Commit is a transaction that was written.
+type Commit struct {
+	Writes int // how many callers shared it
+	// Took is its whole time, Sync that of the commit at its end, which waits
+	// for the disk.
+	Took, Sync time.Duration
+}
+
+// Watch has told called after each commit to SQLite, by the goroutine that
+// writes: it must not block. PostgreSQL counts its own.
+func (db *DB) Watch(told func(Commit)) {
+	if db.writer != nil {
+		db.writer.watch.Store(&told)
+	}
+}
+
 // A writer is the one goroutine that writes to an SQLite file.
 type writer struct {
 	file  file
@@ -152,6 +168,8 @@ type writer struct {
 	broken chan struct{}
 	why    atomic.Pointer[error]
 	recall recall
+	// watch is told of each commit; nil: nobody is.
+	watch atomic.Pointer[func(Commit)]
 }
 
 // A job is one caller's write.
@@ -299,6 +317,7 @@ func (w *writer) run(jobs []*job, errs []error) error {
 		return err
 	}
 	t := &tx{ctx: context.Background(), w: w}
+	began := time.Now()
 	if err := w.begin(t); err != nil {
 		return err
 	}
@@ -319,6 +338,7 @@ func (w *writer) run(jobs []*job, errs []error) error {
 		return nil
 	}
 	killpoint.At("commit")
+	written := time.Now()
 	if _, err := t.exec("COMMIT"); err != nil {
 		_, _ = t.exec("ROLLBACK") // lets go of the file, if it can
 		if unwritten(err) {
@@ -329,6 +349,9 @@ func (w *writer) run(jobs []*job, errs []error) error {
 		return w.fail(fmt.Errorf("commit: %w", err))
 	}
 	killpoint.At("committed")
+	if watch := w.watch.Load(); watch != nil {
+		(*watch)(Commit{Writes: saved, Took: time.Since(began), Sync: time.Since(written)})
+	}
 	return nil
 }
 
