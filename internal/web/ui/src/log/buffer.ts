@@ -35,6 +35,8 @@ export class Buffer<L extends Line> {
   size = 0;
   /** Columns after which lines are wrapped; 0 wraps nothing. */
   columns = 0;
+  /** Columns of the longest line at hand. */
+  longest = 0;
   private sums: number[] = [0];
 
   constructor(readonly rowHeight: number) {}
@@ -140,7 +142,13 @@ export class Buffer<L extends Line> {
   private measure(): void {
     const sums = new Array<number>(this.lines.length + 1);
     sums[0] = 0;
-    for (let i = 0; i < this.lines.length; i++) sums[i + 1] = sums[i]! + rowsOf(this.lines[i]!.text, this.columns);
+    let longest = 0;
+    for (let i = 0; i < this.lines.length; i++) {
+      const { text } = this.lines[i]!;
+      sums[i + 1] = sums[i]! + rowsOf(text, this.columns);
+      longest = Math.max(longest, text.length);
+    }
+    this.longest = longest;
     this.sums = sums;
   }
 }

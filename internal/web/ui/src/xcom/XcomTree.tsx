@@ -108,8 +108,8 @@ export function XcomTree(p: { task: string; name: string; value: Json; onCopy(te
               <span className="text-soft">{r.kind === "more" ? "" : ":"}</span>
               <span className={inks[r.kind]}>{r.brief}</span>
               <span className={`sticky right-2 ml-auto flex gap-1 pl-4 ${here ? "" : "invisible group-hover:visible"}`}>
-                <Copy label="value" title="Copy the value (c)" onPick={() => copyValue(r)} />
-                <Copy label="expression" title="Copy the expression that reads it (p)" onPick={() => copyPath(r)} />
+                <Copy label="copy" title="Copy the value (c)" onPick={() => copyValue(r)} />
+                <Copy label="copy as template" title="Copy the expression that reads it (p)" onPick={() => copyPath(r)} />
               </span>
             </div>
           );
@@ -124,7 +124,7 @@ function Copy(p: { label: string; title: string; onPick(): void }) {
     <span
       aria-hidden
       title={p.title}
-      className="cursor-pointer rounded border border-edge bg-raised px-1.5 font-sans text-[11px] text-soft hover:text-ink"
+      className="cursor-pointer rounded border border-edge bg-raised px-1.5 font-sans text-[11px] text-soft hover:text-ink max-sm:hidden"
       onClick={(e) => {
         e.stopPropagation();
         p.onPick();

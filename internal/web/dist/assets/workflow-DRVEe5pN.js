@@ -1,1 +1,0 @@
-import{m as e}from"./index-jh5J9xUL.js";import{a as t}from"./button-Cfu2ZKC3.js";var n=t();function r(){return(0,n.jsx)(e,{title:`workflow`,children:`Still to be written.`})}export{r as Component};

@@ -1,0 +1,45 @@
+import { useQuery } from "@tanstack/react-query";
+import * as api from "../api";
+import { useToast } from "../app/toast";
+import { bytes } from "../lib/format";
+import { Empty, Failure, Loading } from "../ui/page";
+import type { Json } from "../xcom/tree";
+import { XcomTree } from "../xcom/XcomTree";
+
+/** TaskXcom shows what an attempt has published. */
+export function TaskXcom({ run, task, attempt, over }: { run: string; task: string; attempt: number; over: boolean }) {
+  const toast = useToast();
+  const q = useQuery({ queryKey: ["task", run, task, attempt, "xcom"], queryFn: ({ signal }) => api.xcom(run, task, attempt, { signal }) });
+  if (q.isError) return <Failure error={q.error} retry={() => void q.refetch()} />;
+  if (!q.data) return <Loading />;
+  if (q.data.values.length === 0) {
+    return (
+      <Empty icon="copy" title="Nothing published">
+        {over ? "This attempt ended without an XCom value." : "What the task pushes or returns appears here when the attempt ends."}
+      </Empty>
+    );
+  }
+  const copy = (text: string, what: string) =>
+    void navigator.clipboard.writeText(text).then(
+      () => toast.done(`The ${what} is in the clipboard.`),
+      (e: unknown) => toast.failed(`The ${what} could not be copied`, e),
+    );
+  return (
+    <div className="h-full space-y-4 overflow-y-auto p-3">
+      {q.data.values.map((v) => (
+        <section key={v.key} aria-label={v.key}>
+          <h3 className="mb-1 flex items-baseline gap-2">
+            <code className="font-semibold">{v.key}</code>
+            <span className="text-[0.86em] text-soft">{bytes(v.bytes)}</span>
+          </h3>
+          {v.cut && <p className="mb-1 text-soft">Too large to be shown whole: this is how it begins.</p>}
+          <XcomTree task={task} name={v.key} value={v.value as Json} onCopy={copy} />
+        </section>
+      ))}
+      {q.data.more > 0 && <p className="text-soft">and {q.data.more} more</p>}
+      <p className="text-[0.86em] text-soft">
+        Arrow keys walk through a value; <kbd>c</kbd> copies it, <kbd>p</kbd> the expression by which another task reads it.
+      </p>
+    </div>
+  );
+}
