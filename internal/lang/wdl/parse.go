@@ -1261,7 +1261,7 @@ func (p *parser) wordExpr(start Span) Expr {
 			return p.objectLit(start, Ident{start, word})
 		}
 	}
-	if reserved(word, p.version) {
+	if task := word == "task" && p.version >= Development && p.lex.peek() == '.'; reserved(word, p.version) && !task {
 		p.fail("", "expected an expression, found the keyword %q", word)
 	}
 	id := p.word("an expression")
