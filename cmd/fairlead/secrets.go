@@ -13,6 +13,7 @@ import (
 
 	"fairlead/internal/flow"
 	"fairlead/internal/lang/airflow"
+	"fairlead/internal/mask"
 	"fairlead/internal/role"
 	"fairlead/internal/secret"
 )
@@ -156,8 +157,5 @@ func (a *app) mask(text string) (string, error) {
 	if err != nil {
 		return "", errors.New("it cannot be shown, since the secrets cannot be read that it may hold")
 	}
-	for _, form := range secret.Forms(slices.Collect(maps.Values(values))) {
-		text = strings.ReplaceAll(text, form, "***")
-	}
-	return text, nil
+	return mask.New(secret.Forms(slices.Collect(maps.Values(values)))).Text(text), nil
 }

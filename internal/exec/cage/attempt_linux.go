@@ -14,6 +14,7 @@ import (
 	"unsafe"
 
 	"fairlead/internal/killpoint"
+	"fairlead/internal/mask"
 )
 
 // attempt sees one attempt through. The goroutine of run owns it; others use the
@@ -176,7 +177,7 @@ func (a *attempt) build() (err error) {
 		if a.file, err = os.OpenFile(c.Log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644); err != nil {
 			return err
 		}
-		a.log = &logFile{w: a.file, level: c.Level, logger: c.Logger, limit: c.Output, mask: newMasker(c.Mask)}
+		a.log = &logFile{w: a.file, level: c.Level, logger: c.Logger, limit: c.Output, mask: mask.New(c.Mask)}
 		a.output, a.records = stream{log: a.log}, stream{log: a.log, structured: true}
 	}
 	// What process 1 gets, and what is closed here once it has it.

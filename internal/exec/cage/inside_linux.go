@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"fairlead/internal/mask"
 )
 
 // liveInside is the life of process 1 of a container.
@@ -58,7 +60,7 @@ func see() error {
 	if a.file, err = os.OpenFile(InsideLog, os.O_WRONLY|os.O_APPEND, 0); err != nil {
 		return err
 	}
-	a.log = &logFile{w: a.file, level: o.Level, logger: o.Logger, limit: o.Output, mask: newMasker(o.Mask)}
+	a.log = &logFile{w: a.file, level: o.Level, logger: o.Logger, limit: o.Output, mask: mask.New(o.Mask)}
 	a.output, a.records = stream{log: a.log}, stream{log: a.log, structured: true}
 	a.kin = kin{uid: o.UID, gid: o.GID}
 	a.groups = groupsInside()

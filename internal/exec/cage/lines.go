@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 	"unicode/utf8"
+
+	"fairlead/internal/mask"
 )
 
 const (
@@ -15,6 +17,9 @@ const (
 	maxLast = 64 << 10
 	// maxResult bounds Exit.Result.
 	maxResult = 1 << 20
+	// MaxMask bounds a text that is to be masked: the pieces of a line that are
+	// written apart are longer.
+	MaxMask = 64 << 10
 	// showAfter is how long the beginning of a line waits for its end before
 	// it goes to the log.
 	showAfter = time.Second
@@ -29,7 +34,7 @@ type logFile struct {
 	wrote         int64
 	full          bool // the limit is reached and the log says so
 	err           error
-	mask          *masker
+	mask          *mask.Masker
 	buf           []byte // whole lines not yet written
 }
 
@@ -38,7 +43,7 @@ func (l *logFile) event(at time.Time, level, logger string, text []byte) {
 	if l.full {
 		return
 	}
-	text = l.mask.apply(text)
+	text = l.mask.Apply(text)
 	start := len(l.buf)
 	l.buf = AppendLine(l.buf, at, level, logger, text)
 	l.account(at, start)
@@ -62,7 +67,7 @@ func (l *logFile) raw(at time.Time, line []byte) {
 	if l.full {
 		return
 	}
-	if clean := l.mask.apply(line); len(clean) != len(line) || &clean[0] != &line[0] {
+	if clean := l.mask.Apply(line); len(clean) != len(line) || &clean[0] != &line[0] {
 		if line = clean; !isObject(line) { // a number, or a name, was one
 			l.event(at, l.level, l.logger, line)
 			return
@@ -138,8 +143,12 @@ func (s *stream) add(at time.Time, p []byte) {
 		s.part = append(s.part, p[:n]...)
 		p = p[n:]
 		if len(s.part) == maxEvent {
-			cut := s.log.mask.cut(s.part, runeEnd(s.part))
-			s.log.event(at, s.log.level, s.log.logger, s.part[:cut])
+			cut, hidden := s.log.mask.Cut(s.part, runeEnd(s.part), true)
+			text := s.part[:cut]
+			if hidden {
+				text = []byte(mask.Stars)
+			}
+			s.log.event(at, s.log.level, s.log.logger, text)
 			s.part = append(s.part[:0], s.part[cut:]...)
 			s.split = true
 		}
@@ -167,7 +176,7 @@ func (s *stream) show(at time.Time) {
 	if len(s.part) == 0 || s.structured {
 		return
 	}
-	cut := s.log.mask.cut(s.part, runeEnd(s.part))
+	cut, _ := s.log.mask.Cut(s.part, runeEnd(s.part), false)
 	if cut == 0 {
 		s.since = at
 		return

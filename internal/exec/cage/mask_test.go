@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fairlead/internal/mask"
 )
 
 // TestMaskAcrossPieces writes texts in random pieces, with pauses after which
@@ -28,7 +30,7 @@ func TestMaskAcrossPieces(t *testing.T) {
 			}
 		}
 		var out bytes.Buffer
-		log := &logFile{w: &out, level: "info", mask: newMasker(secrets)}
+		log := &logFile{w: &out, level: "info", mask: mask.New(secrets)}
 		s := stream{log: log}
 		at := time.Unix(0, 0)
 		for rest := in.String(); rest != ""; {
@@ -51,7 +53,7 @@ func TestMaskAcrossPieces(t *testing.T) {
 		}
 		want := ""
 		for _, line := range strings.Split(in.String(), "\n") {
-			want += string(log.mask.apply([]byte(line)))
+			want += string(log.mask.Apply([]byte(line)))
 		}
 		if got := seen.String(); got != want {
 			t.Fatalf("round %d: %q is shown as %q, want %q as if in one piece", round, in.String(), got, want)
@@ -61,7 +63,7 @@ func TestMaskAcrossPieces(t *testing.T) {
 
 func TestMaskOfRecords(t *testing.T) {
 	var out bytes.Buffer
-	log := &logFile{w: &out, level: "info", logger: "l", mask: newMasker([]string{"12345", "s3cret", `a\"b`})}
+	log := &logFile{w: &out, level: "info", logger: "l", mask: mask.New([]string{"12345", "s3cret", `a\"b`})}
 	s := stream{log: log, structured: true}
 	s.write(time.Unix(0, 0), []byte(`{"event":"is s3cret","n":1}`+"\n"+`{"event":"a\"b"}`+"\n"+`{"n":12345}`+"\n"))
 	log.flush()
@@ -74,7 +76,7 @@ func TestMaskOfRecords(t *testing.T) {
 
 func TestMaskOfLongLines(t *testing.T) {
 	var out bytes.Buffer
-	log := &logFile{w: &out, mask: newMasker([]string{"s3cret"})}
+	log := &logFile{w: &out, mask: mask.New([]string{"s3cret"})}
 	s := stream{log: log}
 	long := strings.Repeat("x", maxEvent-3)
 	s.write(time.Unix(0, 0), []byte(long+"s3cret"+long+"\n"))

@@ -11,35 +11,21 @@ import (
 	"time"
 
 	"fairlead/internal/lang/jinja"
+	"fairlead/internal/mask"
 )
 
 // A taskLog takes the server's own lines of an attempt's log, in the form of
 // the service: one JSON object a line. The zero taskLog keeps nothing.
 type taskLog struct {
 	path    string
-	secrets *strings.Replacer // nil without any
+	secrets *mask.Masker // nil without any
 }
 
-// hide has three asterisks written in place of each of the texts, the longer
-// ones first.
-func (l *taskLog) hide(texts []string) {
-	if len(texts) == 0 {
-		return
-	}
-	pairs := make([]string, 0, 2*len(texts))
-	for _, t := range texts {
-		pairs = append(pairs, t, "***")
-	}
-	l.secrets = strings.NewReplacer(pairs...)
-}
+// hide has three asterisks written in place of each of the texts.
+func (l *taskLog) hide(texts []string) { l.secrets = mask.New(texts) }
 
 // mask returns a text without what is to be hidden.
-func (l *taskLog) mask(text string) string {
-	if l.secrets == nil {
-		return text
-	}
-	return l.secrets.Replace(text)
-}
+func (l *taskLog) mask(text string) string { return l.secrets.Text(text) }
 
 // write appends one line. A log that cannot be written must not fail the
 // task, so errors are dropped: the lines that matter come from the task
