@@ -240,6 +240,20 @@ type Outcome struct {
 	Until time.Time `json:",omitzero"`
 	// Mark replaces the task's mark when it rests.
 	Mark json.RawMessage `json:",omitempty"`
+	// Exit is how the attempt's process ended; nil if it had none.
+	Exit *Exit `json:",omitempty"`
+}
+
+// An Exit is how the process of an attempt ended.
+type Exit struct {
+	Code   int    // 128+n when signal n ended it
+	Signal string `json:",omitempty"` // such as "killed"; empty unless one ended it
+	// Why says what made it end: empty if it did so by itself.
+	Why string `json:",omitempty"`
+	// CPU is the time that it took of processors, and Memory the most that it
+	// had at once, in bytes; both of all its processes, and zero if not known.
+	CPU    time.Duration `json:",omitempty"`
+	Memory int64         `json:",omitempty"`
 }
 
 // Verdict is the kind of an [Outcome].

@@ -85,7 +85,7 @@ func (p *Performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell)
 	if ctx.Err() == nil || out.Verdict == flow.Success {
 		out = w.checkOutputs(out)
 	}
-	out.Ended = w.ended
+	out.Ended, out.Exit = w.ended, w.exit
 	out.Reason = w.log.mask(out.Reason)
 	w.finish(out)
 	return out, nil
@@ -141,6 +141,7 @@ type work struct {
 	around Surroundings // once call has returned
 	began  time.Time
 	ended  time.Time // when the process ended; zero if that is not known
+	exit   *flow.Exit
 	// foreign says that Python carries out an operator of the table.
 	foreign bool
 	told    bool // the process has written its failure into the log itself
@@ -297,6 +298,7 @@ func (w *work) process(ctx context.Context, r operator.Runner, tell lang.Tell) (
 		return ends(flow.Outcome{}, err)
 	}
 	w.ended = exit.Ended
+	w.exit = &flow.Exit{Code: exit.Code, Signal: exit.Signal, Why: string(exit.Why), CPU: exit.CPU, Memory: exit.MaxRSS}
 	switch exit.Why {
 	case exec.Lost:
 		return ends(flow.Outcome{Verdict: flow.Lost, Reason: "The worker was lost: its supervisor ended without a report"}, nil)
