@@ -341,7 +341,11 @@ func TestUpdateKeeps(t *testing.T) {
 		t.Errorf("latest version: got %+v, %v, want no schedule and the code of the first", v, err)
 	}
 	rt, err := RuntimeOf(v)
-	if diff := cmp.Diff(Runtime{roleArn, "g", map[string]string{"A": "b"}}, rt); diff != "" || err != nil {
+	want := Runtime{
+		RoleArn: roleArn, LogGroup: "g", Environment: map[string]string{"A": "b"}, Description: "d", TriggerMode: "MANUAL_ONLY",
+		Bucket: "defs", Key: "etl", Code: "s3://defs/code.zip",
+	}
+	if diff := cmp.Diff(want, rt); diff != "" || err != nil {
 		t.Errorf("RuntimeOf: %v (-want +got)\n%s", err, diff)
 	}
 	update["TriggerMode"], update["Environment"] = "scheduled", map[string]any{}

@@ -62,6 +62,12 @@ type Runtime struct {
 	LogGroup string
 	// Environment is added to that of every task.
 	Environment map[string]string
+	Description string
+	TriggerMode string
+	// Bucket and Key say where the definition was read from; Code is where the
+	// code package was, as s3://bucket/key, or empty.
+	Bucket, Key string
+	Code        string
 }
 
 // RuntimeOf reads the settings of a version that the door has made.
@@ -70,7 +76,13 @@ func RuntimeOf(v flow.Version) (Runtime, error) {
 	if err != nil {
 		return Runtime{}, err
 	}
-	r := Runtime{RoleArn: s.RoleArn, LogGroup: s.group(v.Workflow)}
+	r := Runtime{RoleArn: s.RoleArn, LogGroup: s.group(v.Workflow), Description: s.Description, TriggerMode: s.triggerMode()}
+	if l := s.Definition; l != nil {
+		r.Bucket, r.Key = l.Bucket, l.ObjectKey
+	}
+	if s.Code != nil && s.Code.S3Location != nil {
+		r.Code = "s3://" + s.Code.S3Location.Bucket + "/" + s.Code.S3Location.ObjectKey
+	}
 	if s.Environment != nil {
 		r.Environment = s.Environment.Variables
 	}

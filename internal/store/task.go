@@ -268,6 +268,8 @@ func (db *DB) AllOutputs(ctx context.Context, run flow.RunID) (map[flow.TaskID]m
 	return all, nil
 }
 
+const entryColumns = `run, seq, at, task, what, detail, moves`
+
 func scanEntry(s scanner) (flow.Entry, error) {
 	var e flow.Entry
 	var moves string
@@ -285,11 +287,11 @@ func (db *DB) Journal(ctx context.Context, run flow.RunID, page flow.Page) (entr
 	if err != nil {
 		return nil, "", err
 	}
-	entries, err = list(db.read(ctx), scanEntry, `SELECT run, seq, at, task, what, detail, moves FROM entry WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
+	entries, err = list(db.read(ctx), scanEntry, `SELECT `+entryColumns+` FROM entry WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
 		string(run), from[0], limit(page)+1)
 	if err != nil {
 		return nil, "", fmt.Errorf("journal of run %s: %w", run, err)
 	}
-	entries, next = cut(entries, page, func(e flow.Entry) string { return strconv.FormatInt(e.Seq, 10) })
+	entries, next = cut(entries, page, JournalKey)
 	return entries, next, nil
 }
