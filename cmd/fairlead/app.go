@@ -46,6 +46,7 @@ import (
 	"fairlead/internal/session"
 	"fairlead/internal/store"
 	"fairlead/internal/sts"
+	"fairlead/internal/web"
 )
 
 const (
@@ -87,6 +88,7 @@ type options struct {
 	verdict   bool          // any failed task fails its run
 	limits    limits
 	pprof     string // address of profiles; empty: none
+	readOnly  bool   // the console changes nothing
 	log       *slog.Logger
 	onStep    func(engine.Step) // may be nil
 }
@@ -172,6 +174,7 @@ type app struct {
 	vault     *secret.Vault
 	place     *place
 	meter     *meter.Meter
+	web       *web.Console
 	info      serverInfo
 	inner     string // the URL at which tasks reach the server
 	// metricsToken is what Prometheus shows from elsewhere.
@@ -241,6 +244,12 @@ func start(opt options) (_ *app, err error) {
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(opt.log.Handler(), slog.LevelWarn),
 	}
+	live, endLive := context.WithCancel(ctx)
+	a.http.RegisterOnShutdown(endLive) // streams of events would keep it waiting
+	a.background.Go(func() {
+		defer endLive()
+		a.web.Live(live)
+	})
 	for _, l := range a.listeners() {
 		go func() { a.served <- a.http.Serve(l) }()
 	}
@@ -419,6 +428,9 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	tokens := page.New(tokenKey)
+	if a.web, err = a.console(ctx, tokens); err != nil {
+		return nil, err
+	}
 	a.door = mwaa.New(mwaa.Config{
 		Account: opt.account, Region: opt.region, Limits: opt.limits.mwaa(), Lenient: opt.lenient, ShowSkipped: opt.skipped,
 		Workflows: workflows{a.db}, Runs: a.db, Conductor: doorConductor{a}, Compiler: definitions{compiler{max: opt.limits.bytes("definition-bytes")}},
@@ -435,9 +447,9 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		secrets: a.secretsDoor(),
 		task:    a.sessions.Handler(opt.log),
 		ops:     a.operations(verify(ops.Service, sigv4.REST)),
-		console: a.console(tokens),
 		metrics: a.metrics(),
 		ready:   http.HandlerFunc(a.ready),
+		console: a.web,
 		open:    opt.anonymous,
 	}, logDoor.Operations()), nil
 }

@@ -60,7 +60,7 @@ elsewhere it ends with the run.`,
 			if state != types.WorkflowRunStatusSuccess {
 				return exitError(1)
 			}
-			fmt.Fprintf(out, "\nAPI      %s\nconsole  %s/\n", a.info.Endpoint, a.info.Endpoint)
+			fmt.Fprintf(out, "\nAPI      %s\nconsole  %s\n", a.info.Endpoint, a.consoleLink())
 			if !stay && !(isTerminal(os.Stdin) && isTerminal(out)) {
 				return nil
 			}

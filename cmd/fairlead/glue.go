@@ -6,19 +6,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
-	"fairlead/internal/aws/page"
 	"fairlead/internal/conductor"
 	"fairlead/internal/flow"
 	"fairlead/internal/lang/airflow"
 	"fairlead/internal/logs"
 	"fairlead/internal/mwaa"
 	"fairlead/internal/store"
-	"fairlead/internal/web"
 )
 
 // This file holds what joins parts that may not know each other: each type
@@ -63,14 +59,19 @@ func (d doorConductor) Start(ctx context.Context, req mwaa.StartRequest) (flow.R
 }
 
 func (d doorConductor) Stop(ctx context.Context, _ flow.WorkflowID, run flow.RunID) (flow.Run, error) {
-	before, err := d.a.db.RunByID(ctx, run)
+	return d.a.stopRun(ctx, run, "StopWorkflowRun")
+}
+
+// stopRun ends a run for whoever asks.
+func (a *app) stopRun(ctx context.Context, run flow.RunID, by string) (flow.Run, error) {
+	before, err := a.db.RunByID(ctx, run)
 	if err != nil {
 		return flow.Run{}, err
 	}
 	if before.State.Final() {
 		return before, flow.Errorf(flow.Conflict, "run %s has ended already", run)
 	}
-	after, err := d.a.conductor.Stop(ctx, run, "StopWorkflowRun")
+	after, err := a.conductor.Stop(ctx, run, by)
 	if err == nil && after.State.Final() && after.Cause != flow.ByStop {
 		return after, flow.Errorf(flow.Conflict, "run %s has just ended by itself", run)
 	}
@@ -78,10 +79,12 @@ func (d doorConductor) Stop(ctx context.Context, _ flow.WorkflowID, run flow.Run
 }
 
 func (d doorConductor) WorkflowChanged(ctx context.Context, wf flow.WorkflowID) error {
+	d.a.web.Changed(wf)
 	return d.a.conductor.WorkflowChanged(ctx, wf)
 }
 
 func (d doorConductor) DeleteWorkflow(ctx context.Context, wf flow.WorkflowID) error {
+	d.a.web.Changed(wf)
 	return d.a.conductor.DeleteWorkflow(ctx, wf)
 }
 
@@ -103,73 +106,6 @@ func (p packages) Snapshot(ctx context.Context, bucket, key, version string, _ i
 type logGroups struct{ *logs.Dir }
 
 func (l logGroups) CreateGroup(_ context.Context, name string) error { return l.EnsureGroup(name) }
-
-// console puts the console together. On loopback it is open to whoever sits
-// at this machine; elsewhere it asks for the admin's key.
-func (a *app) console(tokens *page.Tokens) http.Handler {
-	c := web.Config{
-		Account: a.opt.account, Region: a.opt.region, ShowSkipped: a.opt.skipped, Version: version(),
-		Workflows: consoleWorkflows{a.db}, Runs: a.db, Tasks: consoleTasks{a.db, a}, Logs: consoleLogs{a},
-		Tokens: tokens, Log: a.opt.log,
-		Next: func(s flow.Schedule, after time.Time) (time.Time, bool) {
-			next, err := conductor.NextFire(&s, after)
-			return next, err == nil && !next.IsZero()
-		},
-	}
-	if a.opt.data != dataDir(defaultDataDir()) {
-		c.Setup = `eval "$(fairlead env --data ` + string(a.opt.data) + `)"`
-	}
-	if addr := a.listener.Addr().(*net.TCPAddr); !addr.IP.IsLoopback() {
-		c.Auth = &web.Auth{AccessKey: a.key.AccessKey, SecretKey: a.key.SecretKey}
-		c.Hosts = []string{addr.IP.String()}
-	}
-	return web.New(c)
-}
-
-// consoleWorkflows is the store as the console sees it.
-type consoleWorkflows struct{ *store.DB }
-
-func (w consoleWorkflows) Workflows(ctx context.Context, p flow.Page) ([]web.Row, string, error) {
-	rows, next, err := w.DB.Workflows(ctx, p)
-	out := make([]web.Row, len(rows))
-	for i, r := range rows {
-		out[i] = web.Row{Workflow: r.Workflow, Latest: r.Latest}
-	}
-	return out, next, err
-}
-
-// consoleTasks is the store as the console sees it: without what is secret.
-type consoleTasks struct {
-	*store.DB
-	a *app
-}
-
-func (t consoleTasks) Outputs(ctx context.Context, run flow.RunID, task flow.TaskID, attempt int) (map[string]json.RawMessage, error) {
-	values, err := t.DB.Outputs(ctx, run, task, attempt)
-	for key, value := range values {
-		text, err := t.a.mask(string(value))
-		if err != nil {
-			text = err.Error()
-		}
-		if !json.Valid([]byte(text)) { // a number, or a name, was one
-			quoted, _ := json.Marshal(text) // a text always encodes
-			text = string(quoted)
-		}
-		values[key] = json.RawMessage(text)
-	}
-	return values, err
-}
-
-// consoleLogs is the logs as the console sees them.
-type consoleLogs struct{ a *app }
-
-func (l consoleLogs) Log(ctx context.Context, wf flow.WorkflowID, run flow.RunID, task flow.TaskID, attempt int, r flow.LogRange) (flow.LogPage, error) {
-	row, err := l.a.db.Run(ctx, wf, run)
-	if err != nil {
-		return flow.LogPage{}, err
-	}
-	return l.a.readLog(ctx, row, task, attempt, r)
-}
 
 // A place says where attempts find what lies outside their definition.
 type place struct {

@@ -92,7 +92,7 @@ FAIRLEAD_TASK_MEMORY.`,
 	root.AddCommand(
 		demoCommand(), serveCommand(), envCommand(), runCommand(), checkCommand(),
 		operatorsCommand(), versionCommand(), operatorChild(), renderTexts(),
-		secretCommand(), doctorCommand(),
+		secretCommand(), doctorCommand(), consoleCommand(),
 		renderCommand(),
 		nextCommand(),
 		testCommand(),

@@ -24,6 +24,7 @@ import (
 	"fairlead/internal/lang/airflow"
 	"fairlead/internal/meter"
 	"fairlead/internal/store"
+	"fairlead/internal/web"
 
 	"golang.org/x/sys/unix"
 )
@@ -74,6 +75,7 @@ func (a *app) stepped(s engine.Step) {
 		fresh = len(s.Tasks)
 	}
 	a.meter.Step(s.Run, s.Tasks, fresh, s.Entry)
+	a.web.Stepped(web.Change{Run: s.Run, Tasks: s.Tasks})
 	if a.opt.onStep != nil {
 		a.opt.onStep(s)
 	}

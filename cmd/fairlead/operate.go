@@ -69,10 +69,12 @@ func (o opsConductor) Rerun(ctx context.Context, like flow.Run, params json.RawM
 }
 
 func (o opsConductor) Pause(ctx context.Context, wf flow.WorkflowID, by string) error {
+	defer o.a.web.Changed(wf)
 	return o.a.conductor.Pause(ctx, wf, by)
 }
 
 func (o opsConductor) Unpause(ctx context.Context, wf flow.WorkflowID, by string) error {
+	defer o.a.web.Changed(wf)
 	return o.a.conductor.Unpause(ctx, wf, by)
 }
 

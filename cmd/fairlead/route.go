@@ -104,6 +104,8 @@ func (d doors) door(r *http.Request) (http.Handler, time.Duration) {
 		return d.secrets, bodyTime
 	case strings.HasPrefix(r.URL.Path, ops.Prefix):
 		return d.ops, bodyTime
+	case strings.HasPrefix(r.URL.Path, "/console/"): // a bucket of that name answers to signed requests alone
+		return d.console, bodyTime
 	case r.URL.Path == "/healthz":
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }), bodyTime
 	case r.URL.Path == "/readyz":
@@ -114,8 +116,7 @@ func (d doors) door(r *http.Request) (http.Handler, time.Duration) {
 		return d.mwaa, bodyTime
 	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		return d.sts, bodyTime
-	case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/assets/"), // of the console: browsers say little of them
-		strings.Contains(r.Header.Get("Accept"), "text/html"), r.Header.Get("Sec-Fetch-Site") != "", r.URL.Path == "/" && r.Method != http.MethodPost:
+	case strings.Contains(r.Header.Get("Accept"), "text/html"), r.Header.Get("Sec-Fetch-Site") != "", r.URL.Path == "/" && r.Method != http.MethodPost:
 		return d.console, bodyTime
 	}
 	return d.s3, objectTime

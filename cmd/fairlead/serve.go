@@ -48,6 +48,7 @@ server: stop it, start it again, and they are taken up.`,
 	cmd.Flags().BoolVar(&opt.lenient, "bare-names", false, "accept a workflow's name where its ARN is expected")
 	cmd.Flags().IntVar(&opt.running, "running", 0, "how many runs are under way at once, of all workflows; more queue; 0 is no bound")
 	cmd.Flags().DurationVar(&opt.retention, "retention", 0, "remove runs, and their logs, this long after their end; 0 keeps them")
+	cmd.Flags().BoolVar(&opt.readOnly, "console-read-only", false, "let the console show everything and change nothing")
 	cmd.Flags().StringVar(&logFormat, "log", logFormat, "form of the server's own log: text or json")
 	cmd.Flags().TextVar(&logLevel, "log-level", logLevel, "least level of the server's own log: debug, info, warn or error")
 	cmd.Flags().StringVar(&opt.pprof, "pprof", "", "serve Go's profiles at this loopback address, such as 127.0.0.1:6060")
@@ -100,7 +101,7 @@ func newLog(w io.Writer, format string, level slog.Level) (*slog.Logger, error) 
 func greet(ctx context.Context, w io.Writer, a *app) {
 	fmt.Fprintf(w, "fairlead %s\n", version())
 	fmt.Fprintf(w, "  API      %s\n", a.info.Endpoint)
-	fmt.Fprintf(w, "  console  %s/\n", a.info.Endpoint)
+	fmt.Fprintf(w, "  console  %s\n", a.consoleLink())
 	fmt.Fprintf(w, "  data     %s\n", a.opt.data)
 	env := "fairlead env"
 	if a.opt.data != dataDir(defaultDataDir()) {

@@ -101,7 +101,7 @@ func TestDoors(t *testing.T) {
 		{"sts", "POST", "/", map[string]string{"Authorization": signed("sts")}, false, "sts"},
 		{"a service of nobody", "POST", "/", map[string]string{"Authorization": signed("sqs")}, false, "UnknownOperationException"},
 		{"browser", "GET", "/workflows/x", map[string]string{"Accept": "text/html"}, false, "console"},
-		{"style sheet off loopback", "GET", "/assets/a.css", map[string]string{"Accept": "text/css"}, false, "console"},
+		{"style sheet off loopback", "GET", "/console/assets/a.css", map[string]string{"Accept": "text/css"}, false, "console"},
 		{"unsigned object", "GET", "/bucket/key", nil, false, "s3"},
 		{"health", "GET", "/healthz", nil, false, "ok"},
 		{"open, from here", "GET", "/bucket/key", map[string]string{"Host": "bucket.localhost:8400"}, true, "s3"},

@@ -23,8 +23,11 @@ func uploadFile(ctx context.Context, a *action, c *s3.Client) error {
 		return a.err
 	}
 	if !a.flag("replace") {
-		if err := absentKey(ctx, c, &bucket, &key); err != nil {
-			return err
+		switch _, err := c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key}); {
+		case err == nil:
+			return Errorf("The key %s already exists.", key)
+		case statusOf(err) != 404:
+			return callError(err)
 		}
 	}
 	f, err := os.Open(name)

@@ -2,17 +2,16 @@ package web
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
-
-	"fairlead/internal/flow"
 )
 
-// What is still drawn; larger graphs are shown as a table only.
+// What is laid out at most.
 const (
-	maxNodes  = 300
-	maxPoints = 3000 // nodes, and crossings of edges with ranks
+	maxNodes = 20_000
+	maxEdges = 100_000
+	// maxLanes bounds the places where edges pass ranks. The longest edges
+	// beyond it go straight, whatever is in their way.
+	maxLanes = 30_000
 )
 
 // Sizes of the drawing, in pixels.
@@ -27,19 +26,21 @@ const (
 )
 
 // A layout says where the boxes of a graph's nodes are and how the edges
-// run. Boxes are in the order of the graph.
+// run. Boxes, and the ranks that they are in, are in the order of the graph.
 type layout struct {
 	Width, Height int
 	Boxes         []box
+	Ranks         []int
 	Edges         []edge
 }
 
-type box struct{ X, Y, Width, Height int }
+type box struct{ X, Y, Width int }
 
-// An edge runs from a node to a later one along an SVG path.
+// An edge runs from a node to a later one, by way of points x, y, x, y, ...
+// where it passes ranks.
 type edge struct {
 	From, To int
-	Path     string
+	Via      []int
 }
 
 // A point is a node, or the place where an edge passes a rank between its
@@ -61,31 +62,25 @@ func (p *point) height() float64 {
 }
 
 // arrange lays a graph out in ranks from left to right, so that every edge
-// points right, few cross, and most are level. width gives the width of a
-// node's box. It returns false if the graph is too large to be looked at.
-// The same graph always gives the same layout.
-func arrange(g *flow.Graph, width func(i int) int) (layout, bool) {
-	n := len(g.Nodes)
-	if n == 0 || n > maxNodes {
+// points right, few cross, and most are level. ups are the upstreams of each
+// node, all of which come before it; width gives the width of a node's box.
+// It returns false if the graph is too large. The same graph always gives the
+// same layout.
+func arrange(ups [][]int, width func(i int) int) (layout, bool) {
+	edges := 0
+	for _, all := range ups {
+		edges += len(all)
+	}
+	if len(ups) > maxNodes || edges > maxEdges {
 		return layout{}, false
 	}
-	ups := make([][]int, n)
-	index := make(map[flow.TaskID]int, n)
-	for i, node := range g.Nodes {
-		index[node.ID] = i
-		for _, id := range node.After {
-			if up, ok := index[id]; ok && up != i {
-				ups[i] = append(ups[i], up)
-			}
-		}
+	if len(ups) == 0 {
+		return layout{Width: 2 * margin, Height: 2 * margin}, true
 	}
-	points, chains, ok := pointsOf(ups, ranksOf(ups))
-	if !ok {
-		return layout{}, false
-	}
+	points, chains := pointsOf(ups, ranksOf(ups))
 	ranks := sortRanks(points)
 	placeRanks(points, ranks)
-	return draw(points, ranks, chains, n, width), true
+	return draw(points, ranks, chains, len(ups), width), true
 }
 
 // ranksOf puts every node right of its upstreams, and a node without any
@@ -115,8 +110,8 @@ func ranksOf(ups [][]int) []int {
 type chain []int
 
 // pointsOf makes points of the nodes, the first len(ups), and of the ranks
-// that edges pass. It returns false if there are too many.
-func pointsOf(ups [][]int, rank []int) ([]point, []chain, bool) {
+// that edges pass.
+func pointsOf(ups [][]int, rank []int) ([]point, []chain) {
 	points := make([]point, len(ups))
 	for i := range points {
 		points[i] = point{node: i, rank: rank[i]}
@@ -125,9 +120,14 @@ func pointsOf(ups [][]int, rank []int) ([]point, []chain, bool) {
 		points[a].downs = append(points[a].downs, b)
 		points[b].ups = append(points[b].ups, a)
 	}
+	longest := longestChain(ups, rank)
 	var chains []chain
 	for i, all := range ups {
 		for _, up := range all {
+			if rank[i]-rank[up] > longest {
+				chains = append(chains, chain{up, i})
+				continue
+			}
 			c := chain{up}
 			for r := rank[up] + 1; r < rank[i]; r++ {
 				points = append(points, point{node: -1, rank: r})
@@ -136,12 +136,30 @@ func pointsOf(ups [][]int, rank []int) ([]point, []chain, bool) {
 			}
 			join(c[len(c)-1], i)
 			chains = append(chains, append(c, i))
-			if len(points)+len(chains) > maxPoints {
-				return nil, nil, false
-			}
 		}
 	}
-	return points, chains, true
+	return points, chains
+}
+
+// longestChain is how many ranks an edge may pass before it goes straight.
+func longestChain(ups [][]int, rank []int) int {
+	var lanes []int // by the length of edges
+	for i, all := range ups {
+		for _, up := range all {
+			n := rank[i] - rank[up]
+			for len(lanes) <= n {
+				lanes = append(lanes, 0)
+			}
+			lanes[n] += n - 1
+		}
+	}
+	total := 0
+	for n, more := range lanes {
+		if total += more; total > maxLanes {
+			return max(n-1, 1)
+		}
+	}
+	return len(lanes)
 }
 
 // sortRanks orders the points within each rank: sweeps to and fro put each
@@ -163,6 +181,7 @@ func sortRanks(points []point) [][]int {
 		}
 	}
 	number()
+	want := make([]float64, len(points))
 	best, fewest := clone(ranks), crossings(points, ranks)
 	for sweep := 0; sweep < 12 && fewest > 0; sweep++ {
 		for k := range ranks {
@@ -170,7 +189,6 @@ func sortRanks(points []point) [][]int {
 			if sweep%2 == 1 {
 				r, near = ranks[len(ranks)-1-k], func(p *point) []int { return p.downs }
 			}
-			want := make(map[int]float64, len(r))
 			for _, i := range r {
 				want[i] = middle(points, near(&points[i]), float64(points[i].order))
 			}
@@ -334,27 +352,21 @@ func draw(points []point, ranks [][]int, chains []chain, nodes int, width func(i
 		x += wide[k] + gapX
 	}
 	center := func(i int) int { return int(points[i].y-top+0.5) + margin }
-	l := layout{Width: x - gapX + margin, Height: int(bottom-top+0.5) + 2*margin, Boxes: make([]box, nodes)}
+	l := layout{
+		Width: x - gapX + margin, Height: int(bottom-top+0.5) + 2*margin,
+		Boxes: make([]box, nodes), Ranks: make([]int, nodes), Edges: make([]edge, len(chains)),
+	}
 	for i := range nodes {
 		k := points[i].rank
-		l.Boxes[i] = box{left[k], center(i) - boxHeight/2, wide[k], boxHeight}
+		l.Boxes[i], l.Ranks[i] = box{left[k], center(i) - boxHeight/2, wide[k]}, k
 	}
-	for _, c := range chains {
-		var b strings.Builder
-		fmt.Fprintf(&b, "M%d %d", left[points[c[0]].rank]+wide[points[c[0]].rank], center(c[0]))
-		for k := 1; k < len(c); k++ {
-			a, z := c[k-1], c[k]
-			x1, x2 := left[points[a].rank]+wide[points[a].rank], left[points[z].rank]
-			if k == len(c)-1 {
-				x2 -= 4 // the arrow's point ends at the box
-			}
-			mid := (x1 + x2) / 2
-			fmt.Fprintf(&b, "C%d %d %d %d %d %d", mid, center(a), mid, center(z), x2, center(z))
-			if points[z].node < 0 {
-				fmt.Fprintf(&b, "H%d", left[points[z].rank]+wide[points[z].rank])
-			}
+	for i, c := range chains {
+		e := edge{From: c[0], To: c[len(c)-1]}
+		for _, p := range c[1 : len(c)-1] {
+			k := points[p].rank
+			e.Via = append(e.Via, left[k], center(p), left[k]+wide[k], center(p))
 		}
-		l.Edges = append(l.Edges, edge{c[0], c[len(c)-1], b.String()})
+		l.Edges[i] = e
 	}
 	return l
 }

@@ -17,37 +17,25 @@ const maxLineText = 8 << 10
 
 // A logLine is a line of a log as a page shows it.
 type logLine struct {
-	Time  string // of day, in UTC
-	ISO   string
 	Level string
-	Tone  string // of the level: "", soft, warn or bad
 	Text  string
 	// More are the members of the line beyond the usual ones, one a line.
 	More string
 	Cut  int // bytes that are not shown
+	rank int // of the level
 }
 
 // readLine reads a line in the service's form, a JSON object with timestamp,
 // level, event and logger; any other line is text.
 func readLine(e flow.LogEvent) logLine {
 	l := logLine{Text: e.Text}
-	if !e.At.IsZero() {
-		l.Time, l.ISO = e.At.UTC().Format("15:04:05.000"), moment(e.At).ISO
-	}
 	var m map[string]json.RawMessage
 	if strings.HasPrefix(e.Text, "{") && json.Unmarshal([]byte(e.Text), &m) == nil && isText(m["event"]) {
 		l.Text = text(m["event"])
 		l.Level = clip(plain(strings.ToLower(text(m["level"]))), 20)
 		l.More = more(m)
 	}
-	switch l.Level {
-	case "debug", "trace", "notset":
-		l.Tone = "soft"
-	case "warning", "warn":
-		l.Tone = "warn"
-	case "error", "critical", "fatal", "exception":
-		l.Tone = "bad"
-	}
+	l.rank = rankOf(l.Level)
 	l.Text, l.More = plain(l.Text), plain(l.More)
 	l.Cut = max(0, len(l.Text)-maxLineText) + max(0, len(l.More)-maxLineText)
 	l.Text, l.More = clip(l.Text, maxLineText), clip(l.More, maxLineText)

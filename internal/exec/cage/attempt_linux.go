@@ -39,7 +39,6 @@ type attempt struct {
 	log      *logFile
 	file     *os.File // of log
 	pid      int      // of process 1
-	kin      kin
 
 	out, logs, result, status *os.File
 	forwards                  []*os.File // listeners inside
@@ -153,7 +152,6 @@ func (a *attempt) start() (claimed bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	a.kin = kin{first: a.pid}
 	killpoint.At("claimed")
 	a.exit.Started = time.Now()
 	a.say(sayGo)
@@ -463,7 +461,7 @@ func (a *attempt) watch() error {
 			}
 		}
 	}()
-	full, unwatch := watchDisk(a.c.Dir, a.c.Disk, a.kin)
+	full, unwatch := watchDisk(a.c.Dir, a.c.Disk)
 	defer unwatch()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()

@@ -1,0 +1,642 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	"github.com/spf13/cobra"
+
+	"fairlead/internal/aws/page"
+	"fairlead/internal/blob"
+	"fairlead/internal/conductor"
+	"fairlead/internal/engine"
+	"fairlead/internal/flow"
+	"fairlead/internal/lang"
+	"fairlead/internal/lang/airflow"
+	"fairlead/internal/logs"
+	"fairlead/internal/mwaa"
+	"fairlead/internal/operator"
+	"fairlead/internal/ops"
+	"fairlead/internal/store"
+	"fairlead/internal/web"
+)
+
+// This file gives the console what it asks for, in the shapes that it
+// declares.
+
+func consoleCommand() *cobra.Command {
+	data := defaultDataDir()
+	cmd := &cobra.Command{
+		Use:   "console",
+		Short: "Print a link that signs in to the console",
+		Long: `Prints the address of the running server's console with a token that signs in
+whoever opens it: good once, for ten minutes.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d := dataDir(data)
+			var info serverInfo
+			if err := d.read("server.json", &info); err != nil {
+				return fmt.Errorf("no server runs on %s: %w", data, err)
+			}
+			key, err := d.credential()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), link(info, key))
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", data, "directory of the server")
+	return cmd
+}
+
+// link is an address that signs in whoever opens it.
+func link(info serverInfo, key credential) string {
+	auth := web.Auth{AccessKey: key.AccessKey, SecretKey: key.SecretKey}
+	return info.Endpoint + web.LinkPath(web.NewLink(auth, time.Now()))
+}
+
+// consoleLink is where the console is, for those who see what the server
+// prints.
+func (a *app) consoleLink() string {
+	if a.opt.anonymous {
+		return a.info.Endpoint + "/"
+	}
+	return link(a.info, a.key)
+}
+
+// console puts the console together. Whoever has the admin's key may sign in;
+// tasks on the network of the host reach the port, so it is asked for
+// everywhere.
+func (a *app) console(ctx context.Context, tokens *page.Tokens) (*web.Console, error) {
+	seal := make([]byte, 32)
+	_, _ = rand.Read(seal) // never fails
+	seal, err := a.db.PutSetting(ctx, "console-key", seal, true)
+	if err != nil {
+		return nil, err
+	}
+	compile := compiler{max: a.opt.limits.bytes("definition-bytes")}
+	c := web.Config{
+		Account: a.opt.account, Region: a.opt.region, ShowSkipped: a.opt.skipped, Version: version(),
+		ReadOnly: a.opt.readOnly, Role: "arn:aws:iam::" + a.opt.account + ":role/fairlead", MaxDefinition: compile.max,
+		Workflows: consoleWorkflows{a.db}, Runs: consoleRuns{a.db}, Logs: consoleLogs{a},
+		Tasks:    consoleTasks{a.db, newHistories(a.db)},
+		Language: consoleLanguage{compile, &airflow.Performer{Table: operator.Default(), XComs: a.db, Extras: a.opt.extras}},
+		Actions:  &consoleActions{a: a}, Steering: consoleSteering{opsConductor{a}, a.db},
+		Describe: describe, Mask: a.maskJSON, Tokens: tokens, Log: a.opt.log,
+		Next: func(s flow.Schedule, after time.Time) (time.Time, bool) {
+			next, err := conductor.NextFire(&s, after)
+			return next, err == nil && !next.IsZero()
+		},
+	}
+	if a.opt.data != dataDir(defaultDataDir()) {
+		c.Setup = `eval "$(fairlead env --data ` + string(a.opt.data) + `)"`
+	}
+	if addr := a.listener.Addr().(*net.TCPAddr); !addr.IP.IsLoopback() {
+		c.Hosts = []string{addr.IP.String()}
+	}
+	if !a.opt.anonymous {
+		c.Auth = &web.Auth{AccessKey: a.key.AccessKey, SecretKey: a.key.SecretKey, Seal: seal}
+	}
+	return web.New(c), nil
+}
+
+// maskJSON returns JSON without any of the secrets.
+func (a *app) maskJSON(raw json.RawMessage) (json.RawMessage, error) {
+	text, err := a.mask(string(raw))
+	if err != nil {
+		text = err.Error()
+	}
+	if json.Valid([]byte(text)) {
+		return json.RawMessage(text), nil
+	}
+	return json.Marshal(text) // a number, or a name, was one
+}
+
+func describe(v flow.Version) (web.Settings, error) {
+	r, err := mwaa.RuntimeOf(v)
+	s := web.Settings{Description: r.Description, Role: r.RoleArn, TriggerMode: r.TriggerMode, LogGroup: r.LogGroup, Code: r.Code}
+	if r.Bucket != "" {
+		s.Location = "s3://" + r.Bucket + "/" + r.Key
+	}
+	return s, err
+}
+
+// consoleWorkflows is the store as the console sees it.
+type consoleWorkflows struct{ *store.DB }
+
+func (w consoleWorkflows) Workflows(ctx context.Context, p flow.Page) ([]web.Row, string, error) {
+	rows, next, err := w.DB.Workflows(ctx, p)
+	out := make([]web.Row, len(rows))
+	for i, r := range rows {
+		out[i] = web.Row{Workflow: r.Workflow, Latest: r.Latest}
+	}
+	return out, next, err
+}
+
+type consoleRuns struct{ *store.DB }
+
+func (r consoleRuns) Days(ctx context.Context, wf flow.WorkflowID, from, to time.Time, offset time.Duration) ([]web.DayCount, error) {
+	days, err := r.DB.Days(ctx, wf, from, to, offset)
+	out := make([]web.DayCount, len(days))
+	for i, d := range days {
+		out[i] = web.DayCount(d)
+	}
+	return out, err
+}
+
+type consoleTasks struct {
+	*store.DB
+	histories *histories
+}
+
+func (t consoleTasks) Timeline(ctx context.Context, r flow.Run, after int64) ([]web.TaskSpans, int64, error) {
+	return t.histories.timeline(ctx, r, after)
+}
+
+// Exits implements [web.Tasks] with the journal, which has what attempts were
+// reported to end with.
+func (t consoleTasks) Exits(ctx context.Context, run flow.RunID, task flow.TaskID) (map[int]flow.Exit, error) {
+	entries, err := t.TaskJournal(ctx, run, task)
+	if err != nil {
+		return nil, err
+	}
+	exits := map[int]flow.Exit{}
+	for _, e := range entries {
+		ev, err := engine.EventOf(e)
+		if err != nil {
+			return nil, err
+		}
+		if end, ok := ev.What.(engine.Ended); ok && end.Exit != nil {
+			exits[end.Attempt] = *end.Exit
+		}
+	}
+	return exits, nil
+}
+
+// consoleLogs is the logs as the console sees them.
+type consoleLogs struct{ a *app }
+
+func (l consoleLogs) Log(ctx context.Context, r flow.Run, task flow.TaskID, attempt int, want flow.LogRange) (flow.LogPage, error) {
+	return l.a.readLog(ctx, r, task, attempt, want)
+}
+
+func (l consoleLogs) stream(ctx context.Context, r flow.Run, task flow.TaskID, attempt int) (group, stream string, err error) {
+	group, err = l.a.logGroup(ctx, r)
+	return group, mwaa.LogStream(r.Workflow, r.ID, task, attempt), err
+}
+
+// Size implements [web.Logs].
+func (l consoleLogs) Size(ctx context.Context, r flow.Run, task flow.TaskID, attempt int) (int64, error) {
+	group, stream, err := l.stream(ctx, r, task, attempt)
+	if err != nil {
+		return 0, err
+	}
+	n, err := l.a.logs.Size(group, stream)
+	if flow.KindOf(err) == flow.NotFound && err != nil {
+		return -1, nil
+	}
+	return n, err
+}
+
+// Begin implements [web.Logs].
+func (l consoleLogs) Begin(ctx context.Context, r flow.Run, task flow.TaskID, attempt int, at int64) (int64, error) {
+	group, stream, err := l.stream(ctx, r, task, attempt)
+	if err != nil {
+		return 0, err
+	}
+	n, err := l.a.logs.Begin(group, stream, at)
+	if flow.KindOf(err) == flow.NotFound && err != nil {
+		return 0, nil // it may still begin
+	}
+	return n, err
+}
+
+// Scan implements [web.Logs].
+func (l consoleLogs) Scan(ctx context.Context, r flow.Run, task flow.TaskID, attempt int, s web.Scan) ([]int64, int64, bool, error) {
+	group, stream, err := l.stream(ctx, r, task, attempt)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	found, err := l.a.logs.Search(ctx, group, stream, logs.Search(s))
+	return found.At, found.Next, found.Over, err
+}
+
+// consoleLanguage is the dialect as the console sees it.
+type consoleLanguage struct {
+	compiler  compiler
+	performer *airflow.Performer
+}
+
+// Compile implements [web.Language].
+func (l consoleLanguage) Compile(source string, code bool) (flow.Definition, []flow.Diagnostic) {
+	return l.compiler.compile([]byte(source), code)
+}
+
+// Params implements [web.Language].
+func (l consoleLanguage) Params(g *flow.Graph) ([]web.Param, error) {
+	x, err := airflow.Explain(flow.Definition{Graph: flow.Graph{Meta: g.Meta}}, nil, nil, nil)
+	params := make([]web.Param, len(x.Params))
+	for i, p := range x.Params {
+		params[i] = web.Param{Name: p.Name, Default: p.Default, Required: p.Required, Type: p.Type, Schema: p.Schema}
+	}
+	return params, err
+}
+
+// CheckParams implements [web.Language].
+func (l consoleLanguage) CheckParams(g *flow.Graph, given json.RawMessage) ([]flow.Field, error) {
+	var meta airflow.Meta
+	if err := json.Unmarshal(g.Meta, &meta); err != nil {
+		return nil, fmt.Errorf("meta of a graph: %w", err)
+	}
+	_, err := airflow.MergeParams(meta, airflow.Action{}, given)
+	if err == nil || flow.KindOf(err) != flow.Invalid {
+		return nil, err
+	}
+	const before = "Invalid input for param "
+	var faults []flow.Field
+	for part := range strings.SplitSeq("\n"+err.Error(), "\n"+before) {
+		if name, text, ok := strings.Cut(part, ": "); ok {
+			faults = append(faults, flow.Field{Name: name, Message: text})
+		}
+	}
+	if len(faults) == 0 {
+		return nil, err
+	}
+	return faults, nil
+}
+
+// Lines implements [web.Language].
+func (l consoleLanguage) Lines(g *flow.Graph) (map[flow.TaskID]int, error) {
+	lines := make(map[flow.TaskID]int, len(g.Nodes))
+	for _, n := range g.Nodes {
+		var at struct{ Line int }
+		if err := json.Unmarshal(n.Action, &at); err != nil {
+			return nil, fmt.Errorf("action of task %s: %w", n.ID, err)
+		}
+		if at.Line > 0 {
+			lines[n.ID] = at.Line
+		}
+	}
+	return lines, nil
+}
+
+// Words implements [web.Language].
+func (l consoleLanguage) Words(expr string) string { return airflow.ScheduleWords(expr) }
+
+// Arguments implements [web.Language]. Each argument is rendered by itself, so
+// that one that cannot be does not hide the others.
+func (l consoleLanguage) Arguments(ctx context.Context, r flow.Run, g *flow.Graph, t flow.Task) (web.Arguments, error) {
+	var out web.Arguments
+	for i := range g.Nodes {
+		if g.Nodes[i].ID != t.ID {
+			continue
+		}
+		node := g.Nodes[i]
+		var action airflow.Action
+		if err := json.Unmarshal(node.Action, &action); err != nil {
+			return out, fmt.Errorf("action of task %s: %w", t.ID, err)
+		}
+		out.Operator = action.Operator
+		for _, name := range slices.Sorted(maps.Keys(action.Args)) {
+			one := action
+			one.Args = map[string]json.RawMessage{name: action.Args[name]}
+			var err error
+			if node.Action, err = json.Marshal(one); err != nil {
+				return out, err
+			}
+			arg := web.Argument{Name: name, Template: action.Args[name], Value: json.RawMessage("null"), Line: action.ArgLines[name]}
+			values, failed, err := l.performer.Arguments(ctx, lang.Attempt{Run: r, Graph: g, Node: &node, Task: t})
+			switch {
+			case err != nil:
+				return out, err
+			case failed != nil && out.Error == "":
+				out.Error, out.Arg = failed.Reason, name
+			case failed == nil:
+				arg.Value = values[name]
+				arg.Rendered = string(arg.Value) != string(arg.Template)
+			}
+			out.Args = append(out.Args, arg)
+		}
+	}
+	return out, nil
+}
+
+// consoleSteering is pauses, backfills and waits as the console sees them.
+type consoleSteering struct {
+	opsConductor
+	db *store.DB
+}
+
+// Pauses implements [web.Steering].
+func (s consoleSteering) Pauses(ctx context.Context) ([]flow.Pause, error) { return s.db.Pauses(ctx) }
+
+// Backfill implements [web.Steering].
+func (s consoleSteering) Backfill(ctx context.Context, wf flow.WorkflowID, from, to time.Time, dry bool, by string) ([]web.Slot, error) {
+	slots, err := s.opsConductor.Backfill(ctx, wf, from, to, dry, by)
+	out := make([]web.Slot, len(slots))
+	for i, sl := range slots {
+		out[i] = web.Slot(sl)
+	}
+	return out, err
+}
+
+// Waits implements [web.Steering].
+func (s consoleSteering) Waits(ctx context.Context, run flow.RunID, limit int) (flow.Wait, []web.TaskWait, int, error) {
+	w, tasks, more, err := s.opsConductor.Waits(ctx, run, limit)
+	out := make([]web.TaskWait, len(tasks))
+	for i, t := range tasks {
+		out[i] = web.TaskWait(t)
+	}
+	return w, out, more, err
+}
+
+// consoleActions carries out what the console is asked to do: what the API has
+// an operation for through the API, and the rest as the operator's door does.
+type consoleActions struct {
+	a *app
+	// updating is held from the look at the latest version to the update.
+	updating sync.Mutex
+}
+
+// Stop implements [web.Actions].
+func (c *consoleActions) Stop(ctx context.Context, r flow.Run, by string) (flow.Run, error) {
+	return c.a.stopRun(ctx, r.ID, by)
+}
+
+// Clear implements [web.Actions].
+func (c *consoleActions) Clear(ctx context.Context, run flow.RunID, what web.Clear, by string) (flow.Run, error) {
+	return opsConductor{c.a}.Clear(ctx, run, ops.Clear(what), by)
+}
+
+// Mark implements [web.Actions].
+func (c *consoleActions) Mark(ctx context.Context, run flow.RunID, task flow.TaskID, s flow.State, by string) (flow.Run, error) {
+	return opsConductor{c.a}.Mark(ctx, run, task, s, by)
+}
+
+// Rerun implements [web.Actions].
+func (c *consoleActions) Rerun(ctx context.Context, like flow.Run, params json.RawMessage, latest bool, token, by string) (flow.Run, error) {
+	return opsConductor{c.a}.Rerun(ctx, like, params, latest, token, by)
+}
+
+// call has this server's own door carry out an operation, as a client would.
+func (c *consoleActions) call(ctx context.Context, operation string, in map[string]any, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.a.inner, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	req.Header.Set("X-Amz-Target", "AmazonMWAAServerless."+operation)
+	sum := sha256.Sum256(body)
+	keys := aws.Credentials{AccessKeyID: c.a.key.AccessKey, SecretAccessKey: c.a.key.SecretKey}
+	if err := v4.NewSigner().SignHTTP(ctx, keys, req, hex.EncodeToString(sum[:]), mwaa.Service, c.a.opt.region, time.Now()); err != nil {
+		return fmt.Errorf("sign %s: %w", operation, err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	if err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return refused(operation, data)
+	}
+	return json.Unmarshal(data, out)
+}
+
+// refused is the error in the door's answer.
+func refused(operation string, data []byte) error {
+	var e struct {
+		Type      string `json:"__type"`
+		Message   string
+		FieldList []struct{ Name, Message string }
+	}
+	if err := json.Unmarshal(data, &e); err != nil {
+		return fmt.Errorf("%s: %w", operation, err)
+	}
+	class := e.Type[strings.LastIndexByte(e.Type, '#')+1:]
+	kind, known := kindOfClass(class)
+	if !known {
+		return fmt.Errorf("%s: %s: %s", operation, class, e.Message)
+	}
+	err := flow.Errorf(kind, "%s", e.Message)
+	for _, f := range e.FieldList {
+		err = err.At(f.Name, f.Message)
+	}
+	return err
+}
+
+func kindOfClass(class string) (flow.Kind, bool) {
+	kind, known := map[string]flow.Kind{
+		"ValidationException": flow.Invalid, "ResourceNotFoundException": flow.NotFound, "ConflictException": flow.Conflict,
+		"ServiceQuotaExceededException": flow.Quota, "ThrottlingException": flow.Throttled, "AccessDeniedException": flow.Denied,
+		"OperationTimeoutException": flow.Busy, "AccessDenied": flow.Denied, "NoSuchBucket": flow.NotFound, "InvalidBucketName": flow.Invalid,
+	}[class]
+	return kind, known
+}
+
+func (c *consoleActions) config() aws.Config {
+	return aws.Config{
+		Region: c.a.opt.region, BaseEndpoint: aws.String(c.a.inner), HTTPClient: http.DefaultClient,
+		Credentials: credentials.NewStaticCredentialsProvider(c.a.key.AccessKey, c.a.key.SecretKey, ""),
+	}
+}
+
+func (c *consoleActions) arn(wf flow.WorkflowID) string { return c.a.door.ARN(wf) }
+
+// stored is what the door answers of a version that it has made.
+type stored struct {
+	WorkflowArn     string
+	WorkflowVersion flow.VersionID
+	Warnings        []string
+}
+
+func (s stored) view() web.Stored {
+	_, id, _ := strings.Cut(s.WorkflowArn, "workflow/")
+	return web.Stored{Workflow: flow.WorkflowID(id), Version: s.WorkflowVersion, Warnings: s.Warnings}
+}
+
+func location(bucket, key string) map[string]string {
+	return map[string]string{"Bucket": bucket, "ObjectKey": key}
+}
+
+// given leaves out the members that say nothing.
+func given(in map[string]any) map[string]any {
+	maps.DeleteFunc(in, func(_ string, v any) bool { return v == "" })
+	return in
+}
+
+// Start implements [web.Actions].
+func (c *consoleActions) Start(ctx context.Context, r web.StartRequest) (flow.Run, error) {
+	in := given(map[string]any{"WorkflowArn": c.arn(r.Workflow), "WorkflowVersion": string(r.Version), "ClientToken": r.Token})
+	if r.Params != nil {
+		in["OverrideParameters"] = r.Params
+	}
+	var out struct{ RunId flow.RunID }
+	if err := c.call(ctx, "StartWorkflowRun", in, &out); err != nil {
+		return flow.Run{}, err
+	}
+	return c.a.db.RunByID(ctx, out.RunId)
+}
+
+// definitionsBucket is where definitions are kept that come from the editor.
+const definitionsBucket = "fairlead-definitions"
+
+// Create implements [web.Actions].
+func (c *consoleActions) Create(ctx context.Context, e web.Edit) (web.Stored, error) {
+	if _, err := c.a.db.WorkflowByName(ctx, e.Name); err == nil {
+		return web.Stored{}, flow.Errorf(flow.Conflict, "a workflow named %q exists: open it to update it, or choose another name", e.Name).At("name", "is taken")
+	}
+	if err := c.checked(e.Source, e.Code != ""); err != nil {
+		return web.Stored{}, err
+	}
+	key := e.Name + ".yaml"
+	if err := c.put(ctx, definitionsBucket, key, e.Source, true); err != nil {
+		return web.Stored{}, err
+	}
+	in := given(map[string]any{
+		"Name": e.Name, "RoleArn": e.Role, "Description": e.Description, "ClientToken": e.Token,
+		"DefinitionS3Location": location(definitionsBucket, key),
+	})
+	if len(e.Tags) > 0 {
+		in["Tags"] = e.Tags
+	}
+	if e.Code != "" {
+		bucket, object, err := blob.ParseURL(e.Code)
+		if err != nil {
+			return web.Stored{}, flow.Errorf(flow.Invalid, "code: %w", err).At("code", err.Error())
+		}
+		in["Code"] = map[string]any{"S3Location": location(bucket, object)}
+	}
+	var out stored
+	err := c.call(ctx, "CreateWorkflow", in, &out)
+	return out.view(), err
+}
+
+// checked refuses a text that would not compile before it is stored.
+func (c *consoleActions) checked(source string, code bool) error {
+	_, found := compiler{max: c.a.opt.limits.bytes("definition-bytes")}.compile([]byte(source), code)
+	var bad *flow.Error
+	for _, f := range found {
+		if f.Severity != flow.Fault {
+			continue
+		}
+		if bad == nil {
+			bad = flow.Errorf(flow.Invalid, "the definition is refused: %s", f)
+		}
+		bad = bad.At(cmp.Or(f.Path, "source"), f.String())
+	}
+	if bad == nil {
+		return nil
+	}
+	return bad
+}
+
+// Update implements [web.Actions].
+func (c *consoleActions) Update(ctx context.Context, w flow.Workflow, base flow.Version, source string) (web.Stored, error) {
+	c.updating.Lock()
+	defer c.updating.Unlock()
+	now, err := c.a.db.Workflow(ctx, w.ID)
+	if err != nil {
+		return web.Stored{}, err
+	}
+	if now.Latest != base.ID {
+		return web.Stored{}, flow.Errorf(flow.Conflict, "somebody has just updated %s: compare, and save again", w.Name)
+	}
+	set, err := mwaa.RuntimeOf(base)
+	if err != nil {
+		return web.Stored{}, err
+	}
+	if err := c.checked(source, set.Code != ""); err != nil {
+		return web.Stored{}, err
+	}
+	if err := c.put(ctx, set.Bucket, set.Key, source, set.Bucket == definitionsBucket); err != nil {
+		return web.Stored{}, err
+	}
+	var out stored
+	err = c.call(ctx, "UpdateWorkflow", map[string]any{
+		"WorkflowArn": c.arn(w.ID), "RoleArn": set.RoleArn, "DefinitionS3Location": location(set.Bucket, set.Key),
+	}, &out)
+	return out.view(), err
+}
+
+// Delete implements [web.Actions].
+func (c *consoleActions) Delete(ctx context.Context, wf flow.WorkflowID, v flow.VersionID) error {
+	var out stored
+	return c.call(ctx, "DeleteWorkflow", given(map[string]any{"WorkflowArn": c.arn(wf), "WorkflowVersion": string(v)}), &out)
+}
+
+// put stores a definition where the API will read it: in the built-in S3, or
+// in the one outside.
+func (c *consoleActions) put(ctx context.Context, bucket, key, source string, make bool) error {
+	conf := c.config()
+	if outside := c.a.opt.s3; outside != "" {
+		var err error
+		conf, err = config.LoadDefaultConfig(ctx, config.WithHTTPClient(awshttp.NewBuildableClient()), config.WithRegion(c.a.opt.region))
+		if err != nil {
+			return fmt.Errorf("configure the client of S3: %w", err)
+		}
+		conf.BaseEndpoint = &outside
+	}
+	client := awss3.NewFromConfig(conf, func(o *awss3.Options) { o.UsePathStyle = true })
+	store := func() error {
+		_, err := client.PutObject(ctx, &awss3.PutObjectInput{
+			Bucket: &bucket, Key: &key, Body: strings.NewReader(source), ContentType: aws.String("application/yaml"),
+		})
+		return err
+	}
+	err := store()
+	if failed, ok := errors.AsType[smithy.APIError](err); ok && failed.ErrorCode() == "NoSuchBucket" && make {
+		if _, err := client.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: &bucket}); err != nil && !exists(err) {
+			return fmt.Errorf("make the bucket %s: %w", bucket, readable(err))
+		}
+		err = store()
+	}
+	if err != nil {
+		err = readable(err)
+		if kind := flow.KindOf(err); kind != flow.Internal {
+			return flow.Errorf(kind, "the definition could not be stored as s3://%s/%s: %w", bucket, key, err)
+		}
+		return fmt.Errorf("store s3://%s/%s: %w", bucket, key, err)
+	}
+	return nil
+}
+
+// readable turns an error of S3 into one whose text a page may show.
+func readable(err error) error {
+	if failed, ok := errors.AsType[smithy.APIError](err); ok {
+		if kind, known := kindOfClass(failed.ErrorCode()); known {
+			return flow.Errorf(kind, "%s", failed.ErrorMessage())
+		}
+	}
+	return err
+}

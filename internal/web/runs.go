@@ -1,0 +1,262 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"fairlead/internal/flow"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func runOf(c *call) flow.RunID { return flow.RunID(c.PathValue("run")) }
+
+type wholeRun struct {
+	runView
+	ARN          string          `json:"arn"`
+	WorkflowName string          `json:"workflowName"`
+	Params       json.RawMessage `json:"params"`
+	Form         []Param         `json:"form"`
+	Wait         *waitView       `json:"wait"`
+	Hidden       []flow.TaskID   `json:"hidden"`
+}
+
+// maxHidden bounds how many tasks are named that failed in vain.
+const maxHidden = 20
+
+func (s *Console) getRun(c *call) (any, error) {
+	ctx := c.Context()
+	r, err := s.c.Runs.RunByID(ctx, runOf(c))
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.c.Workflows.Workflow(ctx, r.Workflow)
+	if err != nil {
+		return nil, err
+	}
+	sk, err := s.skeleton(ctx, r.Graph)
+	if err != nil {
+		return nil, err
+	}
+	out := wholeRun{ARN: s.arn(w.ID), WorkflowName: w.Name, Form: sk.params, Hidden: []flow.TaskID{}}
+	if out.runView, err = s.viewRun(ctx, r); err != nil {
+		return nil, err
+	}
+	if out.Params, err = s.maskJSON(r.Params); err != nil {
+		return nil, err
+	}
+	if !r.State.Final() {
+		if out.Wait, err = s.why(ctx, r.ID, ""); err != nil {
+			return nil, err
+		}
+	}
+	if r.State == flow.Succeeded {
+		states, err := s.statesOf(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		for i := range states {
+			if l := states[i]; (l == 'f' || l == 'o' || l == 'b') && len(out.Hidden) < maxHidden {
+				out.Hidden = append(out.Hidden, sk.ids[i])
+			}
+		}
+	}
+	return out, nil
+}
+
+// maskJSON returns JSON without what is secret; null for nothing.
+func (s *Console) maskJSON(raw json.RawMessage) (json.RawMessage, error) {
+	if len(raw) == 0 {
+		return json.RawMessage("null"), nil
+	}
+	return s.c.Mask(raw)
+}
+
+// patience is how long a page waits for what a run says of itself.
+const patience = time.Second
+
+// why says what a run, or one of its tasks, waits for; nil if it waits for
+// nothing, or cannot say so in time.
+func (s *Console) why(ctx context.Context, run flow.RunID, task flow.TaskID) (*waitView, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	w, ok, err := s.c.Steering.Why(ctx, run, task)
+	if err != nil || !ok {
+		if ctx.Err() != nil {
+			err = nil
+		}
+		return nil, err
+	}
+	v := viewWait(w)
+	return &v, nil
+}
+
+type tasksView struct {
+	Run     runView        `json:"run"`
+	IDs     []flow.TaskID  `json:"ids"`
+	Kinds   []string       `json:"kinds"`
+	Kind    []int          `json:"kind"`
+	States  string         `json:"states"`
+	Attempt []int          `json:"attempt"`
+	Started []int64        `json:"started"`
+	Ended   []int64        `json:"ended"`
+	Due     []int64        `json:"due"`
+	Reasons map[int]string `json:"reasons"`
+}
+
+// maxShort bounds a reason in a list.
+const maxShort = 300
+
+// getTasks shows all tasks of a run, in columns.
+func (s *Console) getTasks(c *call) (any, error) {
+	ctx := c.Context()
+	r, err := s.c.Runs.RunByID(ctx, runOf(c))
+	if err != nil {
+		return nil, err
+	}
+	sk, err := s.skeleton(ctx, r.Graph)
+	if err != nil {
+		return nil, err
+	}
+	// The rows are read after the run: they are at least as new as its
+	// revision, and news of them that comes again does no harm.
+	rows, err := s.c.Tasks.Tasks(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	n := len(sk.ids)
+	out := tasksView{
+		IDs: list(sk.ids), Kinds: sk.kinds, Kind: list(sk.kind), Attempt: make([]int, n), Started: make([]int64, n),
+		Ended: make([]int64, n), Due: make([]int64, n), Reasons: map[int]string{},
+	}
+	if out.Run, err = s.viewRun(ctx, r); err != nil {
+		return nil, err
+	}
+	states := make([]byte, n)
+	for i := range states {
+		states[i] = letter(flow.Waiting)
+	}
+	for _, t := range rows {
+		i := t.Index
+		if i < 0 || i >= n {
+			continue
+		}
+		states[i], out.Attempt[i] = letter(t.State), t.Attempt
+		out.Started[i], out.Ended[i], out.Due[i] = millis(t.Started), millis(t.Ended), dueOf(t)
+		if t.Reason != "" {
+			out.Reasons[i] = clip(t.Reason, maxShort)
+		}
+	}
+	out.States = string(states)
+	return out, nil
+}
+
+// dueOf is when something is to happen to a task; 0: it has ended.
+func dueOf(t flow.Task) int64 {
+	if t.State.Final() {
+		return 0
+	}
+	return millis(t.Due)
+}
+
+// A Span is a time that a task spent in a state.
+type Span struct {
+	State    flow.State
+	Attempt  int
+	From, To time.Time // To is zero while it lasts
+}
+
+// A TaskSpans is what a task did, in order.
+type TaskSpans struct {
+	Index int
+	Spans []Span
+}
+
+type timelineView struct {
+	Run     runView `json:"run"`
+	Rev     int64   `json:"rev"`
+	Task    []int   `json:"task"`
+	States  string  `json:"states"`
+	Attempt []int   `json:"attempt"`
+	From    []int64 `json:"from"`
+	To      []int64 `json:"to"`
+	More    int     `json:"more"`
+}
+
+// maxSpans bounds one answer.
+const maxSpans = 100_000
+
+func (s *Console) getTimeline(c *call) (any, error) {
+	after, err := c.number("after", 0, 0, 1<<62)
+	if err != nil {
+		return nil, err
+	}
+	ctx := c.Context()
+	r, err := s.c.Runs.RunByID(ctx, runOf(c))
+	if err != nil {
+		return nil, err
+	}
+	all, rev, err := s.c.Tasks.Timeline(ctx, r, after)
+	if err != nil {
+		return nil, err
+	}
+	out := timelineView{Rev: rev, Task: []int{}, Attempt: []int{}, From: []int64{}, To: []int64{}}
+	if out.Run, err = s.viewRun(ctx, r); err != nil {
+		return nil, err
+	}
+	var states []byte
+	for _, t := range all {
+		for _, sp := range t.Spans {
+			if len(out.Task) == maxSpans {
+				out.More++
+				continue
+			}
+			out.Task, out.Attempt = append(out.Task, t.Index), append(out.Attempt, sp.Attempt)
+			out.From, out.To = append(out.From, millis(sp.From)), append(out.To, millis(sp.To))
+			states = append(states, letter(sp.State))
+		}
+	}
+	out.States = string(states)
+	return out, nil
+}
+
+type taskWait struct {
+	Task    flow.TaskID `json:"task"`
+	State   state       `json:"state"`
+	Attempt int         `json:"attempt"`
+	waitView
+}
+
+type waitsView struct {
+	Run   *waitView  `json:"run"`
+	Tasks []taskWait `json:"tasks"`
+	More  int        `json:"more"`
+}
+
+func (s *Console) getWaits(c *call) (any, error) {
+	limit, err := c.limit(1000, 10_000)
+	if err != nil {
+		return nil, err
+	}
+	ctx := c.Context()
+	r, err := s.c.Runs.RunByID(ctx, runOf(c))
+	if err != nil {
+		return nil, err
+	}
+	out := waitsView{Tasks: []taskWait{}}
+	if r.State.Final() {
+		return out, nil
+	}
+	w, tasks, more, err := s.c.Steering.Waits(ctx, r.ID, limit)
+	if err != nil {
+		return nil, err
+	}
+	v := viewWait(w)
+	out.Run, out.More = &v, more
+	for _, t := range tasks {
+		out.Tasks = append(out.Tasks, taskWait{t.Task, state(t.State), t.Attempt, viewWait(t.Wait)})
+	}
+	return out, nil
+}
