@@ -106,7 +106,15 @@ export class Server {
 
   /** run starts a run and returns its id. */
   async run(workflow, params) {
-    return (await this.api(`workflows/${encodeURIComponent(workflow)}/start`, params ? { params } : {})).run.id;
+    // So many may be unfinished: then this one waits for room.
+    return until(`a run of ${workflow} starts`, async () => {
+      try {
+        return (await this.api(`workflows/${encodeURIComponent(workflow)}/start`, params ? { params } : {})).run.id;
+      } catch (e) {
+        if (e.code === "quota") return null;
+        throw e;
+      }
+    }, 120_000);
   }
 
   /** ended waits for a run to end and returns it. */

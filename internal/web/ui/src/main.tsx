@@ -34,9 +34,11 @@ const client = new QueryClient({
 
 function Root() {
   return (
-    <SessionProvider token={token}>
-      <Outlet />
-    </SessionProvider>
+    <ToastProvider>
+      <SessionProvider token={token}>
+        <Outlet />
+      </SessionProvider>
+    </ToastProvider>
   );
 }
 
@@ -52,6 +54,8 @@ function Broken() {
 const router = createBrowserRouter([
   {
     Component: Root,
+    HydrateFallback: () => null,
+    ErrorBoundary: Broken,
     children: [
       { path: "/login", lazy: () => import("./pages/login") },
       {
@@ -80,9 +84,7 @@ function Providers({ children }: { children: ReactNode }) {
     <QueryClientProvider client={client}>
       <ThemeProvider>
         <KeysProvider>
-          <LiveProvider>
-            <ToastProvider>{children}</ToastProvider>
-          </LiveProvider>
+          <LiveProvider>{children}</LiveProvider>
         </KeysProvider>
       </ThemeProvider>
     </QueryClientProvider>

@@ -12,6 +12,8 @@ export interface Key {
    * listed: a part of the page that has the focus answers it itself.
    */
   run?: (e: KeyboardEvent) => void;
+  /** Means nothing when it is picked from the search, such as a step from where the focus is. */
+  keyOnly?: boolean;
 }
 
 class Keys {
@@ -101,7 +103,7 @@ export function useKeys(list: readonly Key[]) {
   const shape = list.map((k) => `${k.press}\t${k.does}\t${k.group ?? ""}\t${k.run ? 1 : 0}`).join("\n");
   useEffect(() => {
     const layer = latest.current.map<Key>((k, i) => ({
-      press: k.press, does: k.does, ...(k.group ? { group: k.group } : {}),
+      press: k.press, does: k.does, ...(k.group ? { group: k.group } : {}), ...(k.keyOnly ? { keyOnly: true } : {}),
       ...(k.run ? { run: (e: KeyboardEvent) => latest.current[i]?.run?.(e) } : {}),
     }));
     keys.layers.push(layer);

@@ -50,8 +50,9 @@ export function Palette({ onClose }: { onClose: () => void }) {
     // Ids of runs are recognised by their look alone; their page says if there is none.
     if (/^[\w-]{8,64}$/.test(asked) && /\d/.test(asked)) all.push({ id: "run", label: asked, detail: "open as a run", icon: "play", run: go(`/runs/${encodeURIComponent(asked)}`) });
     const seen = new Set<string>();
-    for (const k of [...keys].reverse()) {
-      if (!k.run || seen.has(k.press) || !k.does.toLowerCase().includes(asked.toLowerCase())) continue;
+    // Those of the page come first, then those of everywhere.
+    for (const k of [...keys].sort((a, b) => Number(a.group === "Everywhere") - Number(b.group === "Everywhere"))) {
+      if (!k.run || k.keyOnly || seen.has(k.press) || !k.does.toLowerCase().includes(asked.toLowerCase())) continue;
       seen.add(k.press);
       // The dialog is gone by the time it runs, so that it may open its own.
       all.push({ id: `k-${k.press.replaceAll(" ", "-")}`, label: k.does, icon: "keyboard", press: k.press, run: () => k.run?.(new KeyboardEvent("keydown")) });

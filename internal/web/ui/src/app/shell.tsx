@@ -23,8 +23,8 @@ export function Shell() {
   useEffect(() => window.scrollTo(0, 0), [pathname]);
   useKeys([
     { press: "?", does: "List the keys", group: "Everywhere", run: () => setOpen("help") },
-    { press: "/", does: "Search", group: "Everywhere", run: () => setOpen("search") },
-    { press: "ctrl+k", does: "Search, also from a field", group: "Everywhere", run: () => setOpen("search") },
+    { press: "/", does: "Search", group: "Everywhere", keyOnly: true, run: () => setOpen("search") },
+    { press: "ctrl+k", does: "Search, also from a field", group: "Everywhere", keyOnly: true, run: () => setOpen("search") },
     { press: "g w", does: "Go to the workflows", group: "Everywhere", run: () => void navigate("/") },
     ...(canAct ? [{ press: "g n", does: "Write a new workflow", group: "Everywhere", run: () => void navigate("/new") }] : []),
   ]);

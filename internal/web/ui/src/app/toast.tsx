@@ -1,4 +1,5 @@
 import { createContext, use, useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { Link } from "react-router";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icons";
 
@@ -55,7 +56,7 @@ function Notice({ toast: t, onClose }: { toast: Toast; onClose: () => void }) {
       <span className={`mt-1 ${t.kind === "good" ? "text-good" : "text-bad"}`}><Icon name={t.kind === "good" ? "check" : "alert"} /></span>
       <p className="min-w-0 flex-1 py-1 wrap-anywhere">
         {t.text}
-        {t.link && <> <a href={t.link.to} className="text-link underline underline-offset-2">{t.link.label}</a></>}
+        {t.link && <> <Link to={t.link.to} className="text-link underline underline-offset-2">{t.link.label}</Link></>}
       </p>
       <IconButton icon="close" label="Close this notice" onClick={onClose} />
     </div>

@@ -68,5 +68,11 @@ export function runLook(state: string): Look {
   return look(state);
 }
 
+/** rowLook returns how a run in a list looks: as its state, unless a pause holds it. */
+export function rowLook(r: { state: string; held: boolean }): Look {
+  const l = runLook(r.state);
+  return r.held && !l.final ? { ...l, word: `${l.word}, held`, tone: "hold", sign: "pause", means: "Paused: what runs goes on, nothing begins." } : l;
+}
+
 /** allStates lists the states of tasks in the order of a legend. */
 export const allStates = Object.keys(looks) as State[];

@@ -25,6 +25,9 @@ export function Dialog({ title, onClose, children, size = "small", footer }: Dia
     const dialog = ref.current;
     const before = document.activeElement;
     dialog?.showModal();
+    // The first thing to fill in, or the button that changes nothing, rather
+    // than the cross, which comes first.
+    (dialog?.querySelector<HTMLElement>("[data-body] :is(input, select, textarea, [tabindex='0'])") ?? dialog?.querySelector<HTMLElement>("footer button"))?.focus();
     return () => {
       dialog?.close();
       // A menu item that opened the dialog is gone by now; then focus is
@@ -42,7 +45,7 @@ export function Dialog({ title, onClose, children, size = "small", footer }: Dia
           <h2 id={id} className="text-base font-semibold">{title}</h2>
           <IconButton icon="close" label="Close" onClick={onClose} />
         </header>
-        <div className="min-h-0 flex-1 overflow-y-auto p-4">{children}</div>
+        <div data-body className="min-h-0 flex-1 overflow-y-auto p-4">{children}</div>
         {footer && <footer className="flex flex-wrap justify-end gap-2 border-t border-edge px-4 py-3">{footer}</footer>}
       </div>
     </dialog>

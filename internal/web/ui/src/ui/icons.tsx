@@ -32,7 +32,7 @@ const paths = {
   grid: "M2.5 2.5h4.5v4.5H2.5zM9 2.5h4.5v4.5H9zM2.5 9h4.5v4.5H2.5zM9 9h4.5v4.5H9z",
   list: "M5.5 4h8M5.5 8h8M5.5 12h8M2.5 4h.01M2.5 8h.01M2.5 12h.01",
   graph: "M2.5 6h4v4h-4zM9.5 2.5h4v4h-4zM9.5 9.5h4v4h-4zM6.5 8h1.5M8 4.5v7M8 4.5h1.5M8 11.5h1.5",
-  diff: "M5 2.5v6M2 5.5h6M9 12.5h5M4.5 12.5h1",
+  diff: "M5 2.5v7M1.5 6h7M9 11.5h5.5",
   download: "M8 2.5v7.5M4.8 7L8 10.2L11.2 7M2.5 13.5h11",
   filter: "M2 3.5h12L9.5 8.5v4.5l-3-1.5v-3z",
   keyboard: "M1.5 4h13v8.5h-13zM4 6.5h.01M6.7 6.5h.01M9.3 6.5h.01M12 6.5h.01M5 10h6",

@@ -41,7 +41,7 @@ export function Page({ title, heading, crumbs = [], actions, sub, fill, children
     document.body.dataset.visited = "yes";
   }, []);
   return (
-    <div className={`mx-auto flex w-full max-w-[1760px] flex-col px-3 sm:px-5 ${fill ? "min-h-0 flex-1 pb-3" : "pb-12"}`}>
+    <div className={`mx-auto flex w-full max-w-[1760px] flex-col px-3 sm:px-5 ${fill ? "h-[calc(100dvh-3rem)] min-h-[32rem] pb-3" : "pb-12"}`}>
       <header className="flex flex-wrap items-end gap-x-4 gap-y-2 pt-4 pb-3">
         <div className="min-w-0 flex-1 basis-64">
           {crumbs.length > 0 && (

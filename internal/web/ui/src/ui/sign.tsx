@@ -1,5 +1,5 @@
 import { signs } from "../lib/signs";
-import { look, runLook, type Look, type SignName, type Tone } from "../lib/states";
+import { look, rowLook, type Look, type SignName, type Tone } from "../lib/states";
 
 // Whole class names, since Tailwind reads them from the source.
 const badge: Record<Tone, string> = {
@@ -74,16 +74,16 @@ export function TaskState({ state, className }: { state: string; className?: str
   return <LookBadge look={look(state)} className={className} />;
 }
 
-/** RunState shows the state of a run. */
-export function RunState({ state, className }: { state: string; className?: string }) {
-  return <LookBadge look={runLook(state)} className={className} />;
+/** RunState shows the state of a run; `held` says that a pause holds it. */
+export function RunState({ state, held = false, className }: { state: string; held?: boolean; className?: string }) {
+  return <LookBadge look={rowLook({ state, held })} className={className} />;
 }
 
-/** StateChip is a solid square with a sign, where there is no room for words; `label` is said instead. */
+/** StateChip is a square with a sign, solid unless all is well, where there is no room for words; `label` is said instead. */
 export function StateChip({ look: l, label, className = "size-4" }: { look: Look; label?: string; className?: string }) {
   return (
     <span role={label ? "img" : undefined} aria-label={label} aria-hidden={label ? undefined : true}
-      className={`inline-grid place-items-center rounded-[3px] text-fill-ink ${chip[l.tone]} ${className}`}>
+      className={`inline-grid place-items-center rounded-[3px] ${l.tone === "good" ? badge.good : `text-fill-ink ${chip[l.tone]}`} ${className}`}>
       <Sign name={l.sign} className="size-[80%]" />
     </span>
   );

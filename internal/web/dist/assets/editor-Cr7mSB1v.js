@@ -1,1 +1,0 @@
-import{g as e}from"./index-DaxWDRqs.js";import{a as t}from"./button-Cfu2ZKC3.js";var n=t();function r(){return(0,n.jsx)(e,{title:`editor`,children:`Still to be written.`})}export{r as Component};
