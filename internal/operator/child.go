@@ -46,8 +46,10 @@ func (r child) Command(c Call) (exec.Spec, error) {
 		return exec.Spec{}, Errorf("the arguments of the task are not JSON: %v", err)
 	}
 	dir := ""
-	if r.spec.Class == "LocalFilesystemToS3Operator" {
-		// Its files are those of the code package.
+	switch r.spec.Class {
+	case "LocalFilesystemToS3Operator", "SqlToS3Operator", "SQLTableCheckOperator":
+		// Their files, such as a database of SQLite, are those of the code
+		// package.
 		var code []exec.Mount
 		dir, code = r.o.codeDir(c)
 		mounts = append(mounts, code...)
@@ -96,15 +98,23 @@ type act func(ctx context.Context, a *action) error
 type action struct {
 	*args
 	aws     clients
+	env     map[string]string // the process's
 	log     func(level, format string, values ...any)
 	outputs map[string]json.RawMessage
+	masks   []string // what does not get into the log, the longest first
 }
 
 // publish gives the operator's result.
 func (a *action) publish(v any) { a.outputs[ReturnValue] = encode(v) }
 
 // actOf returns what the class does, or nil if it is not to be had here.
-func actOf(class string) act { return s3Act(class) }
+func actOf(class string) act {
+	switch class {
+	case "SQLTableCheckOperator":
+		return tableCheck
+	}
+	return s3Act(class)
+}
 
 // Perform carries out the call that stdin holds as JSON and writes a report to
 // result and lines to log. It is what "fairlead operator" does; endpoint,
@@ -130,12 +140,13 @@ func perform(ctx context.Context, stdin io.Reader, result, log io.Writer, sleep 
 		r, err = actOut(ctx, c, s, sleep, func(level, logger, event string) { w.line(level, logger, event, nil) })
 	} else {
 		logger := "airflow.task.operators." + s.Paths[0]
-		a := &action{
-			args:    c.args(s),
-			log:     func(level, format string, values ...any) { w.line(level, logger, fmt.Sprintf(format, values...), nil) },
-			outputs: map[string]json.RawMessage{},
+		a := &action{args: c.args(s), env: environment(), outputs: map[string]json.RawMessage{}}
+		a.log = func(level, format string, values ...any) {
+			w.line(level, logger, a.masked(fmt.Sprintf(format, values...)), nil)
 		}
-		err = actOf(s.Class)(ctx, a)
+		if err = actOf(s.Class)(ctx, a); err != nil && len(a.masks) > 0 {
+			err = a.maskedError(err)
+		}
 		r.Outputs = a.outputs
 	}
 	if err != nil {

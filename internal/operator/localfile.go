@@ -23,11 +23,8 @@ func uploadFile(ctx context.Context, a *action, c *s3.Client) error {
 		return a.err
 	}
 	if !a.flag("replace") {
-		switch _, err := c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key}); {
-		case err == nil:
-			return Errorf("The key %s already exists.", key)
-		case statusOf(err) != 404:
-			return callError(err)
+		if err := absentKey(ctx, c, &bucket, &key); err != nil {
+			return err
 		}
 	}
 	f, err := os.Open(name)

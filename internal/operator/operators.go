@@ -144,8 +144,9 @@ func (o *Operators) Foreign(path string) (Runner, bool) {
 		return nil, false
 	}
 	here := runnerOf(s) != nil || pokerOf(s) != nil
-	if here && (s.Class == "S3ToRedshiftOperator" || s.Class == "RedshiftToS3Operator") {
-		here = false // only Airflow has connections to a database
+	switch s.Class {
+	case "S3ToRedshiftOperator", "RedshiftToS3Operator", "SqlToS3Operator", "HttpToS3Operator", "SQLTableCheckOperator":
+		here = false // Airflow has connections of more types, and all that they can do
 	}
 	if s.Noop || s.Abstract || here || !o.hasAirflow() {
 		return nil, false

@@ -42,6 +42,10 @@ func s3Act(class string) act {
 		do = listPrefixes
 	case "LocalFilesystemToS3Operator":
 		do = uploadFile
+	case "SqlToS3Operator":
+		do = uploadQuery
+	case "HttpToS3Operator":
+		do = uploadAnswer
 	default:
 		return nil
 	}
@@ -256,23 +260,38 @@ func createObject(ctx context.Context, a *action, c *s3.Client) error {
 	default:
 		return Errorf("Received %s compression type. String can currently be compressed in gzip only.", clip(compression, 80))
 	}
-	if !replace {
-		switch _, err := c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key}); {
-		case err == nil:
-			return Errorf("The key %s already exists.", key)
-		case statusOf(err) != 404:
-			return callError(err)
-		}
-	}
-	in := &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(body), ACL: types.ObjectCannedACL(acl)}
+	in := &s3.PutObjectInput{Bucket: &bucket, Key: &key, ACL: types.ObjectCannedACL(acl)}
 	if encrypt {
 		in.ServerSideEncryption = types.ServerSideEncryptionAes256
 	}
+	return putObject(ctx, a, c, in, body, replace)
+}
+
+// putObject writes an object, and fails for one that is there unless it is to
+// be replaced.
+func putObject(ctx context.Context, a *action, c *s3.Client, in *s3.PutObjectInput, body []byte, replace bool) error {
+	if !replace {
+		if err := absentKey(ctx, c, in.Bucket, in.Key); err != nil {
+			return err
+		}
+	}
+	in.Body = bytes.NewReader(body)
 	out, err := c.PutObject(ctx, in)
 	if err != nil {
 		return callError(err)
 	}
-	a.log("info", "Wrote %d bytes to s3://%s/%s (request id %s)", len(body), bucket, key, requestID(out.ResultMetadata))
+	a.log("info", "Wrote %d bytes to s3://%s/%s (request id %s)", len(body), *in.Bucket, *in.Key, requestID(out.ResultMetadata))
+	return nil
+}
+
+// absentKey fails for an object that is there.
+func absentKey(ctx context.Context, c *s3.Client, bucket, key *string) error {
+	switch _, err := c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: bucket, Key: key}); {
+	case err == nil:
+		return Errorf("The key %s already exists.", *key)
+	case statusOf(err) != 404:
+		return callError(err)
+	}
 	return nil
 }
 

@@ -39,6 +39,7 @@ type attempt struct {
 	log      *logFile
 	file     *os.File // of log
 	pid      int      // of process 1
+	kin      kin
 
 	out, logs, result, status *os.File
 	forwards                  []*os.File // listeners inside
@@ -152,6 +153,7 @@ func (a *attempt) start() (claimed bool, err error) {
 	if err != nil {
 		return true, err
 	}
+	a.kin = kin{first: a.pid}
 	killpoint.At("claimed")
 	a.exit.Started = time.Now()
 	a.say(sayGo)
@@ -461,7 +463,7 @@ func (a *attempt) watch() error {
 			}
 		}
 	}()
-	full, unwatch := watchDisk(a.c.Dir, a.c.Disk)
+	full, unwatch := watchDisk(a.c.Dir, a.c.Disk, a.kin)
 	defer unwatch()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()

@@ -215,4 +215,4 @@ const (
 // DiskMeasure says, for whoever runs the server, how the disk of an attempt is
 // bounded.
 const DiskMeasure = "the work directory and /tmp are measured every second, or less often where that takes long, " +
-	"and the command is ended; files that are held open without a name are not seen"
+	"with the files that the command holds open without a name, and the command is ended"

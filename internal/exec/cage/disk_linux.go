@@ -4,7 +4,9 @@ import (
 	"io"
 	"os"
 	"path"
+	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -20,10 +22,11 @@ const (
 	maxDepth = 200
 )
 
-// watchDisk measures the directories of an attempt until stop is called, and
-// closes full when they hold more than limit bytes. With a limit of zero it
-// does nothing. Files that are held open and have no name any more are not seen.
-func watchDisk(dir string, limit int64) (full <-chan struct{}, stop func()) {
+// watchDisk measures the directories of an attempt, and the files without a name
+// that its processes hold open, until stop is called, and closes full when they
+// hold more than limit bytes. With a limit of zero it does nothing. What no process
+// has a descriptor of, such as a file that is mapped alone, is not seen.
+func watchDisk(dir string, limit int64, who kin) (full <-chan struct{}, stop func()) {
 	if limit <= 0 {
 		return nil, func() {}
 	}
@@ -39,8 +42,13 @@ func watchDisk(dir string, limit int64) (full <-chan struct{}, stop func()) {
 			}
 			began := time.Now()
 			m := measure{limit: limit, seen: map[uint64]bool{}, end: end}
-			if m.add(path.Join(dir, WorkDir)); m.sum <= limit {
-				m.add(path.Join(dir, TempDir))
+			// In this order no file counts twice: what loses its name meanwhile is
+			// seen the next time.
+			m.held(path.Join(dir, WorkDir), who)
+			for _, sub := range []string{WorkDir, TempDir} {
+				if m.sum <= limit {
+					m.add(path.Join(dir, sub))
+				}
 			}
 			if m.sum > limit {
 				close(over)
@@ -55,7 +63,7 @@ func watchDisk(dir string, limit int64) (full <-chan struct{}, stop func()) {
 // A measure adds up what files take.
 type measure struct {
 	sum, limit int64
-	seen       map[uint64]bool // files with several names
+	seen       map[uint64]bool // files with several names, or none
 	end        <-chan struct{}
 }
 
@@ -91,7 +99,7 @@ func (m *measure) walk(dir *os.File, depth int) {
 			if !ok {
 				continue
 			}
-			if !fi.IsDir() && st.Nlink > 1 {
+			if !fi.IsDir() && (m.seen[st.Ino] || st.Nlink > 1) {
 				if m.seen[st.Ino] {
 					continue
 				}
@@ -107,6 +115,95 @@ func (m *measure) walk(dir *os.File, depth int) {
 			}
 		}
 		if err != nil && err != io.EOF || len(entries) == 0 {
+			return
+		}
+	}
+}
+
+// A kin is how the processes of an attempt are found, and by whom.
+type kin struct {
+	first    int // their process 1; zero: they are all that are seen but this one
+	uid, gid int // whose descriptors they are, where this process has no right to look; else zero
+}
+
+// held adds what files take that have no name any more, are in the file system of
+// dir and held open.
+func (m *measure) held(dir string, who kin) {
+	var at syscall.Stat_t
+	if err := syscall.Stat(dir, &at); err != nil {
+		return
+	}
+	if who.uid != 0 {
+		runtime.LockOSThread() // rights are those of a thread
+		defer runtime.UnlockOSThread()
+		_, _ = syscall.Setfsgid(who.gid), syscall.Setfsuid(who.uid)
+		defer func() { _, _ = syscall.Setfsuid(0), syscall.Setfsgid(0) }()
+	}
+	who.each(func(pid string) bool {
+		fds := path.Join("/proc", pid, "fd")
+		names(fds, func(fd string) bool {
+			var st syscall.Stat_t
+			err := syscall.Stat(path.Join(fds, fd), &st)
+			if err == nil && st.Nlink == 0 && st.Mode&syscall.S_IFMT == syscall.S_IFREG && st.Dev == at.Dev && !m.seen[st.Ino] {
+				m.seen[st.Ino] = true
+				m.sum += st.Blocks * 512
+			}
+			return m.goesOn()
+		})
+		return m.goesOn()
+	})
+}
+
+func (m *measure) goesOn() bool {
+	select {
+	case <-m.end:
+		return false
+	default:
+		return m.sum <= m.limit
+	}
+}
+
+// each visits processes, by their numbers, until visit returns false.
+func (k kin) each(visit func(pid string) bool) {
+	if k.first == 0 {
+		self := strconv.Itoa(os.Getpid())
+		names("/proc", func(name string) bool {
+			_, err := strconv.Atoi(name)
+			return err != nil || name == self || visit(name)
+		})
+		return
+	}
+	found := []string{strconv.Itoa(k.first)}
+	for len(found) > 0 {
+		pid := found[len(found)-1]
+		found = found[:len(found)-1]
+		if !visit(pid) {
+			return
+		}
+		tasks := path.Join("/proc", pid, "task")
+		names(tasks, func(task string) bool {
+			children, _ := os.ReadFile(path.Join(tasks, task, "children")) // it may have ended
+			found = append(found, strings.Fields(string(children))...)
+			return true
+		})
+	}
+}
+
+// names visits what is in a directory until visit returns false.
+func names(dir string, visit func(name string) bool) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return // it is gone
+	}
+	defer f.Close()
+	for {
+		list, err := f.Readdirnames(100)
+		for _, name := range list {
+			if !visit(name) {
+				return
+			}
+		}
+		if err != nil {
 			return
 		}
 	}

@@ -62,6 +62,7 @@ func see() error {
 	}
 	a.log = &logFile{w: a.file, level: o.Level, logger: o.Logger, limit: o.Output, mask: mask.New(o.Mask)}
 	a.output, a.records = stream{log: a.log}, stream{log: a.log, structured: true}
+	a.kin = kin{uid: o.UID, gid: o.GID}
 	a.groups = groupsInside()
 	// Of the texts, becomeInside knows the numbers.
 	a.script = &script{names: []string{o.Argv[0], "change to " + workDirInside(o)}}

@@ -854,6 +854,7 @@ func diskLimit(t *testing.T, s *suite) {
 	b := s.bench(t)
 	s.needs(t, "disk limit")
 	fill := `i=0; while [ $i -lt %d ]; do head -c 1000000 /dev/zero > $TMP$i; i=$((i+1)); done; `
+	hold := `hold() { exec 3> $1; rm $1; head -c 5000000 /dev/zero >&3; echo held; sleep 2; }; `
 	for i, tt := range []struct {
 		script string
 		why    exec.Why
@@ -862,6 +863,9 @@ func diskLimit(t *testing.T, s *suite) {
 		{"TMP=${TMPDIR:-/tmp}/a; " + fmt.Sprintf(fill, 12) + "exec sleep 98765.8", exec.OutOfDisk},
 		{"i=0; while [ $i -lt 300 ]; do mkdir d; cd d; i=$((i+1)); done; exec sleep 98765.8", exec.OutOfDisk},
 		{"TMP=$HOME/a; " + fmt.Sprintf(fill, 5) + "ln a1 b1; ln a1 b2; ln a1 b3; ln a1 b4; ln a1 b5; sleep 1.5", exec.ByItself},
+		// Files without a name: of two processes, and of one that shares it.
+		{hold + "hold $HOME/a & hold ${TMPDIR:-/tmp}/a & wait", exec.OutOfDisk},
+		{hold + "(hold $HOME/a; sleep 1.5 & sleep 1.5) & wait", exec.ByItself},
 	} {
 		spec := b.sh(fmt.Sprint("a", i), tt.script)
 		spec.Limits.Disk = 8_000_000

@@ -31,8 +31,8 @@ func (v Version) String() string {
 	return [...]string{"draft-2", "1.0", "1.1", "development"}[v]
 }
 
-// A Document is one file. After [Load] its imports are documents too, and
-// after [Check] its names and types are resolved; nothing changes it then.
+// A Document is one file. [Load] returns one whose imports are documents too,
+// and whose names and types are resolved; nothing changes it then.
 type Document struct {
 	Span
 	Version  Version
@@ -134,10 +134,12 @@ type Element interface {
 type Decl struct {
 	Span
 	Env    bool // the value is in the environment of the command too
-	Type   Type // structs are resolved by [Check]
+	Type   Type // structs are resolved by [Load]
 	TypeAt Span
 	Name   Ident
 	Expr   Expr // nil: an input without a default, or a member of a struct
+	// exposes says that it stands for a line of [Exposed].
+	exposes bool
 }
 
 // A Call runs a task or a workflow.
@@ -147,7 +149,7 @@ type Call struct {
 	Alias  Ident   // Text is empty without one
 	After  []Ident
 	Inputs []*CallInput
-	// What is called, set by [Check]: one of the two. Workflow is the document
+	// What is called, set by [Load]: one of the two. Workflow is the document
 	// whose workflow is meant.
 	Task     *Task
 	Workflow *Document
@@ -176,7 +178,7 @@ type Scatter struct {
 	Var   Ident
 	Items Expr
 	Body  []Element
-	Item  Type // of Var; set by [Check]
+	Item  Type // of Var; set by [Load]
 }
 
 // A Conditional evaluates its body if a condition holds.
@@ -215,7 +217,7 @@ type Placeholder struct {
 // An Expr is an expression: one of the types below.
 type Expr interface {
 	At() Span
-	// Type returns what [Check] found the expression to be.
+	// Type returns what [Load] found the expression to be.
 	Type() Type
 	setType(Type)
 }
@@ -280,7 +282,7 @@ type (
 	Ref struct {
 		node
 		Name string
-		// To is what the name means, set by [Check]: a *Decl, a *Call (its
+		// To is what the name means, set by [Load]: a *Decl, a *Call (its
 		// outputs) or a *Scatter (its variable).
 		To any
 	}
@@ -301,7 +303,7 @@ type (
 		node
 		Name Ident
 		Args []Expr
-		// Use is how the function is used, set by [Check].
+		// Use is how the function is used, set by [Load].
 		Use Use
 	}
 	// A Unary is !x, -x or +x.

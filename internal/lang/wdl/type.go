@@ -41,15 +41,16 @@ type Type struct {
 	// and right of a pair.
 	of *[2]Type
 	// Struct describes a Struct, the members of Outputs, and, where they are
-	// known because the object is written out, those of an Object.
+	// known because it is written out, those of an Object or a Map.
 	Struct *StructType
 }
 
-// A StructType is the members of a struct. [Check] refuses structs that hold
+// A StructType is the members of a struct. [Load] refuses structs that hold
 // themselves, and those that hold too many members with all that is nested.
 type StructType struct {
 	Name    string
 	Members []Field
+	size    int // members with all that is nested in them
 }
 
 // A Field is a member of a struct.
@@ -261,8 +262,8 @@ func (r Rules) Assignable(from, to Type) bool { return r.Fit(from, to) != Misfit
 //     optional goes to optionals alone;
 //   - Int to Float; Boolean, Int, Float, File, Directory to String; String to
 //     File and Directory, and loosely to Int and Float;
-//   - Array, Map and Pair if their parameters do; an Array[String], as JSON,
-//     loosely to String; whether an array has items is known when it is there;
+//   - Array, Map and Pair if their parameters do; whether an array has items is
+//     known when it is there;
 //   - structs with the same members to each other, objects to structs and to
 //     maps, maps with String keys loosely to structs and objects, structs to
 //     maps and objects;
@@ -288,6 +289,9 @@ func (r Rules) Fit(from, to Type) Fit {
 		case Array:
 			return r.Fit(from.Item(), to.Item())
 		case Map, Pair:
+			if from.Struct != nil { // a map that is written out
+				return r.entries(from, to)
+			}
 			return min(r.Fit(from.of[0], to.of[0]), r.Fit(from.of[1], to.of[1]))
 		case Struct:
 			if from.Struct == to.Struct {
@@ -303,10 +307,6 @@ func (r Rules) Fit(from, to Type) Fit {
 		switch from.Kind {
 		case Boolean, Int, Float, File, Directory:
 			return Good
-		case Array:
-			if r.Fit(from.Item(), Of(String)) != Misfit {
-				return Loose
-			}
 		}
 	case from.Kind == String:
 		switch to.Kind {
@@ -356,6 +356,15 @@ func (r Rules) Fit(from, to Type) Fit {
 		return Loose
 	}
 	return Misfit
+}
+
+// entries says how a map that is written out goes for another map.
+func (r Rules) entries(from, to Type) Fit {
+	worst := r.Fit(from.Key(), to.Key())
+	for _, f := range from.Struct.Members {
+		worst = min(worst, r.Fit(f.Type, to.Value()))
+	}
+	return worst
 }
 
 func (r Rules) lenient() Fit {

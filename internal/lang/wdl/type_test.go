@@ -34,7 +34,7 @@ func TestFit(t *testing.T) {
 		{"Array[Int]", "Array[Float?]", Good, Good},
 		{"Array[Int?]", "Array[Int]", Misfit, Misfit},
 		{"Array[Any]", "Array[Int]", Good, Good},
-		{"Array[String]", "String", Loose, Loose},
+		{"Array[String]", "String", Misfit, Misfit},
 		{"Int", "Array[Int]", Misfit, Misfit},
 		{"Map[String, Int]", "Array[Pair[String, Int]]", Misfit, Loose},
 		{"Array[Pair[String, Int]]", "Map[String, Float]", Misfit, Loose},
@@ -55,10 +55,12 @@ func TestFit(t *testing.T) {
 
 func TestFitOfStructs(t *testing.T) {
 	r := Rules{Version: V11}
-	person := StructOf(&StructType{"Person", []Field{{"name", Of(String)}, {"age", Of(Int).Opt()}}})
-	twin := StructOf(&StructType{"Twin", []Field{{"age", Of(Int).Opt()}, {"name", Of(String)}}})
-	other := StructOf(&StructType{"Other", []Field{{"name", Of(String)}}})
-	object := func(members ...Field) Type { return Type{Kind: Object, Struct: &StructType{"object", members}} }
+	person := StructOf(&StructType{Name: "Person", Members: []Field{{"name", Of(String)}, {"age", Of(Int).Opt()}}})
+	twin := StructOf(&StructType{Name: "Twin", Members: []Field{{"age", Of(Int).Opt()}, {"name", Of(String)}}})
+	other := StructOf(&StructType{Name: "Other", Members: []Field{{"name", Of(String)}}})
+	object := func(members ...Field) Type {
+		return Type{Kind: Object, Struct: &StructType{Name: "object", Members: members}}
+	}
 	for _, tt := range []struct {
 		from, to Type
 		want     Fit

@@ -50,7 +50,7 @@ export function GraphView(p: Props) {
   const s = useRef<Live>(undefined);
   s.current ??= {
     painter: undefined, view: { x: 0, y: 0, k: 1 }, goal: undefined, size: { w: 0, h: 0 }, ratio: 1,
-    frame: 0, pointers: new Map(), dragged: false, moved: 0, mini: { k: 1, x: 0, y: 0 }, fitted: undefined,
+    frame: 0, pointers: new Map(), dragged: false, moved: 0, mini: { k: 1, x: 0, y: 0 }, fitted: undefined, touched: false,
   };
   const live = s.current;
   const props = useRef(p);
@@ -88,8 +88,20 @@ export function GraphView(p: Props) {
     },
     [live, request],
   );
-  const fitAll = useCallback((smooth: boolean) => go(fit(props.current.scene.bounds, live.size), smooth), [go, live]);
-  const scale = useCallback((by: number) => go(zoom(live.goal?.to ?? live.view, by, live.size.w / 2, live.size.h / 2), true), [go, live]);
+  const fitAll = useCallback(
+    (smooth: boolean) => {
+      live.touched = false;
+      go(fit(props.current.scene.bounds, live.size), smooth);
+    },
+    [go, live],
+  );
+  const scale = useCallback(
+    (by: number) => {
+      live.touched = true;
+      go(zoom(live.goal?.to ?? live.view, by, live.size.w / 2, live.size.h / 2), true);
+    },
+    [go, live],
+  );
   useImperativeHandle(p.handle, () => ({ fit: () => fitAll(true), zoom: scale, focus: () => host.current?.focus() }), [fitAll, scale]);
 
   useLayoutEffect(() => {
@@ -103,7 +115,7 @@ export function GraphView(p: Props) {
       live.painter!.resize(live.size, live.ratio);
       over.current!.width = Math.round(box.width * live.ratio);
       over.current!.height = Math.round(box.height * live.ratio);
-      if (first) fitAll(false);
+      if (first || !live.touched) fitAll(false);
       request();
     };
     const watch = new ResizeObserver(resized);
@@ -144,7 +156,10 @@ export function GraphView(p: Props) {
   useLayoutEffect(() => {
     live.painter!.emphasise(p.selected >= 0 ? p.scene.kin(p.selected) : undefined);
     const n = p.scene.nodes[p.selected];
-    if (n && live.size.w > 0) go(reveal(live.goal?.to ?? live.view, n, live.size), true);
+    if (n && live.size.w > 0) {
+      live.touched = true;
+      go(reveal(live.goal?.to ?? live.view, n, live.size), true);
+    }
     request();
   }, [p.selected, p.scene, live, go, request]);
 
@@ -152,6 +167,7 @@ export function GraphView(p: Props) {
     const el = host.current!;
     const wheel = (e: WheelEvent) => {
       e.preventDefault();
+      live.touched = true;
       const unit = e.deltaMode === 1 ? 20 : e.deltaMode === 2 ? live.size.h : 1;
       const box = el.getBoundingClientRect();
       if (e.shiftKey && !e.ctrlKey) go(pan(live.view, -(e.deltaX || e.deltaY) * unit, 0), false);
@@ -190,7 +206,7 @@ export function GraphView(p: Props) {
     const dx = e.clientX - before.x;
     const dy = e.clientY - before.y;
     if (!live.dragged && Math.hypot(dx, dy) < 4) return;
-    live.dragged = true;
+    live.dragged = live.touched = true;
     if (live.pointers.size === 2) {
       const other = [...live.pointers].find(([id]) => id !== e.pointerId)![1];
       const box = host.current!.getBoundingClientRect();
@@ -213,6 +229,7 @@ export function GraphView(p: Props) {
     const arrows = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" } as const;
     const way = arrows[e.key as keyof typeof arrows];
     if (way && e.shiftKey) {
+      live.touched = true;
       const d = 80;
       go(pan(live.goal?.to ?? live.view, way === "left" ? d : way === "right" ? -d : 0, way === "up" ? d : way === "down" ? -d : 0), true);
     } else if (way) {
@@ -236,6 +253,7 @@ export function GraphView(p: Props) {
     if (e.type === "pointermove" && e.buttons !== 1) return;
     const box = mini.current!.getBoundingClientRect();
     const { k, x, y } = live.mini;
+    live.touched = true;
     const wx = x + (e.clientX - box.left) / k;
     const wy = y + (e.clientY - box.top) / k;
     go({ k: live.view.k, x: wx - live.size.w / 2 / live.view.k, y: wy - live.size.h / 2 / live.view.k }, false);
@@ -317,6 +335,8 @@ interface Live {
   moved: number;
   mini: { k: number; x: number; y: number };
   fitted: Scene | undefined;
+  /** Whether the reader has moved the view; until then it shows everything. */
+  touched: boolean;
 }
 
 /** advance moves the view on its way to the goal: scale evenly in its logarithm, about the middle. */

@@ -1,1 +1,0 @@
-import{i as e}from"./page-00P29t3w.js";import{v as t}from"./button-yBhr6C5l.js";var n=t();function r(){return(0,n.jsx)(e,{title:`editor`,children:`Still to be written.`})}export{r as Component};
