@@ -2,6 +2,8 @@ package engine
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -77,5 +79,54 @@ func TestStepsAreBounded(t *testing.T) {
 		if err != nil || s.First || len(s.Tasks) > batch || steps > n/batch+1 {
 			t.Fatalf("step %d: first=%t with %d tasks, %v; want at most %d", steps, s.First, len(s.Tasks), err, batch)
 		}
+	}
+}
+
+// TestUnfoldingIsBounded unfolds a task into very many: no step has more rows
+// than a batch, and a restored run knows as many tasks as the one that goes on.
+func TestUnfoldingIsBounded(t *testing.T) {
+	const n = 100_000
+	g := &flow.Graph{
+		Nodes:  []flow.Node{{ID: "s", Unfolds: "b"}},
+		Bodies: map[string][]flow.Node{"b": {{ID: "x", Noop: true}, {ID: "y", After: []flow.TaskID{"x"}, Noop: true}}},
+	}
+	r := New(flow.Run{ID: "r", State: flow.Starting}, g, Options{})
+	apply := func(ev Event) Step {
+		t.Helper()
+		ev.At = epoch
+		s, changed, err := r.Apply(ev)
+		if err != nil || !changed {
+			t.Fatalf("%T: changed %t, %v", ev.What, changed, err)
+		}
+		return s
+	}
+	apply(Event{What: Begin{}})
+	apply(Event{Task: "s", What: Started{Attempt: 1}})
+	s := apply(Event{Task: "s", What: Ended{Attempt: 1, Outcome: flow.Outcome{Verdict: flow.Unfold, Instances: n}}})
+	saved := map[int]flow.Task{}
+	for {
+		if len(s.Tasks) > batch+1 {
+			t.Fatalf("a step of %d tasks; want at most %d", len(s.Tasks), batch+1)
+		}
+		for _, task := range s.Tasks {
+			saved[task.Index] = task
+		}
+		if len(saved) == batch+1 {
+			var rows []flow.Task
+			for _, i := range slices.Sorted(maps.Keys(saved)) {
+				rows = append(rows, saved[i])
+			}
+			restored, err := Restore(r.Row(), g, rows, Options{})
+			if err != nil || len(restored.Tasks()) != 2*n+1 {
+				t.Fatalf("restored: %d tasks, %v; want %d", len(restored.Tasks()), err, 2*n+1)
+			}
+		}
+		if task, _ := r.Task("s"); task.State == flow.Starting {
+			break
+		}
+		s = apply(Event{What: Tick{}})
+	}
+	if apply(Event{Task: "s", What: Ended{Attempt: 1, Outcome: flow.Outcome{Verdict: flow.Success}}}); r.Row().State != flow.Succeeded || len(saved) != 2*n+1 {
+		t.Errorf("the run is %s with %d rows; want succeeded with %d", r.Row().State, len(saved), 2*n+1)
 	}
 }

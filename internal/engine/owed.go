@@ -38,7 +38,7 @@ func (r *Run) OwedTo(id flow.TaskID) (Duty, bool) {
 }
 
 func (r *Run) duty(i int) Duty {
-	return Duty{Task: r.tasks[i], Node: &r.graph.Nodes[i], End: r.tasks[i].State == flow.Stopping}
+	return Duty{Task: r.tasks[i], Node: r.nodes[i], End: r.tasks[i].State == flow.Stopping}
 }
 
 // Wake returns the next moment at which the run wants a [Tick]; zero if it

@@ -56,6 +56,11 @@ func (r *Run) Refuse(ev Event) error {
 			return flow.Errorf(flow.NotFound, "run %s has no task %q", r.row.ID, id).About("TaskInstance", string(id))
 		}
 	}
+	if c, ok := ev.What.(Clear); ok {
+		if err := r.refolds(c); err != nil {
+			return err
+		}
+	}
 	if c, ok := ev.What.(Clear); ok && len(c.Tasks) == 0 && !slices.ContainsFunc(r.tasks, func(t flow.Task) bool { return unhappy(t.State) }) {
 		return flow.Errorf(flow.Conflict, "run %s has no task that failed", r.row.ID)
 	}
@@ -74,22 +79,7 @@ func unhappy(s flow.State) bool {
 // clear makes tasks wait as if they had not been done. What is under way is
 // ended first, and waits then.
 func (r *Run) clear(c Clear, now time.Time) {
-	var picked []int
-	for _, id := range c.Tasks {
-		picked = append(picked, r.index[id])
-	}
-	if c.Failed {
-		for i := range r.tasks {
-			if unhappy(r.tasks[i].State) {
-				picked = append(picked, i)
-			}
-		}
-	}
-	if c.Downstream {
-		picked = r.closure(picked)
-	}
-	slices.Sort(picked)
-	picked = slices.Compact(picked)
+	picked := r.picked(c)
 	r.reopen(now)
 	for _, i := range picked {
 		t := &r.tasks[i]
@@ -108,6 +98,48 @@ func (r *Run) clear(c Clear, now time.Time) {
 	}
 }
 
+// picked returns the tasks that c names, in graph order.
+func (r *Run) picked(c Clear) []int {
+	var picked []int
+	for _, id := range c.Tasks {
+		picked = append(picked, r.index[id])
+	}
+	if c.Failed {
+		for i := range r.tasks {
+			if unhappy(r.tasks[i].State) {
+				picked = append(picked, i)
+			}
+		}
+	}
+	if c.Downstream {
+		picked = r.closure(picked)
+	}
+	slices.Sort(picked)
+	return slices.Compact(picked)
+}
+
+// refolds refuses to do again what a task has unfolded for: it might unfold
+// into something else, and what it has unfolded into is done already.
+func (r *Run) refolds(c Clear) error {
+	if len(r.tasks) == len(r.graph.Nodes) {
+		return nil // nothing has unfolded
+	}
+	picked := r.picked(c)
+	for _, i := range picked {
+		t := &r.tasks[i]
+		if t.Instances == 0 {
+			continue
+		}
+		for up := range r.ups(i) {
+			if _, again := slices.BinarySearch(picked, up); again && up < t.First {
+				return flow.Errorf(flow.Conflict, "task %q has unfolded into %s from what task %q gave; start the run anew to do that again",
+					t.ID, plural(t.Instances, "instance", "instances"), r.tasks[up].ID)
+			}
+		}
+	}
+	return nil
+}
+
 // closure returns tasks and all that come after them.
 func (r *Run) closure(from []int) []int {
 	seen := make(map[int]bool, len(from))
@@ -118,7 +150,7 @@ func (r *Run) closure(from []int) []int {
 			continue
 		}
 		seen[i] = true
-		list = append(list, r.down[i]...)
+		list = slices.AppendSeq(list, r.waiters(i))
 	}
 	return list
 }
@@ -227,7 +259,7 @@ func (r *Run) decide(i int, s flow.State, now time.Time) {
 	if s != flow.Succeeded {
 		return
 	}
-	for _, d := range r.closure(r.down[i]) {
+	for _, d := range r.closure(slices.Collect(r.waiters(i))) {
 		switch r.tasks[d].State {
 		case flow.Failed, flow.TimedOut, flow.Blocked:
 			r.redo(d, now)

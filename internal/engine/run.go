@@ -35,10 +35,14 @@ type Run struct {
 	opt   Options
 	graph *flow.Graph
 	index map[flow.TaskID]int
-	down  [][]int // per task, the tasks that wait for it
-	begun bool    // the tasks have rows
-	first bool    // the present event has made them
+	begun bool // the tasks have rows
+	first bool // the present event has made them
 
+	// Per task; those that tasks have unfolded into follow those of the graph.
+	nodes   []*flow.Node
+	up      []int32 // how many tasks it waits for
+	down    [][]int // the tasks that wait for it, but for its parent
+	parent  []int   // the task that has unfolded into it, which waits for it; or -1
 	tasks   []flow.Task
 	tallies []tally
 	settle  []int        // tasks whose upstreams changed, first in first out
@@ -53,6 +57,7 @@ type Run struct {
 	past    []flow.Attempt
 	outputs []flow.Output
 	moves   []flow.Move
+	fallen  int // a task that the present event has failed for good, or -1
 	// reopened says that the present event lets an ended run go on.
 	reopened bool
 }
@@ -61,19 +66,47 @@ type Run struct {
 func New(row flow.Run, g *flow.Graph, opt Options) *Run {
 	r := &Run{
 		row: row, opt: opt, graph: g,
-		index: make(map[flow.TaskID]int, len(g.Nodes)),
-		down:  make([][]int, len(g.Nodes)),
-		live:  map[int]bool{},
+		index:  make(map[flow.TaskID]int, len(g.Nodes)),
+		nodes:  make([]*flow.Node, len(g.Nodes)),
+		up:     make([]int32, len(g.Nodes)),
+		down:   make([][]int, len(g.Nodes)),
+		parent: make([]int, len(g.Nodes)),
+		live:   map[int]bool{},
+		fallen: -1,
 	}
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
 		r.index[n.ID] = i
+		r.nodes[i], r.up[i], r.parent[i] = n, int32(len(n.After)), -1
 		for _, id := range n.After {
 			up := r.index[id]
 			r.down[up] = append(r.down[up], i)
 		}
 	}
 	return r
+}
+
+// judge returns what a waiting task's upstreams make of it.
+func (r *Run) judge(i int) flow.State {
+	when := r.nodes[i].When
+	if r.tasks[i].Instances > 0 {
+		when = flow.AllSuccess // of all that it has unfolded into
+	}
+	return judge(when, r.tallies[i], r.up[i])
+}
+
+// waiters yields the tasks that wait for task i.
+func (r *Run) waiters(i int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, d := range r.down[i] {
+			if !yield(d) {
+				return
+			}
+		}
+		if p := r.parent[i]; p >= 0 {
+			yield(p)
+		}
+	}
 }
 
 // Restore returns the run that row and the rows of its tasks describe. When
@@ -83,18 +116,16 @@ func Restore(row flow.Run, g *flow.Graph, tasks []flow.Task, opt Options) (*Run,
 	if len(tasks) == 0 || row.State == flow.Starting || row.State == flow.Ready {
 		return r, nil
 	}
-	if len(tasks) != len(g.Nodes) {
+	if len(tasks) < len(g.Nodes) {
 		return nil, fmt.Errorf("engine: run %s has %d task rows for %d nodes", row.ID, len(tasks), len(g.Nodes))
 	}
 	r.grow()
 	r.first = false
-	for i := range tasks {
-		t := tasks[i]
-		if t.ID != g.Nodes[i].ID {
-			return nil, fmt.Errorf("engine: run %s: task row %d is %q, the graph has %q", row.ID, i, t.ID, g.Nodes[i].ID)
-		}
-		r.tasks[i] = t
-		switch {
+	if err := r.place(tasks); err != nil {
+		return nil, err
+	}
+	for i := range r.tasks {
+		switch t := &r.tasks[i]; {
 		case t.State.Final():
 			r.count(i, 1)
 		case t.State.Live():
@@ -104,9 +135,9 @@ func Restore(row flow.Run, g *flow.Graph, tasks []flow.Task, opt Options) (*Run,
 		}
 		r.remember(i)
 	}
+	r.settle = r.settle[:0]
 	for i := range r.tasks {
-		node := &g.Nodes[i]
-		if r.tasks[i].State == flow.Waiting && judge(node.When, r.tallies[i], int32(len(node.After))) != flow.Waiting {
+		if r.tasks[i].State == flow.Waiting && r.judge(i) != flow.Waiting {
 			r.settle = append(r.settle, i)
 		}
 	}
@@ -121,8 +152,7 @@ func (r *Run) grow() {
 	r.tallies = make([]tally, n)
 	r.isDirty = make([]bool, n)
 	r.open = n
-	for i := range r.tasks {
-		node := &r.graph.Nodes[i]
+	for i, node := range r.nodes {
 		r.tasks[i] = flow.Task{ID: node.ID, Index: i, Kind: node.Kind, State: flow.Waiting}
 	}
 }
@@ -204,6 +234,7 @@ func (r *Run) Apply(ev Event) (Step, bool, error) {
 	}
 	if r.begun && !r.Final() {
 		r.expire(ev.At)
+		r.failFast(ev.At)
 		r.advance(ev.At)
 		r.conclude(ev.At)
 	}
@@ -230,7 +261,7 @@ func (r *Run) step(ev Event) (Step, error) {
 		s.Tasks = append(s.Tasks, r.tasks[i])
 		r.isDirty[i] = false
 	}
-	r.changed, r.past, r.outputs, r.moves, r.first = r.changed[:0], nil, nil, nil, false
+	r.changed, r.past, r.outputs, r.moves, r.first, r.fallen = r.changed[:0], nil, nil, nil, false, -1
 	return s, nil
 }
 
@@ -243,7 +274,7 @@ func (r *Run) begin(now time.Time) {
 	r.grow()
 	for i := range r.tasks {
 		r.touch(i, now)
-		if node := &r.graph.Nodes[i]; len(node.After) == 0 || node.When == flow.Always {
+		if r.up[i] == 0 || r.nodes[i].When == flow.Always {
 			r.settle = append(r.settle, i)
 		}
 	}
@@ -279,7 +310,7 @@ func (r *Run) started(id flow.TaskID, s Started, now time.Time) {
 		t.Since = now
 	}
 	r.set(i, flow.Running, now)
-	if limit := r.graph.Nodes[i].Timeout; limit > 0 {
+	if limit := r.nodes[i].Timeout; limit > 0 {
 		r.setDue(i, now.Add(limit))
 	}
 }
@@ -319,6 +350,12 @@ func (r *Run) ended(id flow.TaskID, e Ended, now time.Time) {
 	if t.Started.IsZero() && verdict != canceled {
 		t.Started = now
 	}
+	if verdict == flow.Unfold {
+		if reason = r.unfold(i, e.Outcome, now); reason == "" {
+			return
+		}
+		verdict = flow.Fatal
+	}
 	// An attempt may have ended while nobody looked. Its time is its own; a
 	// clock that was set meanwhile must not turn it around.
 	end := now
@@ -329,10 +366,8 @@ func (r *Run) ended(id flow.TaskID, e Ended, now time.Time) {
 	t.Cause = ""
 	t.Reason = reason
 	t.Mark = nil
-	for _, key := range slices.Sorted(maps.Keys(e.Outputs)) {
-		r.outputs = append(r.outputs, flow.Output{Task: id, Attempt: t.Attempt, Key: key, Value: e.Outputs[key]})
-	}
-	left := t.Attempt-t.Base <= r.graph.Nodes[i].Retries && r.row.State != flow.Stopping
+	r.publish(i, e.Outcome)
+	left := t.Attempt-t.Base <= r.nodes[i].Retries && r.row.State != flow.Stopping
 	switch verdict {
 	case flow.Success:
 		r.set(i, flow.Succeeded, now)
@@ -346,12 +381,20 @@ func (r *Run) ended(id flow.TaskID, e Ended, now time.Time) {
 		switch {
 		case left:
 			r.set(i, flow.Retrying, now)
-			r.setDue(i, end.Add(r.graph.Nodes[i].Delay))
+			r.setDue(i, end.Add(r.nodes[i].Delay))
 		case verdict == flow.Timeout:
 			r.set(i, flow.TimedOut, now)
 		default:
 			r.set(i, flow.Failed, now)
 		}
+	}
+}
+
+// publish keeps the outputs of the current attempt of task i.
+func (r *Run) publish(i int, out flow.Outcome) {
+	t := &r.tasks[i]
+	for _, key := range slices.Sorted(maps.Keys(out.Outputs)) {
+		r.outputs = append(r.outputs, flow.Output{Task: t.ID, Attempt: t.Attempt, Key: key, Value: out.Outputs[key]})
 	}
 }
 
@@ -369,8 +412,11 @@ func (r *Run) stop(cause flow.Cause, now time.Time) {
 		r.grow()
 	}
 	reason := "the run was stopped"
-	if cause == flow.ByTimeout {
+	switch cause {
+	case flow.ByTimeout:
 		reason = fmt.Sprintf("the run took longer than %s", r.opt.MaxDuration)
+	case flow.ByFailure:
+		reason = "canceled because " + r.row.Reason
 	}
 	for i := range r.tasks {
 		t := &r.tasks[i]
@@ -438,7 +484,7 @@ func (r *Run) expire(now time.Time) {
 			r.set(d.task, flow.Ready, now)
 		case flow.Running, flow.Deferred:
 			t.Cause = flow.ByTimeout
-			t.Reason = fmt.Sprintf("Timeout, the task ran longer than its execution_timeout of %s", r.graph.Nodes[d.task].Timeout)
+			t.Reason = fmt.Sprintf("Timeout, the task ran longer than its execution_timeout of %s", r.nodes[d.task].Timeout)
 			r.set(d.task, flow.Stopping, now)
 		}
 	}
@@ -482,8 +528,8 @@ func (r *Run) advance(now time.Time) {
 
 // verdict moves a waiting task if its upstreams decide it.
 func (r *Run) verdict(i int, now time.Time) {
-	node, t := &r.graph.Nodes[i], &r.tasks[i]
-	switch s := judge(node.When, r.tallies[i], int32(len(node.After))); s {
+	node, t := r.nodes[i], &r.tasks[i]
+	switch s := r.judge(i); s {
 	case flow.Ready:
 		t.Attempt = max(t.Attempt, 1) // a cleared task has its next number already
 		if node.Noop {
@@ -522,6 +568,8 @@ func (r *Run) conclude(now time.Time) {
 	case r.row.State == flow.Stopping && r.row.Cause == flow.ByTimeout:
 		r.row.Reason = fmt.Sprintf("The run took longer than %s", r.opt.MaxDuration)
 		r.enter(flow.TimedOut)
+	case r.row.State == flow.Stopping && r.row.Cause == flow.ByFailure:
+		r.enter(flow.Failed) // Reason says which task
 	case r.row.State == flow.Stopping:
 		r.enter(flow.Canceled)
 	case r.bad > 0:
@@ -571,9 +619,12 @@ func (r *Run) set(i int, s flow.State, now time.Time) {
 	if s == flow.Ready {
 		r.enqueue(i)
 	}
+	if s == flow.Failed || s == flow.TimedOut {
+		r.fallen = i
+	}
 	if s.Final() {
 		r.count(i, 1)
-		for _, d := range r.down[i] {
+		for d := range r.waiters(i) {
 			if r.tasks[d].State == flow.Waiting {
 				r.settle = append(r.settle, d)
 			}
@@ -586,10 +637,10 @@ func (r *Run) set(i int, s flow.State, now time.Time) {
 func (r *Run) count(i, n int) {
 	r.open -= n
 	s := r.tasks[i].State
-	for _, d := range r.down[i] {
+	for d := range r.waiters(i) {
 		r.tallies[d].add(s, int32(n))
 	}
-	if len(r.down[i]) > 0 && !r.opt.Strict {
+	if (len(r.down[i]) > 0 || r.parent[i] >= 0) && !r.opt.Strict {
 		return
 	}
 	switch s {

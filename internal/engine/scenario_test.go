@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +95,7 @@ type world struct {
 	opt     Options
 	run     *Run
 	row     flow.Run
-	rows    []flow.Task
+	rows    []flow.Task // by index; not all that a task unfolded into have one
 	past    []flow.Attempt
 	journal []flow.Entry
 	states  map[flow.TaskID]flow.State // as the moves say; "" is the run
@@ -118,11 +119,12 @@ func (w *world) apply(ev Event) {
 		return
 	}
 	w.row = step.Run
-	if len(w.rows) == 0 && len(step.Tasks) > 0 {
-		w.rows = make([]flow.Task, len(w.graph.Nodes))
-	}
 	for _, task := range step.Tasks {
-		w.rows[task.Index] = task
+		i, found := slices.BinarySearchFunc(w.rows, task.Index, func(t flow.Task, i int) int { return t.Index - i })
+		if !found {
+			w.rows = slices.Insert(w.rows, i, task)
+		}
+		w.rows[i] = task
 	}
 	w.past = append(w.past, step.Past...)
 	w.journal = append(w.journal, step.Entry)
@@ -143,7 +145,11 @@ func (w *world) follow(e flow.Entry) {
 		}
 	}
 	for _, m := range e.Moves {
-		if was := w.states[m.Task]; was != m.From {
+		was, ok := w.states[m.Task]
+		if !ok { // something has unfolded into it
+			was = flow.Waiting
+		}
+		if was != m.From {
 			w.t.Fatalf("entry %d (%s): %q moves from %s to %s, and was %s", e.Seq, e.What, m.Task, m.From, m.State, was)
 		}
 		w.states[m.Task] = m.State
@@ -231,6 +237,10 @@ func parseEvent(t *testing.T, where string, r *Run, f []string, now time.Time) E
 		ev.What = end(flow.Lost)
 	case "timeout":
 		ev.What = end(flow.Timeout)
+	case "unfold":
+		n := 0
+		fmt.Sscan(reason, &n)
+		ev.What = Ended{Attempt: attempt, Outcome: flow.Outcome{Verdict: flow.Unfold, Instances: n}}
 	case "rest":
 		d, err := time.ParseDuration(reason)
 		if err != nil {
@@ -245,9 +255,25 @@ func parseEvent(t *testing.T, where string, r *Run, f []string, now time.Time) E
 
 func parseGraph(t *testing.T, specs []string) flow.Graph {
 	var g flow.Graph
-	for _, s := range specs {
+	body := ""
+	for i, s := range specs {
 		if v, ok := strings.CutPrefix(s, "max="); ok {
 			fmt.Sscan(v, &g.MaxActive)
+			continue
+		}
+		if s == "failfast" {
+			g.FailFast = true
+			continue
+		}
+		if s == "body" { // body NAME and its nodes, up to the end or the next body
+			body = specs[i+1]
+			if g.Bodies == nil {
+				g.Bodies = map[string][]flow.Node{}
+			}
+			g.Bodies[body] = nil
+			continue
+		}
+		if i > 0 && specs[i-1] == "body" {
 			continue
 		}
 		id, opts, _ := strings.Cut(s, ":")
@@ -264,6 +290,8 @@ func parseGraph(t *testing.T, specs []string) flow.Graph {
 				n.Timeout, _ = time.ParseDuration(v)
 			case "noop":
 				n.Noop = true
+			case "unfolds":
+				n.Unfolds = v
 			case "when":
 				n.When = flow.Rule(v)
 			case "after":
@@ -273,6 +301,10 @@ func parseGraph(t *testing.T, specs []string) flow.Graph {
 			default:
 				t.Fatalf("unknown option %q", o)
 			}
+		}
+		if body != "" {
+			g.Bodies[body] = append(g.Bodies[body], n)
+			continue
 		}
 		g.Nodes = append(g.Nodes, n)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 
 	"fairlead/internal/flow"
@@ -18,10 +19,10 @@ func (r *Run) Why(id flow.TaskID) (flow.Wait, bool) {
 	if !ok || !r.begun || r.tasks[i].State.Final() {
 		return flow.Wait{}, false
 	}
-	t, node := &r.tasks[i], &r.graph.Nodes[i]
+	t, node := &r.tasks[i], r.nodes[i]
 	switch t.State {
 	case flow.Waiting:
-		if r.row.Held && judge(node.When, r.tallies[i], int32(len(node.After))) != flow.Waiting {
+		if r.row.Held && r.judge(i) != flow.Waiting {
 			return r.paused(), true
 		}
 		return r.upstream(i), true
@@ -88,14 +89,13 @@ func (r *Run) paused() flow.Wait {
 
 // upstream names the tasks whose end a waiting task awaits.
 func (r *Run) upstream(i int) flow.Wait {
-	node := &r.graph.Nodes[i]
+	node := r.nodes[i]
 	w := flow.Wait{Gate: flow.GateUpstream}
-	for _, id := range node.After {
-		if r.tasks[r.index[id]].State.Final() {
+	for up := range r.ups(i) {
+		if t := &r.tasks[up]; t.State.Final() {
 			continue
-		}
-		if len(w.On) < most {
-			w.On = append(w.On, id)
+		} else if len(w.On) < most {
+			w.On = append(w.On, t.ID)
 		} else {
 			w.More++
 		}
@@ -108,11 +108,37 @@ func (r *Run) upstream(i int) flow.Wait {
 		names = append(names, fmt.Sprintf("%d more", rest))
 	}
 	w.Text = fmt.Sprintf("waits for %s (trigger rule %s; %d of %d upstream tasks have ended)",
-		strings.Join(names, ", "), ruleOf(node), r.tallies[i].done(), len(node.After))
+		strings.Join(names, ", "), ruleOf(node), r.tallies[i].done(), r.up[i])
+	if n := r.tasks[i].Instances; n > 0 {
+		w.Text = fmt.Sprintf("has unfolded into %s and waits for %s (%d of %d tasks have ended)",
+			plural(n, "instance", "instances"), strings.Join(names, ", "), r.tallies[i].done()-int32(len(node.After)), r.up[i]-int32(len(node.After)))
+	}
 	if len(w.On) == 0 {
 		w.Text = "its upstream tasks have ended; it is about to be decided"
 	}
 	return w
+}
+
+// ups yields the tasks that task i waits for: its upstreams and, once it has
+// unfolded, what it has unfolded into.
+func (r *Run) ups(i int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		node, t := r.nodes[i], &r.tasks[i]
+		beside := ""
+		if r.parent[i] >= 0 {
+			beside = string(t.ID[:len(t.ID)-len(node.ID)])
+		}
+		for _, id := range node.After {
+			if !yield(r.index[flow.TaskID(beside)+id]) {
+				return
+			}
+		}
+		for k := range t.Instances * len(r.graph.Bodies[node.Unfolds]) {
+			if !yield(t.First + k) {
+				return
+			}
+		}
+	}
 }
 
 func times(n int) string {

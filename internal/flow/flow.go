@@ -5,6 +5,7 @@ package flow
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -22,10 +23,17 @@ type (
 // A Graph is what a definition compiles to: an immutable list of nodes in
 // topological order. It is saved before the first run that uses it.
 type Graph struct {
-	Nodes []Node
+	// Language is whose actions the graph has; empty is the YAML dialect.
+	Language string `json:",omitempty"`
+	Nodes    []Node
 	// MaxActive bounds how many of a run's tasks hold a slot at once; zero is
 	// no bound.
 	MaxActive int `json:",omitempty"`
+	// Bodies are what tasks unfold into: lists of nodes like Nodes, by name.
+	// The ids of a body's nodes, and their After, are of that body alone.
+	Bodies map[string][]Node `json:",omitempty"`
+	// FailFast ends a run with the first task that has failed for good.
+	FailFast bool `json:",omitempty"`
 	// Meta is what all actions of the graph share. Only the language that
 	// wrote it reads it.
 	Meta json.RawMessage `json:",omitempty"`
@@ -45,9 +53,11 @@ type Node struct {
 	// Noop marks a task with nothing to carry out: it succeeds as soon as it
 	// may run, without an attempt outside the engine.
 	Noop bool `json:",omitempty"`
-	// Expands marks a task whose result is more nodes.
-	Expands bool  `json:",omitempty"`
-	Needs   Needs `json:",omitzero"`
+	// Unfolds names the body of which the task's first outcome makes
+	// instances, one for each element of a scatter; empty of most tasks. When
+	// they have all succeeded the task is performed once more, to gather.
+	Unfolds string `json:",omitempty"`
+	Needs   Needs  `json:",omitzero"`
 	// Kind is the name users know the action by, such as an operator's class.
 	Kind string `json:",omitempty"`
 	// Action is what to do; only the language that wrote it reads it.
@@ -157,11 +167,16 @@ type Task struct {
 	// state. It survives a rest and is forgotten with the attempt.
 	Mark json.RawMessage
 	// Pokes counts how often a resting task has been asked.
-	Pokes    int
-	Since    time.Time // start of the first attempt; sensors count from it
-	Started  time.Time // start of the current attempt
-	Ended    time.Time // end of the current attempt
-	Modified time.Time
+	Pokes int
+	// Instances is how many instances of its body the task has unfolded into,
+	// and First the index of the first one's first task. The others follow in
+	// order, so that (i-First)/len(body) is the instance of task i. Zero: it
+	// has not unfolded.
+	Instances, First int
+	Since            time.Time // start of the first attempt; sensors count from it
+	Started          time.Time // start of the current attempt
+	Ended            time.Time // end of the current attempt
+	Modified         time.Time
 }
 
 // Cause says why an attempt is being brought to its end.
@@ -172,6 +187,7 @@ const (
 	ByStop    Cause = "stop"    // a person stopped the run
 	ByTimeout Cause = "timeout" // the attempt ran past its time
 	ByClear   Cause = "clear"   // a person wants the task done again
+	ByFailure Cause = "failure" // another task failed, and the graph is FailFast
 
 	// A person has decided how the task ended.
 	ByMarkSucceeded Cause = "mark-succeeded"
@@ -240,6 +256,8 @@ type Outcome struct {
 	Until time.Time `json:",omitzero"`
 	// Mark replaces the task's mark when it rests.
 	Mark json.RawMessage `json:",omitempty"`
+	// Instances says of an Unfold into how many.
+	Instances int `json:",omitempty"`
 	// Exit is how the attempt's process ended; nil if it had none.
 	Exit *Exit `json:",omitempty"`
 }
@@ -268,7 +286,18 @@ const (
 	Rest    Verdict = "rest"    // not yet: ask again at Until, same attempt
 	Timeout Verdict = "timeout" // ran past its time; retried like a failure
 	Lost    Verdict = "lost"    // ended without a report; retried like a failure
+	Unfold  Verdict = "unfold"  // more tasks come first; then performed again, same attempt
 )
+
+// MaxTasks bounds how many tasks a run may have, those that tasks have
+// unfolded into among them.
+const MaxTasks = 2_000_000
+
+// Inside returns the id of a node in an instance of a body: that of the task
+// which unfolded, the number of the instance, and the node's own id.
+func Inside(parent TaskID, instance int, id TaskID) TaskID {
+	return parent + "/" + TaskID(strconv.Itoa(instance)) + "/" + id
+}
 
 // A Definition is what a language makes of a source text.
 type Definition struct {

@@ -12,8 +12,8 @@ import (
 var mutants = []struct{ name, file, was, is string }{
 	{
 		"one retry more", "engine/run.go",
-		"left := t.Attempt-t.Base <= r.graph.Nodes[i].Retries && ",
-		`left := (t.Attempt-t.Base <= r.graph.Nodes[i].Retries || MUTANT && t.Attempt-t.Base == r.graph.Nodes[i].Retries+1) && `,
+		"left := t.Attempt-t.Base <= r.nodes[i].Retries && ",
+		`left := (t.Attempt-t.Base <= r.nodes[i].Retries || MUTANT && t.Attempt-t.Base == r.nodes[i].Retries+1) && `,
 	},
 	{
 		"slots without end", "engine/run.go",
@@ -59,6 +59,16 @@ var mutants = []struct{ name, file, was, is string }{
 		"gives up without ending", "conductor/run.go",
 		"\t\t\tif ended++; ended == endings {",
 		"\t\t\tif ended++; ended == endings || MUTANT {",
+	},
+	{
+		"gathers too early", "engine/unfold.go",
+		"\tr.up[i] += int32(n)\n",
+		"\tif !(MUTANT) {\n\t\tr.up[i] += int32(n)\n\t}\n",
+	},
+	{
+		"forgets what has unfolded", "engine/unfold.go",
+		"\t\tif t.Instances > 0 && len(",
+		"\t\tif t.Instances > 0 && !(MUTANT) && len(",
 	},
 }
 

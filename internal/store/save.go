@@ -155,9 +155,9 @@ func stale(r flow.Run) error {
 }
 
 // taskParams is how many parameters the row of one task takes.
-const taskParams = 17
+const taskParams = 19
 
-const taskColumns = `id, idx, kind, state, attempt, due, pokes, since, started, ended, modified, cause, handle, reason, mark, base`
+const taskColumns = `id, idx, kind, state, attempt, due, pokes, since, started, ended, modified, cause, handle, reason, mark, base, instances, first_idx`
 
 func saveTasks(t *tx, run flow.RunID, tasks []flow.Task) error {
 	// Rows go in groups of a few sizes, so that few statements are prepared.
@@ -173,7 +173,7 @@ func saveTasks(t *tx, run flow.RunID, tasks []flow.Task) error {
 				k := &tasks[i]
 				args = append(args, string(run), string(k.ID), k.Index, k.Kind, string(k.State), k.Attempt, micros(k.Due), k.Pokes,
 					micros(k.Since), micros(k.Started), micros(k.Ended), micros(k.Modified), string(k.Cause), text(k.Handle),
-					text(k.Reason), jsonText(k.Mark), k.Base)
+					text(k.Reason), jsonText(k.Mark), k.Base, k.Instances, k.First)
 			}
 			if _, err := t.exec(upsert, args...); err != nil {
 				return fmt.Errorf("task %q and up to %d after it: %w", tasks[0].ID, size-1, err)
@@ -215,5 +215,5 @@ const (
 		ON CONFLICT (run, idx) DO UPDATE SET state = excluded.state, attempt = excluded.attempt, due = excluded.due,
 			pokes = excluded.pokes, since = excluded.since, started = excluded.started, ended = excluded.ended,
 			modified = excluded.modified, cause = excluded.cause, handle = excluded.handle, reason = excluded.reason,
-			mark = excluded.mark, base = excluded.base`
+			mark = excluded.mark, base = excluded.base, instances = excluded.instances, first_idx = excluded.first_idx`
 )

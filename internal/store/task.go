@@ -23,7 +23,7 @@ func scanTask(s scanner) (flow.Task, error) {
 func taskFields(k *flow.Task) []any {
 	return []any{
 		&k.ID, &k.Index, &k.Kind, &k.State, &k.Attempt, at{&k.Due}, &k.Pokes, at{&k.Since}, at{&k.Started},
-		at{&k.Ended}, at{&k.Modified}, &k.Cause, &k.Handle, &k.Reason, raw{&k.Mark}, &k.Base,
+		at{&k.Ended}, at{&k.Modified}, &k.Cause, &k.Handle, &k.Reason, raw{&k.Mark}, &k.Base, &k.Instances, &k.First,
 	}
 }
 
@@ -229,16 +229,27 @@ func scanOutput(s scanner) (flow.Output, error) {
 }
 
 // Output returns what a task published under key, and whether it did: by its
-// current attempt, or failing that by the latest past one that succeeded.
+// current attempt, or failing that by the latest past one that succeeded. Of a
+// task that has unfolded every attempt counts: it unfolds once, and what it said
+// then holds for all.
 func (db *DB) Output(ctx context.Context, run flow.RunID, task flow.TaskID, key string) (json.RawMessage, bool, error) {
 	o, err := one(db.read(ctx), scanOutput, `
 		SELECT o.task, o.key, o.value FROM output o`+valid+`
-		WHERE o.run = $1 AND o.task = $2 AND o.key = $3 AND (o.attempt = t.attempt OR a.n IS NOT NULL)
+		WHERE o.run = $1 AND o.task = $2 AND o.key = $3 AND (o.attempt = t.attempt OR a.n IS NOT NULL OR t.instances > 0)
 		ORDER BY o.attempt DESC LIMIT 1`, string(run), string(task), key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, false, nil
 	}
 	return o.Value, err == nil, err
+}
+
+// OutputsBetween returns what the tasks with indices in [from, to) published
+// under key by their current attempts, in the order of the tasks.
+func (db *DB) OutputsBetween(ctx context.Context, run flow.RunID, from, to int, key string) ([]flow.Output, error) {
+	return list(db.read(ctx), scanOutput, `
+		SELECT o.task, o.key, o.value FROM task t
+		JOIN output o ON o.run = t.run AND o.task = t.id AND o.attempt = t.attempt AND o.key = $4
+		WHERE t.run = $1 AND t.idx >= $2 AND t.idx < $3 ORDER BY t.idx`, string(run), from, to, key)
 }
 
 // valid joins an output with its task, and with its attempt if that is past
@@ -253,7 +264,7 @@ func (db *DB) AllOutputs(ctx context.Context, run flow.RunID) (map[flow.TaskID]m
 	// Later attempts come later and replace what earlier ones said.
 	outputs, err := list(db.read(ctx), scanOutput, `
 		SELECT o.task, o.key, o.value FROM output o`+valid+`
-		WHERE o.run = $1 AND (o.attempt = t.attempt OR a.n IS NOT NULL)
+		WHERE o.run = $1 AND (o.attempt = t.attempt OR a.n IS NOT NULL OR t.instances > 0)
 		ORDER BY o.task, o.attempt`, string(run))
 	if err != nil {
 		return nil, err

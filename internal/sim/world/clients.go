@@ -144,7 +144,15 @@ func (w *World) newVersion(wf flow.WorkflowID, end time.Time) flow.Version {
 
 // graph draws one: a chain, a fan, a diamond or a tangle.
 func (w *World) graph() flow.Graph {
-	g := flow.Graph{MaxActive: []int{0, 0, 1, 2, 3}[w.rng.IntN(5)]}
+	g := flow.Graph{MaxActive: []int{0, 0, 1, 2, 3}[w.rng.IntN(5)], FailFast: w.chance(.1)}
+	scatters := w.chance(.25)
+	if scatters {
+		g.Bodies = map[string][]flow.Node{
+			"outer": {{ID: "x", Kind: "command", Retries: w.rng.IntN(2)}, {ID: "y", Kind: "scatter", Unfolds: "inner", After: []flow.TaskID{"x"}}},
+			"inner": {{ID: "z", Kind: "command", Noop: w.chance(.3)}},
+			"empty": nil,
+		}
+	}
 	n := 1 + w.rng.IntN(5)
 	if w.chance(.1) {
 		n = 1 + w.rng.IntN(10)
@@ -187,6 +195,9 @@ func (w *World) graph() flow.Graph {
 			if w.chance(.35) {
 				node.When = flow.Rules()[w.rng.IntN(len(flow.Rules()))]
 			}
+		}
+		if scatters && node.When == "" && w.chance(.4) {
+			node.Kind, node.Noop, node.Unfolds = "scatter", false, []string{"outer", "inner", "inner", "empty"}[w.rng.IntN(4)]
 		}
 		g.Nodes = append(g.Nodes, node)
 	}

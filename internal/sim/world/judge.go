@@ -79,7 +79,7 @@ func (w *World) saved(s *server, steps []engine.Step) {
 		}
 		r := j.replays[id]
 		before := r.Tasks()
-		if end, ok := ev.What.(engine.Ended); ok && end.Verdict != flow.Rest {
+		if end, ok := ev.What.(engine.Ended); ok && end.Verdict != flow.Rest && end.Verdict != flow.Unfold {
 			w.recordedOnce(id, ev, before)
 		}
 		wasBegun := !r.Row().Started.IsZero()
@@ -146,7 +146,7 @@ func sameTasks(a, b []flow.Task) bool {
 
 func sameTask(a, b *flow.Task) bool {
 	return a.ID == b.ID && a.Kind == b.Kind && a.State == b.State && a.Attempt == b.Attempt && a.Base == b.Base && a.Pokes == b.Pokes &&
-		a.Handle == b.Handle && a.Reason == b.Reason && a.Cause == b.Cause && string(a.Mark) == string(b.Mark) &&
+		a.Handle == b.Handle && a.Reason == b.Reason && a.Cause == b.Cause && string(a.Mark) == string(b.Mark) && a.Instances == b.Instances && a.First == b.First &&
 		same(a.Due, b.Due) && same(a.Since, b.Since) && same(a.Started, b.Started) && same(a.Ended, b.Ended) && same(a.Modified, b.Modified)
 }
 
@@ -194,7 +194,7 @@ func (w *World) legal(id flow.RunID, ev engine.Event, before []flow.Task, r *eng
 	g := w.rows.graphs[r.Row().Graph]
 	live := 0
 	for i, t := range r.Tasks() {
-		if len(before) > 0 {
+		if i < len(before) {
 			if was := before[i]; was.State.Final() && was.State != t.State && !wished {
 				w.violate("run %s: %s leaves its final state %s for %s", id, t.ID, was.State, t.State)
 			} else if was.State.Final() && !wished && !sameTask(&was, &t) {
@@ -203,7 +203,7 @@ func (w *World) legal(id flow.RunID, ev engine.Event, before []flow.Task, r *eng
 				w.violate("run %s: %s goes from attempt %d to %d", id, t.ID, was.Attempt, t.Attempt)
 			}
 		}
-		if paused && t.State == flow.Starting && (len(before) == 0 || before[i].State != t.State) {
+		if paused && t.State == flow.Starting && (i >= len(before) || before[i].State != t.State) {
 			w.violate("run %s: %s is started while the workflow is paused", id, t.ID)
 		}
 		if i < len(g.Nodes) && t.Attempt-t.Base > g.Nodes[i].Retries+1 {
@@ -282,8 +282,8 @@ func (w *World) told(s *server, step engine.Step) {
 
 // task returns a task's durable row.
 func (w *World) task(a lang.Attempt) (flow.Task, bool) {
-	if r := w.rows.runs[a.Run.ID]; r != nil && a.Task.Index < len(r.tasks) {
-		return r.tasks[a.Task.Index], true
+	if r := w.rows.runs[a.Run.ID]; r != nil {
+		return r.task(a.Task.Index)
 	}
 	return flow.Task{}, false
 }
@@ -305,7 +305,7 @@ func (w *World) begun(id string, a lang.Attempt) {
 
 // forgotten checks that an attempt that is let go has been recorded.
 func (w *World) forgotten(a lang.Attempt) {
-	if t, ok := w.task(a); ok && t.Attempt == a.Task.Attempt && t.Pokes == a.Task.Pokes && t.State.Live() {
+	if t, ok := w.task(a); ok && t.Attempt == a.Task.Attempt && t.Pokes == a.Task.Pokes && t.Instances == a.Task.Instances && t.State.Live() {
 		w.violate("attempt %s is let go and its end is not saved: the task is %s", key(a), t.State)
 	}
 }
@@ -562,7 +562,8 @@ func (w *World) says(ctx context.Context, r flow.Run, now time.Time) {
 // does.
 func (w *World) wrong(r *run, t flow.Task, wait flow.Wait, live int, now time.Time) string {
 	i := slices.IndexFunc(r.tasks, func(row flow.Task) bool { return row.ID == t.ID })
-	if i < 0 || !sameTask(&r.tasks[i], &t) {
+	unfolded := i < 0 && t.State == flow.Waiting && t.Modified.IsZero() // and has not changed since
+	if !unfolded && (i < 0 || !sameTask(&r.tasks[i], &t)) {
 		return "its row is another"
 	}
 	switch wait.Gate {
@@ -571,7 +572,7 @@ func (w *World) wrong(r *run, t flow.Task, wait flow.Wait, live int, now time.Ti
 		switch {
 		case t.State != flow.Running:
 			return "it is not under way"
-		case t.Kind == "sensor":
+		case t.Kind == "sensor" || t.Kind == "scatter":
 		case pr == nil:
 			return "it has no process"
 		case pr.over && now.Sub(pr.ended) > idle:
@@ -579,7 +580,7 @@ func (w *World) wrong(r *run, t flow.Task, wait flow.Wait, live int, now time.Ti
 		}
 	case flow.GateUpstream:
 		for _, up := range wait.On {
-			if j := slices.IndexFunc(r.tasks, func(row flow.Task) bool { return row.ID == up }); j < 0 || r.tasks[j].State.Final() {
+			if j := slices.IndexFunc(r.tasks, func(row flow.Task) bool { return row.ID == up }); j >= 0 && r.tasks[j].State.Final() {
 				return string(up) + " has ended"
 			}
 		}
@@ -645,6 +646,12 @@ func (w *World) finish() {
 	}
 }
 
+// kept returns those of a run's tasks that have rows: of what tasks have
+// unfolded into, what has changed since.
+func kept(tasks []flow.Task, n int) []flow.Task {
+	return slices.DeleteFunc(slices.Clone(tasks), func(t flow.Task) bool { return t.Index >= n && t.Modified.IsZero() })
+}
+
 // replay feeds a journal to a fresh run, which must come to the saved rows.
 func (w *World) replay(r *run) {
 	g := w.rows.graphs[r.row.Graph]
@@ -664,7 +671,7 @@ func (w *World) replay(r *run) {
 			w.violate("%v", err)
 		}
 	}
-	if !sameTasks(er.Tasks(), r.tasks) {
+	if !sameTasks(kept(er.Tasks(), len(g.Nodes)), r.tasks) {
 		w.violate("the journal of run %s gives%s; the rows are%s", r.row.ID, whole(er.Tasks()), whole(r.tasks))
 	}
 	if !sameRun(er.Row(), r.row) {

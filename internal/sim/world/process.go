@@ -57,6 +57,9 @@ func (p performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell) 
 	if sensor(a.Node) {
 		return p.look(ctx, a, tell)
 	}
+	if a.Node.Unfolds != "" {
+		return p.unfold(ctx, a, tell)
+	}
 	return p.run(ctx, a, tell)
 }
 
@@ -218,6 +221,43 @@ func (p performer) look(ctx context.Context, a lang.Attempt, tell lang.Tell) (fl
 		return flow.Outcome{}, errDetach
 	}
 	return flow.Outcome{Verdict: flow.Failure, Reason: "told to end"}, nil
+}
+
+// unfold is a scatter's, which has no process: first it says into how many it
+// unfolds, and when they have all succeeded it gathers what they gave.
+func (p performer) unfold(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
+	w := p.s.w
+	if w.fault(w.odds.trouble) {
+		return flow.Outcome{}, errors.New("what was given before cannot be read")
+	}
+	if ctx.Err() == nil {
+		if err := tell.Started(""); err != nil {
+			return flow.Outcome{}, err
+		}
+	}
+	select {
+	case <-ctx.Done():
+		if context.Cause(ctx) == errDetach {
+			return flow.Outcome{}, errDetach
+		}
+		return flow.Outcome{Verdict: flow.Failure, Reason: "told to end"}, nil
+	case <-p.s.gone:
+		return flow.Outcome{}, errDead
+	case <-time.After(w.between(0, time.Second)):
+	}
+	switch {
+	case w.chance(0.05):
+		return flow.Outcome{Verdict: flow.Failure, Reason: "cannot be evaluated"}, nil
+	case a.Task.Instances == 0:
+		return flow.Outcome{Verdict: flow.Unfold, Instances: w.rng.IntN(5), Outputs: map[string]json.RawMessage{"elements": json.RawMessage(`[1]`)}}, nil
+	}
+	body := a.Graph.Bodies[a.Node.Unfolds]
+	for i := range a.Task.Instances * len(body) {
+		if t, ok := w.rows.runs[a.Run.ID].task(a.Task.First + i); !ok || t.State != flow.Succeeded {
+			w.violate("%s gathers, and task %d of what it has unfolded into is %q", key(a), a.Task.First+i, t.State)
+		}
+	}
+	return flow.Outcome{Verdict: flow.Success}, nil
 }
 
 func (p performer) Forget(a lang.Attempt) {

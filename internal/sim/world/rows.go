@@ -344,6 +344,15 @@ func (r *run) save(s *engine.Step) {
 	r.saveRest(s)
 }
 
+// task returns the row of a task; false if it has none.
+func (r *run) task(index int) (flow.Task, bool) {
+	i, ok := slices.BinarySearchFunc(r.tasks, index, func(t flow.Task, i int) int { return t.Index - i })
+	if !ok {
+		return flow.Task{}, false
+	}
+	return r.tasks[i], true
+}
+
 // saveRow keeps what a step can change of the run's row.
 func (r *run) saveRow(s *engine.Step) {
 	now := trimRun(s.Run)

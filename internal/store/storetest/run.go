@@ -129,6 +129,7 @@ func steps(w world) {
 	var all []flow.Task
 	for i := range 201 {
 		all = append(all, task(fmt.Sprintf("t%03d", 200-i), i, flow.Waiting, 0))
+		all[i].Instances, all[i].First = i, 300*i
 	}
 	s := w.step(&r, flow.Running, all...)
 	s.Run.Started, s.Run.Modified = at(5), at(6)
@@ -391,6 +392,15 @@ func outputs(w world) {
 		"a": {"x": json.RawMessage(`"a1"`), "y": json.RawMessage(`"a3"`)},
 		"b": {"return_value": json.RawMessage(`{"k": [2.50]}`)},
 	})
+	between, err := w.db.OutputsBetween(w.ctx, "r", 0, 2, "y")
+	w.ok("OutputsBetween", err)
+	w.same("OutputsBetween", between, []flow.Output{{Task: "a", Key: "y", Value: json.RawMessage(`"a3"`)}})
+	unfolded := task("a", 0, flow.Waiting, 3)
+	unfolded.Instances = 2
+	w.save(w.step(&r, flow.Running, unfolded))
+	v, ok, err := w.db.Output(w.ctx, "r", "a", "z")
+	w.ok("Output of a task that has unfolded", err)
+	w.same("Output of a task that has unfolded, found", []any{string(v), ok}, []any{`"a2"`, true})
 	got, err := w.db.Outputs(w.ctx, "r", "a", 2)
 	w.ok("Outputs", err)
 	w.same("Outputs of attempt 2", got, map[string]json.RawMessage{"x": json.RawMessage(`"a2"`), "z": json.RawMessage(`"a2"`)})
