@@ -50,7 +50,7 @@ export function GraphView(p: Props) {
   const s = useRef<Live>(undefined);
   s.current ??= {
     painter: undefined, view: { x: 0, y: 0, k: 1 }, goal: undefined, size: { w: 0, h: 0 }, ratio: 1,
-    frame: 0, pointers: new Map(), dragged: false, moved: 0, mini: { k: 1, x: 0, y: 0 }, fitted: undefined, touched: false,
+    frame: 0, pointers: new Map(), dragged: false, moved: 0, mini: { k: 1, x: 0, y: 0 }, fitted: undefined, touched: false, whole: false,
   };
   const live = s.current;
   const props = useRef(p);
@@ -63,6 +63,10 @@ export function GraphView(p: Props) {
     if (live.goal) advance(live);
     const now = performance.now();
     const more = painter.frame(live.view, now - live.moved < 140);
+    if (!more && !live.whole) {
+      live.whole = true;
+      performance.mark("graph:whole"); // for those who measure
+    }
     overlay(over.current!, live, props.current, hovered.current);
     outline(mini.current, live, props.current.palette);
     if (more || live.goal || now - live.moved < 160) request();
@@ -134,6 +138,7 @@ export function GraphView(p: Props) {
     live.painter!.show(p.scene, p.looks);
     if (live.fitted !== p.scene) {
       live.fitted = p.scene;
+      live.whole = false;
       if (live.size.w > 0) fitAll(false);
     }
     live.mini = live.painter!.miniature(mini.current!, miniature, live.ratio);
@@ -337,6 +342,8 @@ interface Live {
   fitted: Scene | undefined;
   /** Whether the reader has moved the view; until then it shows everything. */
   touched: boolean;
+  /** Whether the scene has been drawn whole. */
+  whole: boolean;
 }
 
 /** advance moves the view on its way to the goal: scale evenly in its logarithm, about the middle. */

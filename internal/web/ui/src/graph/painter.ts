@@ -64,6 +64,7 @@ export class Painter {
   private size: Size = { w: 0, h: 0 };
   private stamp = 1;
   private clock = 0;
+  private readonly spare: HTMLCanvasElement[] = [];
   private readonly fits = new Map<string, string>();
   private mini: { whole: HTMLCanvasElement; k: number; x: number; y: number } | undefined;
 
@@ -71,7 +72,7 @@ export class Painter {
     private readonly canvas: HTMLCanvasElement,
     private readonly glyph: Glyph,
   ) {
-    this.ctx = canvas.getContext("2d")!;
+    this.ctx = canvas.getContext("2d", { alpha: false })!;
   }
 
   resize(size: Size, ratio: number): void {
@@ -144,6 +145,7 @@ export class Painter {
       left--;
     }
     if (left === 0) {
+      if (this.old) this.drop(this.old.tiles.values());
       this.old = undefined;
       this.evict();
     }
@@ -156,13 +158,18 @@ export class Painter {
   }
 
   private forget(): void {
+    this.drop(this.tiles.values());
+    if (this.old) this.drop(this.old.tiles.values());
     this.tiles.clear();
     this.old = undefined;
     this.k = 0;
   }
 
   private rescale(k: number): void {
-    if (this.tiles.size > 0) this.old = { tiles: this.tiles, k: this.k };
+    if (this.tiles.size > 0) {
+      if (this.old) this.drop(this.old.tiles.values());
+      this.old = { tiles: this.tiles, k: this.k };
+    }
     this.tiles = new Map();
     this.k = k;
   }
@@ -207,20 +214,26 @@ export class Painter {
   private evict(): void {
     if (this.tiles.size <= maxTiles) return;
     const byAge = [...this.tiles].sort((a, b) => a[1].used - b[1].used);
-    for (const [key] of byAge.slice(0, this.tiles.size - maxTiles)) this.tiles.delete(key);
+    for (const [key, t] of byAge.slice(0, this.tiles.size - maxTiles)) {
+      this.tiles.delete(key);
+      this.spare.push(t.canvas);
+    }
+  }
+
+  /** Keeps the canvases of tiles that are not needed any more: new ones cost a frame. */
+  private drop(tiles: Iterable<Tile>): void {
+    for (const t of tiles) if (this.spare.length < maxTiles) this.spare.push(t.canvas);
   }
 
   private paintTile(tx: number, ty: number): Tile {
     const key = tx + "/" + ty;
     let t = this.tiles.get(key);
     if (!t) {
-      const canvas = document.createElement("canvas");
-      canvas.width = canvas.height = tileSize;
-      t = { canvas, stamp: 0, used: this.clock };
+      t = { canvas: this.spare.pop() ?? newCanvas(), stamp: 0, used: this.clock };
       this.tiles.set(key, t);
     }
     t.stamp = this.stamp;
-    const c = t.canvas.getContext("2d")!;
+    const c = t.canvas.getContext("2d", { alpha: false })!;
     const s = this.k * this.ratio;
     const width = tileSize / s;
     c.setTransform(1, 0, 0, 1, 0, 0);
@@ -395,6 +408,12 @@ export class Painter {
     c.lineWidth = 2;
     c.strokeRect((v.x - x) * k, (v.y - y) * k, (size.w / v.k) * k, (size.h / v.k) * k);
   }
+}
+
+function newCanvas(): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = tileSize;
+  return canvas;
 }
 
 /** trace adds an edge to the path: curves between ranks, straight where it passes boxes. */
