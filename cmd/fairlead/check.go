@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // schedules name zones, and not every machine has them
@@ -43,12 +44,14 @@ func (c compiler) compile(src []byte, hasCode bool) (flow.Definition, []flow.Dia
 func checkCommand() *cobra.Command {
 	var format string
 	var code string
+	var lenient bool
 	cmd := &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Say what the service would say of definitions",
-		Long: `Reads each definition as MWAA Serverless would and prints everything that it
-would refuse or ignore, with line and column and what to write instead.
-"-" reads standard input. Exits with 1 when one would be refused.`,
+		Long: `Reads each definition as MWAA Serverless would, and each that ends with .wdl
+with all that it imports as HealthOmics would, and prints everything that would
+be refused or ignored, with line and column and what to write instead.
+"-" reads YAML from standard input. Exits with 1 when one would be refused.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			var all []airflow.FileDiagnostics
@@ -57,15 +60,23 @@ would refuse or ignore, with line and column and what to write instead.
 				return err
 			}
 			for _, name := range files {
+				if isWDL(name) {
+					found, err := checkWDL(name, lenient)
+					if err != nil {
+						return err
+					}
+					all = append(all, found...)
+					continue
+				}
 				src, err := readDefinition(name)
 				if err != nil {
 					return err
 				}
 				_, found := compiler{}.compile(src, code != "")
 				all = append(all, airflow.FileDiagnostics{File: name, Source: src, Found: found})
-				for _, d := range found {
-					refused = refused || d.Severity == flow.Fault
-				}
+			}
+			for _, f := range all {
+				refused = refused || slices.ContainsFunc(f.Found, func(d flow.Diagnostic) bool { return d.Severity == flow.Fault })
 			}
 			if err := printDiagnostics(cmd.OutOrStdout(), format, all); err != nil {
 				return err
@@ -79,6 +90,7 @@ would refuse or ignore, with line and column and what to write instead.
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, json or github")
 	cmd.Flags().StringVar(&code, "code", "", codeHelp)
+	cmd.Flags().BoolVar(&lenient, "lenient", false, "read WDL as HealthOmics does for the engine WDL_LENIENT")
 	return cmd
 }
 

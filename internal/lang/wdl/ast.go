@@ -45,6 +45,26 @@ type Document struct {
 	Types map[string]*StructType
 }
 
+// All returns the document and all that it imports, each once and after what
+// it imports itself.
+func (d *Document) All() []*Document {
+	var out []*Document
+	seen := map[*Document]bool{}
+	var visit func(d *Document)
+	visit = func(d *Document) {
+		if d == nil || seen[d] {
+			return
+		}
+		seen[d] = true
+		for _, im := range d.Imports {
+			visit(im.Doc)
+		}
+		out = append(out, d)
+	}
+	visit(d)
+	return out
+}
+
 // An Ident is a name and where it is written.
 type Ident struct {
 	Span

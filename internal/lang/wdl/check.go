@@ -12,22 +12,10 @@ const maxStruct = 10_000
 
 // check resolves the names and types of a document and of all that it imports.
 func check(f *findings, main *Document, o Options) {
-	done := map[*Document]bool{}
-	var visit func(doc *Document)
-	visit = func(doc *Document) {
-		if done[doc] {
-			return
-		}
-		done[doc] = true
-		for _, im := range doc.Imports {
-			if im.Doc != nil {
-				visit(im.Doc)
-			}
-		}
+	for _, doc := range main.All() {
 		c := &checker{findings: f, doc: doc, main: doc == main, rules: Rules{Version: doc.Version, Lenient: o.Lenient}}
 		c.document()
 	}
-	visit(main)
 }
 
 // A checker checks one document, whose imports are checked.

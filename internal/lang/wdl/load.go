@@ -65,7 +65,7 @@ func (l *loader) load(file string, from Span) *Document {
 	text, err := l.read(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		l.fault(at, l.meant(file, l.others()), "document %q does not exist", file)
+		l.fault(at, l.meant(path.Base(file), l.beside(file)), "document %q does not exist", file)
 		return empty
 	case err != nil:
 		l.fault(at, "", "document %q cannot be read: %v", file, reason(err))
@@ -133,14 +133,17 @@ func (l *loader) resolve(file string, im *Import) *Document {
 	return nil
 }
 
-// others lists documents that might have been meant.
-func (l *loader) others() []string {
-	var out []string
-	if l.full() {
+// beside lists the documents that are where one was expected.
+func (l *loader) beside(file string) []string {
+	entries, err := fs.ReadDir(l.fsys, path.Dir(file))
+	if err != nil || l.full() {
 		return nil
 	}
-	for name := range definitions(l.fsys) {
-		out = append(out, name)
+	var out []string
+	for _, e := range entries {
+		if path.Ext(e.Name()) == ".wdl" {
+			out = append(out, e.Name())
+		}
 	}
 	return out
 }
