@@ -14,12 +14,13 @@ import (
 )
 
 const backendModule = `
-import logging, os
+import logging, os, subprocess
 from airflow.hooks.base import BaseHook
 from airflow.models import Variable
 
 def look():
     c = BaseHook.get_connection("warehouse")
+    subprocess.run(["echo", "a child prints", c.password, Variable.get("api_key")], check=True)
     print("prints", c.password, Variable.get("api_key"), Variable.get("plain"))
     logging.getLogger("x").info("logs %s %r", c.password, {"p": c.password})
     assert Variable.get("nowhere", default_var=None) is None
@@ -104,7 +105,7 @@ func TestSecretsBackend(t *testing.T) {
 		if strings.Contains(string(text), "hunter2") || strings.Contains(string(text), "98765") {
 			t.Errorf("%s shows a secret:\n%s", name, text)
 		}
-		if strings.Contains(name, "look") && !strings.Contains(string(text), "prints *** *** visible") {
+		if strings.Contains(name, "look") && (!strings.Contains(string(text), "prints *** *** visible") || !strings.Contains(string(text), "a child prints *** ***")) {
 			t.Errorf("%s lacks what is no secret:\n%s", name, text)
 		}
 	}

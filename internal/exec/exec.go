@@ -51,7 +51,8 @@ type Spec struct {
 	// driver adds FAIRLEAD_LOG_FD and FAIRLEAD_RESULT_FD, HOME (the cage's
 	// own directory) unless Env has it, and without a cage TMPDIR. Lines
 	// that the command writes to the descriptor FAIRLEAD_LOG_FD go to the
-	// log as they are if they are JSON objects. Variables of the image are
+	// log as they are if they are JSON objects; {"fairlead_mask": [...]} is
+	// not, but adds to Mask. Variables of the image are
 	// there, too, unless Env has them.
 	Env []string
 	// Dir is the working directory inside the cage; empty means the cage's

@@ -177,7 +177,7 @@ func (a *attempt) build() (err error) {
 		if a.file, err = os.OpenFile(c.Log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644); err != nil {
 			return err
 		}
-		a.log = &logFile{w: a.file, level: c.Level, logger: c.Logger, limit: c.Output, mask: mask.New(c.Mask)}
+		a.log = &logFile{w: a.file, level: c.Level, logger: c.Logger, limit: c.Output, texts: c.Mask, mask: mask.New(c.Mask)}
 		a.output, a.records = stream{log: a.log}, stream{log: a.log, structured: true}
 	}
 	// What process 1 gets, and what is closed here once it has it.

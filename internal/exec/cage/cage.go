@@ -48,6 +48,11 @@ const (
 	ResultVar = "FAIRLEAD_RESULT_FD"
 )
 
+// MaskKey is the one member of a log line by which a command tells of texts that
+// shall not be in its log from then on: a list of them. The line itself is not in
+// the log.
+const MaskKey = "fairlead_mask"
+
 // A Setup tells a keeper where it is.
 type Setup struct {
 	Root   string // the directory of attempts

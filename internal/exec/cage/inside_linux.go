@@ -60,7 +60,7 @@ func see() error {
 	if a.file, err = os.OpenFile(InsideLog, os.O_WRONLY|os.O_APPEND, 0); err != nil {
 		return err
 	}
-	a.log = &logFile{w: a.file, level: o.Level, logger: o.Logger, limit: o.Output, mask: mask.New(o.Mask)}
+	a.log = &logFile{w: a.file, level: o.Level, logger: o.Logger, limit: o.Output, texts: o.Mask, mask: mask.New(o.Mask)}
 	a.output, a.records = stream{log: a.log}, stream{log: a.log, structured: true}
 	a.kin = kin{uid: o.UID, gid: o.GID}
 	a.groups = groupsInside()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -20,6 +21,10 @@ const (
 	// MaxMask bounds a text that is to be masked: the pieces of a line that are
 	// written apart are longer.
 	MaxMask = 64 << 10
+	// maxTold and maxToldSize bound how often, and of how many bytes, a command may
+	// tell that they are to be masked.
+	maxTold     = 200
+	maxToldSize = 256 << 10
 	// showAfter is how long the beginning of a line waits for its end before
 	// it goes to the log.
 	showAfter = time.Second
@@ -34,7 +39,11 @@ type logFile struct {
 	wrote         int64
 	full          bool // the limit is reached and the log says so
 	err           error
+	texts         []string // that mask hides
 	mask          *mask.Masker
+	told          int    // by the command, of texts to hide
+	toldSize      int    // how many bytes they have
+	deaf          bool   // it has told too much, and the log says so
 	buf           []byte // whole lines not yet written
 }
 
@@ -76,6 +85,40 @@ func (l *logFile) raw(at time.Time, line []byte) {
 	start := len(l.buf)
 	l.buf = append(append(l.buf, line...), '\n')
 	l.account(at, start)
+}
+
+// heed reports whether a log line is no line of the log but tells of texts that are
+// to be masked from now on, as [MaskKey] says, and masks them.
+func (l *logFile) heed(at time.Time, line []byte) bool {
+	if !bytes.HasPrefix(line, []byte(`{"`+MaskKey+`"`)) {
+		return false
+	}
+	var told map[string][]string
+	if json.Unmarshal(line, &told) != nil || len(told) != 1 {
+		return false
+	}
+	fresh := slices.DeleteFunc(told[MaskKey], func(t string) bool {
+		return t == "" || len(t) > MaxMask || slices.Contains(l.texts, t)
+	})
+	size := 0
+	for _, t := range fresh {
+		size += len(t)
+	}
+	switch {
+	case len(fresh) == 0:
+		return true
+	case l.told == maxTold || l.toldSize+size > maxToldSize:
+		if !l.deaf {
+			l.event(at, "warning", "fairlead", []byte("The task has too many secrets: what its child processes print of the newest is not masked."))
+		}
+		l.deaf = true
+		return true
+	}
+	l.told++
+	l.toldSize += size
+	l.texts = append(slices.Clip(l.texts), fresh...)
+	l.mask = mask.New(l.texts)
+	return true
 }
 
 // account takes back the line that begins at start if it is one too many.
@@ -160,7 +203,9 @@ func (s *stream) endLine(at time.Time) {
 	part := trimCR(s.part)
 	switch {
 	case s.structured && !s.split && isObject(part):
-		s.log.raw(at, part)
+		if !s.log.heed(at, part) {
+			s.log.raw(at, part)
+		}
 	case s.split && len(part) == 0: // all of it is in the log
 	case s.structured && len(part) == 0:
 	default:

@@ -3,6 +3,7 @@ package cage
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -83,5 +84,29 @@ func TestMaskOfLongLines(t *testing.T) {
 	log.flush()
 	if strings.Contains(out.String(), "s3c") || strings.Contains(out.String(), "ret") || strings.Count(out.String(), "***") != 1 {
 		t.Errorf("a text at the end of a piece is not masked once")
+	}
+}
+
+// TestCommandTellsOfSecrets has a command say what is to be masked, and say too much.
+func TestCommandTellsOfSecrets(t *testing.T) {
+	var out bytes.Buffer
+	log := &logFile{w: &out, level: "info", logger: "l", texts: []string{"s3cret"}, mask: mask.New([]string{"s3cret"})}
+	records, output := stream{log: log, structured: true}, stream{log: log}
+	at := time.Unix(0, 0)
+	records.write(at, []byte(`{"fairlead_mask": ["hunter2", "s3cret", ""]}`+"\n"+`{"fairlead_mask": "odd"}`+"\n"))
+	output.write(at, []byte("hunter2 s3cret\n"))
+	log.flush()
+	want := `{"fairlead_mask": "odd"}` + "\n" + `{"timestamp":"1970-01-01T00:00:00.000000Z","level":"info","event":"*** ***","logger":"l"}` + "\n"
+	if out.String() != want {
+		t.Errorf("the log is\n%swant\n%s", out.String(), want)
+	}
+	out.Reset()
+	for i := range 2 * maxTold {
+		records.write(at, fmt.Appendf(nil, `{"fairlead_mask": ["number %d"]}`+"\n", i))
+	}
+	output.write(at, []byte("number 7\nhunter2\n"))
+	log.flush()
+	if got := out.String(); strings.Count(got, "too many secrets") != 1 || strings.Count(got, `"***"`) != 2 {
+		t.Errorf("after too many texts the log is\n%s", got)
 	}
 }

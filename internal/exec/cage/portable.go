@@ -20,7 +20,7 @@ type Log struct {
 
 // NewLog returns a log for the command of c that writes to w.
 func NewLog(w io.Writer, c *Config) *Log {
-	return &Log{log: logFile{w: w, level: c.Level, logger: c.Logger, limit: c.Output, mask: mask.New(c.Mask)}}
+	return &Log{log: logFile{w: w, level: c.Level, logger: c.Logger, limit: c.Output, texts: c.Mask, mask: mask.New(c.Mask)}}
 }
 
 // Text copies text to the log until its end, and returns its last line.

@@ -28,6 +28,7 @@ class Log:
 # What a secrets backend gave in the course of the task, which the server
 # cannot know and mask by itself. The longest come first.
 masks = []
+log_fd = None
 
 
 def masked(text):
@@ -151,7 +152,10 @@ def real_airflow():
 
 
 def run(here):
-    log = Log(int(os.environ.pop("FAIRLEAD_LOG_FD", "2")))
+    global log_fd
+    if "FAIRLEAD_LOG_FD" in os.environ:
+        log_fd = int(os.environ.pop("FAIRLEAD_LOG_FD"))
+    log = Log(2 if log_fd is None else log_fd)
     result_fd = int(os.environ.pop("FAIRLEAD_RESULT_FD", "1"))
     for fd in (log.fd, result_fd):
         os.set_inheritable(fd, fd < 3)
