@@ -66,9 +66,12 @@ func (c *Conductor) remove(ctx context.Context, wf flow.WorkflowID) {
 			if done || ctx.Err() != nil {
 				return
 			}
-			if err == nil {
+			switch {
+			case err == nil:
 				pause = time.Millisecond
-			} else {
+			case flow.KindOf(err) == flow.Busy: // others have to be told of its runs, or the disk is full
+				c.log.DebugContext(ctx, "purge workflow", "workflow", wf, "err", err)
+			default:
 				c.log.ErrorContext(ctx, "purge workflow", "workflow", wf, "err", err)
 			}
 		}

@@ -11,7 +11,8 @@ import (
 
 // PurgeWorkflow removes about max rows of a workflow that is being deleted,
 // and answers whether nothing of it is left. While a run of it is active, or
-// it is not being deleted, that is a Conflict.
+// it is not being deleted, that is a Conflict; while a sink has not been told
+// all of a run that is the last of them, Busy.
 func (db *DB) PurgeWorkflow(ctx context.Context, wf flow.WorkflowID, max int) (done bool, err error) {
 	err = db.write(ctx, func(t *tx) error {
 		done, err = purgeWorkflow(t, wf, int64(max))
@@ -39,8 +40,17 @@ func purgeWorkflow(t *tx, wf flow.WorkflowID, left int64) (bool, error) {
 		return false, flow.Errorf(flow.Conflict, "workflow %q has %d active runs", wf, active).About("Workflow", string(wf))
 	}
 	for left > 0 {
-		run, err := one(t, value[flow.RunID], `SELECT id FROM run WHERE workflow = $1 ORDER BY created, id LIMIT 1`, string(wf))
+		run, err := one(t, value[flow.RunID], `
+			SELECT id FROM run WHERE workflow = $1 AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.run = run.id)
+			ORDER BY created, id LIMIT 1`, string(wf))
 		if errors.Is(err, sql.ErrNoRows) {
+			owed, err := number(t, `SELECT count(*) FROM run WHERE workflow = $1`, string(wf))
+			if err != nil {
+				return false, err
+			}
+			if owed > 0 {
+				return false, flow.Errorf(flow.Busy, "a sink has not been told all of %d runs of workflow %q", owed, wf)
+			}
 			return true, purgeRest(t, wf)
 		}
 		if err != nil {
@@ -92,15 +102,16 @@ func deleteRun(t *tx, run flow.RunID, left int64) (int64, error) {
 	return left, nil
 }
 
-// DeleteRuns removes up to max runs that ended before a time, the oldest
-// first, and returns how many; one that goes on meanwhile stays. Before the
+// DeleteRuns removes up to max runs that ended before a time, and of which
+// sinks have been told all, the oldest first, and returns how many; one that goes on meanwhile stays. Before the
 // rows of a run go, first is called with it, to remove what is known by them.
 // A run with many rows goes in several writes; while that is under way, or if
 // it breaks off, the run can be seen without some of them, and the next call
 // goes on.
 func (db *DB) DeleteRuns(ctx context.Context, before time.Time, max int, first func(flow.Run)) (int, error) {
 	runs, err := list(db.read(ctx), scanRun,
-		`SELECT `+runColumns+` FROM run WHERE active = 0 AND ended < $1 ORDER BY ended LIMIT $2`, micros(before), max)
+		`SELECT `+runColumns+` FROM run WHERE active = 0 AND ended < $1
+		AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.run = run.id) ORDER BY ended LIMIT $2`, micros(before), max)
 	if err != nil {
 		return 0, err
 	}

@@ -91,7 +91,10 @@ func insertRun(t *tx, r flow.Run) error {
 		string(r.ID), string(r.Workflow), string(r.Version), string(r.Kind), string(r.State), bit(!r.State.Final()), r.Rev,
 		r.Key, micros(r.Logical), r.Graph, micros(r.Created), micros(r.Started), micros(r.Ended), micros(r.Modified),
 		text(r.Reason), string(r.Cause), jsonText(r.Params), bit(r.Held), text(r.By))
-	return err
+	if err != nil {
+		return err
+	}
+	return owe(t, r.ID, -1)
 }
 
 // Run returns a run of a workflow.

@@ -137,6 +137,9 @@ func saveRun(t *tx, s *engine.Step) error {
 			return err
 		}
 		q = set + `, active = 1` + where
+		if err := owe(t, r.ID, r.Rev-1); err != nil {
+			return err
+		}
 	}
 	n, err := t.exec(q, string(r.State), r.Rev, micros(r.Started), micros(r.Ended), micros(r.Modified), text(r.Reason), string(r.Cause),
 		bit(r.Held), string(r.ID), r.Rev-1)

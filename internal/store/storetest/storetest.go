@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"any text is kept", dirtyText},
 		{"instances", instances},
 		{"outputs", outputs},
+		{"deliveries", deliveries},
 		{"a task in one question", present},
 		{"a task while its run goes on", presentIsNow},
 		{"journal", journal},
