@@ -31,6 +31,7 @@ import (
 	"fairlead/internal/disk"
 	"fairlead/internal/egress"
 	"fairlead/internal/engine"
+	"fairlead/internal/events"
 	"fairlead/internal/exec"
 	"fairlead/internal/exec/container"
 	"fairlead/internal/flow"
@@ -89,8 +90,12 @@ type options struct {
 	limits    limits
 	pprof     string // address of profiles; empty: none
 	readOnly  bool   // the console changes nothing
-	log       *slog.Logger
-	onStep    func(engine.Step) // may be nil
+
+	events     string    // the file of sinks; empty: events.json in the data directory
+	eventSinks sinksFlag // beside those of the file
+
+	log    *slog.Logger
+	onStep func(engine.Step) // may be nil
 }
 
 func defaultOptions() options {
@@ -175,6 +180,7 @@ type app struct {
 	place     *place
 	meter     *meter.Meter
 	web       *web.Console
+	office    *events.Office
 	info      serverInfo
 	inner     string // the URL at which tasks reach the server
 	// metricsToken is what Prometheus shows from elsewhere.
@@ -213,6 +219,9 @@ func start(opt options) (_ *app, err error) {
 	if err := a.openMeter(); err != nil {
 		return nil, err
 	}
+	if err := a.openEvents(ctx); err != nil {
+		return nil, err
+	}
 	if err := a.openRoles(); err != nil {
 		return nil, err
 	}
@@ -237,6 +246,7 @@ func start(opt options) (_ *app, err error) {
 			return nil, err
 		}
 	}
+	a.background.Go(func() { a.office.Run(ctx) })
 	if opt.retention > 0 {
 		a.background.Go(func() { a.retain(ctx) })
 	}

@@ -76,6 +76,7 @@ func (a *app) stepped(s engine.Step) {
 	}
 	a.meter.Step(s.Run, s.Tasks, fresh, s.Entry)
 	a.web.Stepped(web.Change{Run: s.Run, Tasks: s.Tasks})
+	a.office.Told(s.Run.ID)
 	if a.opt.onStep != nil {
 		a.opt.onStep(s)
 	}

@@ -56,11 +56,13 @@ func uuid() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// instanceID returns the id of one attempt of a task, in the form that the
+// InstanceID returns the id of one attempt of a task, in the form that the
 // service uses: ex_KEY_TASK_ATTEMPT.
-func instanceID(run flow.Run, t flow.Task) string {
-	return fmt.Sprintf("ex_%s_%s_%d", run.Key, taskPart(t.ID), t.Attempt)
+func InstanceID(run flow.Run, task flow.TaskID, attempt int) string {
+	return fmt.Sprintf("ex_%s_%s_%d", run.Key, taskPart(task), attempt)
 }
+
+func instanceID(run flow.Run, t flow.Task) string { return InstanceID(run, t.ID, t.Attempt) }
 
 // The id of an instance may have 255 characters of a few kinds, that of a
 // task 250 of more. A task whose id does not fit stands in the instance's id

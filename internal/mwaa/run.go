@@ -118,7 +118,7 @@ func (d *Door) getWorkflowRun(ctx context.Context, in *getWorkflowRunRequest) (*
 	}
 	arn := d.ARN(r.Workflow)
 	detail := &workflowRunDetail{
-		WorkflowArn: arn, WorkflowVersion: string(r.Version), RunId: string(r.ID), RunType: runType(r.Kind),
+		WorkflowArn: arn, WorkflowVersion: string(r.Version), RunId: string(r.ID), RunType: RunType(r.Kind),
 		StartedOn: at(r.Started), CreatedAt: at(r.Created), CompletedOn: at(r.Ended), ModifiedAt: at(r.Modified),
 		RunState: runStatus(r.State),
 	}
@@ -140,7 +140,7 @@ func (d *Door) getWorkflowRun(ctx context.Context, in *getWorkflowRunRequest) (*
 		detail.TaskInstances = append(detail.TaskInstances, instanceID(r, t))
 	}
 	return &getWorkflowRunResponse{
-		WorkflowArn: arn, WorkflowVersion: string(r.Version), RunId: string(r.ID), RunType: runType(r.Kind),
+		WorkflowArn: arn, WorkflowVersion: string(r.Version), RunId: string(r.ID), RunType: RunType(r.Kind),
 		OverrideParameters: overrides(r), RunDetail: detail,
 	}, nil
 }
@@ -170,7 +170,7 @@ func (d *Door) listWorkflowRuns(ctx context.Context, in *listWorkflowRunsRequest
 	out := &listWorkflowRunsResponse{NextToken: d.Tokens.Seal(last, op, in.WorkflowArn, in.WorkflowVersion)}
 	for _, r := range runs {
 		out.WorkflowRuns = append(out.WorkflowRuns, workflowRunSummary{
-			RunId: string(r.ID), WorkflowArn: d.ARN(w.ID), WorkflowVersion: string(r.Version), RunType: runType(r.Kind),
+			RunId: string(r.ID), WorkflowArn: d.ARN(w.ID), WorkflowVersion: string(r.Version), RunType: RunType(r.Kind),
 			RunDetailSummary: &runDetailSummary{
 				Status: runStatus(r.State), CreatedOn: at(r.Created), StartedAt: at(r.Started), EndedAt: at(r.Ended),
 			},

@@ -281,7 +281,7 @@ func TestEveryState(t *testing.T) {
 		t.Errorf("skipped task, shown: %q, want SKIPPED", got)
 	}
 	for _, k := range []flow.RunKind{flow.OnDemand, flow.Scheduled} {
-		if got := runType(k); !slices.Contains(m.Shapes["RunType"].Enum, got) {
+		if got := RunType(k); !slices.Contains(m.Shapes["RunType"].Enum, got) {
 			t.Errorf("run kind %s: %q is not in the model", k, got)
 		}
 	}

@@ -72,7 +72,8 @@ func runStatus(s flow.State) string {
 	return ""
 }
 
-func runType(k flow.RunKind) string {
+// RunType returns the WorkflowRunType of a kind of run.
+func RunType(k flow.RunKind) string {
 	switch k {
 	case flow.Scheduled, flow.Backfill: // which stands for a slot, too
 		return "SCHEDULED"

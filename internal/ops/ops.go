@@ -31,6 +31,7 @@ type Config struct {
 	Conductor Conductor
 	Runs      Runs
 	Workflows Workflows
+	Events    Events
 	// Check admits a request and says who sends it.
 	Check func(r *http.Request, body []byte) (who string, err error)
 	Log   *slog.Logger
@@ -93,6 +94,16 @@ type Workflows interface {
 	Find(ctx context.Context, name string) (flow.Workflow, error)
 }
 
+// Events is who delivers events. A sink that is not there is a
+// flow.NotFound; what is answered is shown as it is.
+type Events interface {
+	Statuses(ctx context.Context) (any, error)
+	Dead(sink string, limit int) (any, error)
+	// Redrive sends the dead letters of a sink again and returns how many were
+	// taken.
+	Redrive(ctx context.Context, sink string) (int, error)
+}
+
 // A Door answers requests.
 type Door struct {
 	Config
@@ -115,6 +126,9 @@ func New(c Config) *Door {
 		"POST workflows/{workflow}/pause":    d.pause,
 		"POST workflows/{workflow}/resume":   d.resume,
 		"POST workflows/{workflow}/backfill": d.backfill,
+		"GET events":                         d.events,
+		"GET events/{sink}/dead":             d.dead,
+		"POST events/{sink}/redrive":         d.redrive,
 		"GET pauses":                         d.pauses,
 		"POST pause":                         d.pause,
 		"POST resume":                        d.resume,
