@@ -18,12 +18,11 @@ type keys struct {
 }
 
 // Key implements [sigv4.Keys].
-func (k keys) Key(_ context.Context, accessKey, token string) (sigv4.Key, bool, error) {
+func (k keys) Key(ctx context.Context, accessKey, token string) (sigv4.Key, bool, error) {
 	if accessKey == k.admin.AccessKey {
 		return sigv4.Key{Secret: k.admin.SecretKey, Account: k.account, ARN: "arn:aws:iam::" + k.account + ":user/admin"}, true, nil
 	}
-	key, ok := k.sessions.Key(accessKey, token)
-	return key, ok, nil
+	return k.sessions.Key(ctx, accessKey, token)
 }
 
 // secret is what the tokens of tasks follow from. A new key of the admin's

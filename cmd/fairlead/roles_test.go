@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"fairlead/internal/flow"
@@ -70,6 +72,37 @@ func TestTasksActInTheirRole(t *testing.T) {
 	}
 	if _, err := c.s3.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("workflows"), Key: aws.String("mine/secret"), Body: strings.NewReader("")}); err != nil {
 		t.Errorf("the admin is bound by the policy of a role: %v", err)
+	}
+}
+
+// TestKeysEndWithTheirAttempt uses the keys of a task after its end.
+func TestKeysEndWithTheirAttempt(t *testing.T) {
+	c := serve(t, nil)
+	arn := c.workflow("give", `give:
+  tasks:
+    keys:
+      operator: airflow.operators.bash.BashOperator
+      retries: 0
+      bash_command: >-
+        python3 -c 'import os, urllib.request;
+        r = urllib.request.Request(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"], headers={"Authorization": os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]});
+        print(urllib.request.urlopen(r).read().decode())'
+`)
+	run := c.start(arn, nil)
+	c.until(arn, run, over)
+	var text string
+	var key struct{ AccessKeyId, SecretAccessKey, Token string }
+	if err := json.Unmarshal([]byte(c.instances(arn, run)[0].Xcom["return_value"]), &text); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(text), &key); err != nil || key.Token == "" {
+		t.Fatalf("a task got the credentials %s, %v", text, err)
+	}
+	s3 := awss3.New(c.s3.Options(), func(o *awss3.Options) {
+		o.Credentials = credentials.NewStaticCredentialsProvider(key.AccessKeyId, key.SecretAccessKey, key.Token)
+	})
+	if _, err := s3.ListBuckets(t.Context(), &awss3.ListBucketsInput{}); errorCode(err) != "ExpiredToken" {
+		t.Errorf("the keys of a task that has ended: %v, want ExpiredToken", err)
 	}
 }
 

@@ -111,7 +111,7 @@ func (i *Issuer) Credentials(ctx context.Context, token string) (Credentials, er
 	if r.Assume != "" {
 		return i.assume(ctx, roleArn, r, sessionName(a))
 	}
-	return i.issue(roleArn, sessionName(a)), nil
+	return i.issue(roleArn, a), nil
 }
 
 // A pass is what the session token of credentials says. Its owner may read
@@ -121,11 +121,13 @@ type pass struct {
 	Session string `json:"s"`
 	Expires int64  `json:"e"` // seconds since 1970
 	Nonce   string `json:"n"`
+	// Attempt is whose it is, and with whose end it ends.
+	Attempt Attempt `json:"a"`
 }
 
-func (i *Issuer) issue(roleArn, session string) Credentials {
+func (i *Issuer) issue(roleArn string, a Attempt) Credentials {
 	expires := i.Now().Add(i.Life).Truncate(time.Second)
-	token := i.seal("session", pass{roleArn, session, expires.Unix(), rand.Text()})
+	token := i.seal("session", pass{roleArn, sessionName(a), expires.Unix(), rand.Text(), a})
 	c := i.keyOf(token)
 	c.Expires, c.Role = expires, roleArn
 	return c
@@ -141,21 +143,31 @@ func (i *Issuer) keyOf(token string) Credentials {
 }
 
 // Key returns the key that was issued with a session token, and false if none
-// was.
-func (i *Issuer) Key(accessKey, token string) (sigv4.Key, bool) {
+// was. That of an attempt that is over has expired.
+func (i *Issuer) Key(ctx context.Context, accessKey, token string) (sigv4.Key, bool, error) {
 	var p pass
 	if !strings.HasPrefix(accessKey, "ASIA") || !i.unseal("session", token, &p) {
-		return sigv4.Key{}, false
+		return sigv4.Key{}, false, nil
 	}
 	c := i.keyOf(token)
 	role, err := arn.Parse(p.Role)
 	if c.AccessKey != accessKey || err != nil {
-		return sigv4.Key{}, false
+		return sigv4.Key{}, false, nil
+	}
+	expires := time.Unix(p.Expires, 0)
+	_, err = i.Attempts.Role(ctx, p.Attempt)
+	switch {
+	case flow.KindOf(err) == flow.Denied && err != nil:
+		if now := i.Now().Truncate(time.Second); now.Before(expires) {
+			expires = now
+		}
+	case err != nil:
+		return sigv4.Key{}, false, fmt.Errorf("look whose key %s is: %w", accessKey, err)
 	}
 	return sigv4.Key{
-		Secret: c.SecretKey, Token: token, Expires: time.Unix(p.Expires, 0), Account: role.Account,
+		Secret: c.SecretKey, Token: token, Expires: expires, Account: role.Account,
 		ARN: Caller(p.Role, p.Session), Role: p.Role,
-	}, true
+	}, true, nil
 }
 
 // Caller returns the ARN by which AWS names who acts in a role.

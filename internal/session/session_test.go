@@ -83,8 +83,8 @@ func TestCredentialsAreRefreshed(t *testing.T) {
 		t.Errorf("keys of three questions: %s, %s, %s; want the first renewed and the second kept", first.AccessKeyID, second.AccessKeyID, third.AccessKeyID)
 	}
 	for _, c := range []aws.Credentials{first, second} {
-		k, ok := i.Key(c.AccessKeyID, c.SessionToken)
-		if !ok || k.Secret != c.SecretAccessKey || !k.Expires.Equal(c.Expires) || k.Role != roleArn {
+		k, ok, err := i.Key(t.Context(), c.AccessKeyID, c.SessionToken)
+		if err != nil || !ok || k.Secret != c.SecretAccessKey || !k.Expires.Equal(c.Expires) || k.Role != roleArn {
 			t.Errorf("Key(%s) = %+v, %t; want the key of %+v", c.AccessKeyID, k, ok, c)
 		}
 		const caller = "arn:aws:sts::111122223333:assumed-role/etl/run.t-st.a.2"
@@ -93,6 +93,9 @@ func TestCredentialsAreRefreshed(t *testing.T) {
 		}
 	}
 	w.over = true
+	if k, ok, err := i.Key(t.Context(), second.AccessKeyID, second.SessionToken); err != nil || !ok || k.Expires.After(time.Now()) {
+		t.Errorf("the key of an attempt that is over is %+v, %t, %v; want one that has expired", k, ok, err)
+	}
 	sdk.Invalidate()
 	if c, err := sdk.Retrieve(t.Context()); err == nil || !strings.Contains(err.Error(), "over") {
 		t.Errorf("after the end of the attempt: %+v, %v; want an error", c, err)
@@ -106,14 +109,14 @@ func TestKeysOutliveTheIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	next, _ := newIssuer(t, "", nil)
-	if k, ok := next.Key(c.AccessKey, c.Token); !ok || k.Secret != c.SecretKey {
+	if k, ok, _ := next.Key(t.Context(), c.AccessKey, c.Token); !ok || k.Secret != c.SecretKey {
 		t.Errorf("another issuer of the same secret: %+v, %t; want the key", k, ok)
 	}
 	if a, ok := next.Attempt(i.Token(attempt)); !ok || a != attempt {
 		t.Errorf("another issuer reads the token as %+v, %t; want %+v", a, ok, attempt)
 	}
 	other, _ := newIssuer(t, "", func(c *Config) { c.Secret = []byte("another") })
-	if _, ok := other.Key(c.AccessKey, c.Token); ok {
+	if _, ok, _ := other.Key(t.Context(), c.AccessKey, c.Token); ok {
 		t.Error("an issuer with another secret knows the key")
 	}
 }
@@ -130,10 +133,10 @@ func TestForgedTokensAreRefused(t *testing.T) {
 			t.Errorf("Credentials(%.40q) = %+v, %v; want them denied", bad, got, err)
 		}
 	}
-	if _, ok := i.Key(c.AccessKey, token); ok {
+	if _, ok, _ := i.Key(t.Context(), c.AccessKey, token); ok {
 		t.Error("the token of an attempt passes for a session's")
 	}
-	if _, ok := i.Key("ASIAAAAAAAAAAAAAAAAA", c.Token); ok {
+	if _, ok, _ := i.Key(t.Context(), "ASIAAAAAAAAAAAAAAAAA", c.Token); ok {
 		t.Error("a session token passes with another access key")
 	}
 }
