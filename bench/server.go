@@ -107,8 +107,17 @@ func cpuOf(pid int) time.Duration {
 
 // memory returns a size from the server's status in MiB: VmRSS is what it has
 // now, VmHWM the most it had.
-func (s *server) memory(name string) float64 {
-	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+func (s *server) memory(name string) float64 { return processMemory(s.cmd.Process.Pid, name) }
+
+// threads is how many threads the server has.
+func (s *server) threads() int {
+	dirs, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.cmd.Process.Pid))
+	return len(dirs)
+}
+
+// processMemory is a line of a process's status, in MiB.
+func processMemory(pid int, name string) float64 {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(data)) {
 		if rest, ok := strings.CutPrefix(line, name+":"); ok {
 			kb, _ := strconv.Atoi(strings.Fields(rest)[0])

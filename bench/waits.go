@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ type slowQueries struct {
 	mu      sync.Mutex
 	started int
 	looked  map[string]bool
+	looks   int
 	done    bool
 }
 
@@ -41,6 +43,7 @@ func (q *slowQueries) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.looked[in.QueryExecutionId] = true
+	q.looks++
 	state := "RUNNING"
 	if q.done {
 		state = "SUCCEEDED"
@@ -70,6 +73,7 @@ func (b *bench) waits() error {
 		return err
 	}
 	time.Sleep(2 * time.Second) // idle
+	idle := s.threads()
 	before, resident := s.memory("RssAnon"), s.memory("VmRSS")
 	if _, err := s.begin(arn); err != nil {
 		return err
@@ -85,7 +89,17 @@ func (b *bench) waits() error {
 			return errors.New("not all tasks came to wait")
 		}
 	}
+	q.mu.Lock()
+	looks, from := q.looks, time.Now()
+	q.mu.Unlock()
 	time.Sleep(15 * time.Second) // a few looks by each
+	q.mu.Lock()
+	rate := float64(q.looks-looks) / time.Since(from).Seconds()
+	q.mu.Unlock()
+	alone, err := sleeper()
+	if err != nil {
+		return err
+	}
 	more, resident := s.memory("RssAnon")-before, s.memory("VmRSS")-resident
 	processes := operatorProcesses(b.binary)
 	q.mu.Lock()
@@ -93,9 +107,25 @@ func (b *bench) waits() error {
 	q.done = true
 	q.mu.Unlock()
 	b.table.add(row{part: "waits", what: fmt.Sprintf("%d tasks that wait for queries: memory of its own more than idle (once)", tasks),
-		value: fmt.Sprintf("%.1f MiB", more), control: fmt.Sprintf("%.1f MiB with pages of the program that are used now; %d queries started, %d processes", resident, started, processes),
+		value: fmt.Sprintf("%.1f MiB", more), control: fmt.Sprintf("as many processes of sleep: %.0f MiB; %.1f MiB with pages of the program that are used now; %d queries started, %d processes", tasks*alone, resident, started, processes),
 		aim: "< 50 MiB, no process", met: more < 50 && processes == 0 && started == tasks})
+	b.table.add(row{part: "waits", what: "the same: threads; looks (once)", value: fmt.Sprintf("%d; %.0f /s", s.threads(), rate),
+		control: fmt.Sprintf("idle %d threads; a look by each in 5 s is %d /s", idle, tasks/5)})
 	return nil
+}
+
+// sleeper measures the memory of its own that a process takes which only
+// sleeps, in MiB.
+func sleeper() (float64, error) {
+	sleep := exec.Command("sleep", "60")
+	if err := sleep.Start(); err != nil {
+		return 0, err
+	}
+	time.Sleep(100 * time.Millisecond) // until it does
+	own := processMemory(sleep.Process.Pid, "RssAnon") + processMemory(sleep.Process.Pid, "VmPTE")
+	err := sleep.Process.Kill()
+	_ = sleep.Wait() // it was killed
+	return own, err
 }
 
 // operatorProcesses counts the processes that carry out operators.

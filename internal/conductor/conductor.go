@@ -46,7 +46,8 @@ type Store interface {
 // attempt has ended, or rests. When ctx is done it must bring the attempt to
 // its end and say so; except when the context that the conductor itself was
 // given is done, whose cause says that attempts go on without us. An error
-// means that we failed, not the attempt; Perform is then called again.
+// means that we failed, not the attempt; Perform is then called again. A
+// [lang.Pause] is no failure: its Resume is called in place of Perform.
 //
 // Forget is called when the end of an attempt is saved: what was kept for
 // taking it up again may go.

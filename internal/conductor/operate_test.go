@@ -2,6 +2,7 @@ package conductor_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -116,15 +117,48 @@ func (looker) Perform(ctx context.Context, _ lang.Attempt, tell lang.Tell) (flow
 	if err := tell.Started("server"); err != nil {
 		return flow.Outcome{}, err
 	}
-	for range 3 {
-		tell.Looks(time.Now().Add(time.Minute))
-		select {
-		case <-ctx.Done():
+	looks := 0
+	var look func(ctx context.Context) (flow.Outcome, error)
+	look = func(ctx context.Context) (flow.Outcome, error) {
+		switch looks++; {
+		case ctx.Err() != nil && context.Cause(ctx) == errDetach:
 			return flow.Outcome{}, errDetach
-		case <-time.After(time.Minute):
+		case ctx.Err() != nil:
+			return flow.Outcome{Verdict: flow.Failure, Reason: fmt.Sprintf("ended at look %d", looks)}, nil
+		case looks > 3:
+			return flow.Outcome{Verdict: flow.Success}, nil
 		}
+		tell.Looks(time.Now().Add(time.Minute))
+		return flow.Outcome{}, &lang.Pause{For: time.Minute, Resume: look}
 	}
-	return flow.Outcome{Verdict: flow.Success}, nil
+	return look(ctx)
+}
+
+// TestPausedAttemptIsEnded stops a run while its attempt pauses, which must
+// hear of it at once.
+func TestPausedAttemptIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{})
+		defer d.close()
+		d.crash()
+		ctx, stop := context.WithCancelCause(context.Background())
+		d.stop = stop
+		d.c = conductor.New(d.db, looker{d.world}, d.set, slog.New(slog.DiscardHandler), nil)
+		if err := d.c.Resume(ctx); err != nil {
+			t.Fatal(err)
+		}
+		d.start("r")
+		time.Sleep(90 * time.Second)
+		began := time.Now()
+		if _, err := d.c.Stop(t.Context(), "r", "ann"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		d.want(d.describe("r"), "canceled: a=canceled#1")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the attempt was ended after %s, want at once", took)
+		}
+	})
 }
 
 // TestWhyNamesTheNextLook asks why a sensor waits that sleeps between looks.

@@ -258,7 +258,7 @@ func (r *run) reconcile(ctx context.Context, id flow.TaskID) {
 		actx, end := context.WithCancelCause(ctx)
 		have = &inflight{n: duty.Task.Attempt, end: end}
 		r.inflight[id] = have
-		a := lang.Attempt{Run: r.eng.Row(), Graph: r.graph, Node: duty.Node, Task: duty.Task}
+		a := &lang.Attempt{Run: r.eng.Row(), Graph: r.graph, Node: duty.Node, Task: duty.Task}
 		if duty.End {
 			end(errEnd)
 		}
@@ -271,7 +271,7 @@ func (r *run) reconcile(ctx context.Context, id flow.TaskID) {
 
 // perform sees one attempt through and reports its end. ctx is the loop's,
 // actx the attempt's own.
-func (r *run) perform(ctx, actx context.Context, a lang.Attempt, self *inflight) {
+func (r *run) perform(ctx, actx context.Context, a *lang.Attempt, self *inflight) {
 	defer self.end(nil)
 	killpoint.At("perform")
 	out := r.outcome(ctx, actx, a, self)
@@ -290,7 +290,7 @@ func (r *run) perform(ctx, actx context.Context, a lang.Attempt, self *inflight)
 	case err := <-saved:
 		if err == nil {
 			killpoint.At("forget")
-			r.c.performer.Forget(a)
+			r.c.performer.Forget(*a)
 		}
 	}
 }
@@ -298,7 +298,7 @@ func (r *run) perform(ctx, actx context.Context, a lang.Attempt, self *inflight)
 // outcome performs the attempt until it has an outcome. When we fail rather
 // than the attempt, it tries again a few times, and then has the attempt
 // ended: it may be running, and nothing may go on that nobody sees through.
-func (r *run) outcome(ctx, actx context.Context, a lang.Attempt, self *inflight) flow.Outcome {
+func (r *run) outcome(ctx, actx context.Context, a *lang.Attempt, self *inflight) flow.Outcome {
 	const tries, endings = 4, 3
 	gaveUp, ended := false, 0
 	pause := time.Second
@@ -346,19 +346,46 @@ func (r *run) outcome(ctx, actx context.Context, a lang.Attempt, self *inflight)
 	}
 }
 
-func (r *run) try(ctx context.Context, a lang.Attempt) (out flow.Outcome, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+// try performs the attempt once, and sleeps while it pauses.
+func (r *run) try(ctx context.Context, a *lang.Attempt) (flow.Outcome, error) {
+	out, err := aside(func() (flow.Outcome, error) { return r.c.performer.Perform(ctx, *a, teller{r, a}) })
+	for {
+		pause, ok := errors.AsType[*lang.Pause](err)
+		if !ok {
+			return out, err
 		}
+		timer := time.NewTimer(pause.For)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+		out, err = aside(func() (flow.Outcome, error) { return pause.Resume(ctx) })
+	}
+}
+
+// aside acts on a stack of its own and waits for it. What an attempt does is
+// deep, and a stack that has grown stays so for a while: an attempt that
+// pauses should not hold one.
+func aside(act func() (flow.Outcome, error)) (out flow.Outcome, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		out, err = act()
 	}()
-	return r.c.performer.Perform(ctx, a, teller{r, a})
+	<-done
+	return out, err
 }
 
 // A teller reports on the way of one attempt.
 type teller struct {
 	r *run
-	a lang.Attempt
+	a *lang.Attempt
 }
 
 func (t teller) Started(handle string) error {

@@ -4,6 +4,7 @@
 package lang
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -32,3 +33,14 @@ type Tell interface {
 	// and not saved.
 	Looks(again time.Time)
 }
+
+// A Pause is the error by which an attempt says that it only waits: nothing is
+// to be done for a while, or until it is to end. Whoever gets it calls Resume
+// then, once, for what Perform would have returned, which may be a Pause
+// again. Meanwhile the attempt keeps neither a goroutine nor a stack.
+type Pause struct {
+	For    time.Duration
+	Resume func(ctx context.Context) (flow.Outcome, error)
+}
+
+func (p *Pause) Error() string { return "the attempt waits for " + p.For.String() }

@@ -259,7 +259,12 @@ func (tr *trial) run() flow.Outcome {
 		return r.Finish(tr.call, exit)
 	}
 	for {
-		out, err := w.Wait(tr.context(), tr.call, mark, func(m json.RawMessage) error { mark = m; return nil }, tr.say)
+		ctx := tr.context()
+		out, err := w.Wait(ctx, tr.call, mark, func(m json.RawMessage) error { mark = m; return nil }, tr.say)
+		for p, ok := errors.AsType[*Pause](err); ok; p, ok = errors.AsType[*Pause](err) {
+			_ = tr.sleep(ctx, p.For)
+			out, err = p.Resume(ctx)
+		}
 		if errors.Is(err, exec.ErrDetach) {
 			continue // the next server takes it up
 		}

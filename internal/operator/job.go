@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +32,15 @@ type job struct {
 	mem     memory
 	ended   bool // a step has ended the attempt
 	late    bool // a wait has used up its attempts
+	// parks says that a wait returns a parked error instead of sleeping, and
+	// resumed that the step under way is taken up after one.
+	parks, resumed bool
 }
+
+// A parked is the error of a job that wants to be gone on with after a pause.
+type parked struct{ pause time.Duration }
+
+func (p *parked) Error() string { return "the job waits for " + p.pause.String() }
 
 // A memory is what a job keeps between its halves and across restarts.
 type memory struct {
@@ -214,9 +221,10 @@ func (j *job) holds(e *Expr) (bool, error) {
 
 // step carries out one step, for each element if it says so.
 func (j *job) step(ctx context.Context, s *Step, save keeper) error {
-	yes, err := j.holds(s.If)
-	if err != nil || !yes {
-		return err
+	if !j.resumed {
+		if yes, err := j.holds(s.If); err != nil || !yes {
+			return err
+		}
 	}
 	if s.Each == nil {
 		return j.once(ctx, s, save)
@@ -436,7 +444,7 @@ func (j *job) observe(ctx context.Context, l *Look) (verdict, error) {
 		var r awscall.Reply
 		look, cancel := context.WithTimeout(ctx, pokeTime)
 		defer cancel()
-		if r, err = j.ask(look, l.Call, in); err == nil {
+		if r, err = awscall.Do(look, j.cfg, l.Call, in); err == nil {
 			v.reply = r.Members
 			v.state = " (request id " + cmp.Or(r.RequestID, "none") + ")"
 		}
@@ -467,23 +475,6 @@ func (j *job) observe(ctx context.Context, l *Look) (verdict, error) {
 		return v, aerr
 	}
 	return v, callError(err)
-}
-
-// ask makes one call on a stack of its own: it is a deep one, and what waits
-// would keep it until the next look.
-func (j *job) ask(ctx context.Context, name string, in map[string]any) (r awscall.Reply, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("panic in %s: %v\n%s", name, p, debug.Stack())
-			}
-		}()
-		r, err = awscall.Do(ctx, j.cfg, name, in)
-	}()
-	<-done
-	return r, err
 }
 
 // evalMessage renders the message of an acceptor, in which $reply is the
@@ -589,17 +580,24 @@ func (j *job) wait(ctx context.Context, l *Look, save keeper) error {
 	if err != nil {
 		return err
 	}
-	if j.mem.Began.IsZero() {
+	switch {
+	case j.resumed:
+		if j.resumed = false; ctx.Err() != nil {
+			return ctx.Err()
+		}
+	case j.mem.Began.IsZero():
 		j.mem.Began = time.Now()
 		if save != nil {
 			if err := save(j.mem); err != nil {
 				return err
 			}
 		}
-		if err := j.sleep(ctx, time.Duration(first*float64(time.Second))); err != nil {
-			return err
+		if first > 0 {
+			if err := j.rest(ctx, time.Duration(first*float64(time.Second)), save); err != nil {
+				return err
+			}
 		}
-	} else if tries > 0 {
+	case tries > 0:
 		j.mem.Polls = min(int(time.Since(j.mem.Began)/pause), int(tries)-1)
 	}
 	what := cmp.Or(afterColon(l.Call), l.Code)
@@ -637,10 +635,19 @@ func (j *job) wait(ctx context.Context, l *Look, save keeper) error {
 			return err
 		}
 		j.say("info", "%s: %s; looking again in %s", what, v.state, pause)
-		if err := j.sleep(ctx, pause); err != nil {
+		if err := j.rest(ctx, pause, save); err != nil {
 			return err
 		}
 	}
+}
+
+// rest sleeps within a wait, or parks where whoever called can be returned to.
+func (j *job) rest(ctx context.Context, d time.Duration, save keeper) error {
+	if !j.parks || save == nil || ctx.Err() != nil {
+		return j.sleep(ctx, d)
+	}
+	j.resumed = true
+	return &parked{d}
 }
 
 // pause is how long to wait before the next look.

@@ -25,9 +25,20 @@ type Waiter interface {
 	Left(x exec.Exit) json.RawMessage
 	// Wait waits until the attempt's outcome is known. mark is what was saved
 	// last; keep saves another. When ctx ends for another reason than
-	// [exec.ErrDetach], what was started elsewhere is ended.
+	// [exec.ErrDetach], what was started elsewhere is ended. Between two looks
+	// it returns a [Pause].
 	Wait(ctx context.Context, c Call, mark json.RawMessage, keep func(json.RawMessage) error, log Log) (flow.Outcome, error)
 }
+
+// A Pause is the error of a [Waiter] that has looked and waits: Resume, called
+// once after a while or when the attempt is to end, returns what Wait would
+// have.
+type Pause struct {
+	For    time.Duration
+	Resume func(ctx context.Context) (flow.Outcome, error)
+}
+
+func (p *Pause) Error() string { return "the next look is in " + p.For.String() }
 
 // waiter runs an operator that steps describe.
 type waiter struct{ child }
@@ -61,13 +72,22 @@ func (w waiter) Wait(ctx context.Context, c Call, mark json.RawMessage, keep fun
 	if mem.Outputs != nil {
 		j.outputs = mem.Outputs
 	}
-	err = j.act(ctx, func(m memory) error {
+	j.parks = true
+	return w.goOn(ctx, j, func(m memory) error {
 		mark, err := j.mark(m)
 		if err != nil {
 			return err
 		}
 		return keep(mark)
 	})
+}
+
+// goOn carries out the steps from where the job stands.
+func (w waiter) goOn(ctx context.Context, j *job, save keeper) (flow.Outcome, error) {
+	err := j.act(ctx, save)
+	if p, ok := errors.AsType[*parked](err); ok {
+		return flow.Outcome{}, &Pause{For: p.pause, Resume: func(ctx context.Context) (flow.Outcome, error) { return w.goOn(ctx, j, save) }}
+	}
 	if ctx.Err() != nil && err != nil {
 		if cause := context.Cause(ctx); errors.Is(cause, exec.ErrDetach) {
 			return flow.Outcome{}, cause

@@ -79,6 +79,19 @@ func (p *Performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell)
 		return flow.Outcome{}, err
 	}
 	out, err := w.perform(ctx, tell)
+	return w.conclude(ctx, out, err)
+}
+
+// conclude makes what came of an attempt fit to be told, or has it go on after
+// a pause.
+func (w *work) conclude(ctx context.Context, out flow.Outcome, err error) (flow.Outcome, error) {
+	if p, ok := errors.AsType[*operator.Pause](err); ok {
+		w.log.rest()
+		return flow.Outcome{}, &lang.Pause{For: p.For, Resume: func(ctx context.Context) (flow.Outcome, error) {
+			out, err := p.Resume(ctx)
+			return w.conclude(ctx, out, err)
+		}}
+	}
 	if err != nil {
 		return flow.Outcome{}, err
 	}
@@ -236,6 +249,7 @@ func (w *work) see(ctx context.Context, r operator.Waiter, call *operator.Call, 
 		}
 		call = &c
 	}
+	w.meta, w.action.Args = Meta{}, nil // who waits has no further use for them
 	return r.Wait(ctx, *call, mark, tell.Mark, w.say)
 }
 

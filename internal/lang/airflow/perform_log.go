@@ -18,14 +18,23 @@ import (
 // the service: one JSON object a line. The zero taskLog keeps nothing.
 type taskLog struct {
 	path    string
-	secrets *mask.Masker // nil without any
+	secrets []string
+	masker  *mask.Masker // of the secrets; nil without any, and after a rest
 }
 
 // hide has three asterisks written in place of each of the texts.
-func (l *taskLog) hide(texts []string) { l.secrets = mask.New(texts) }
+func (l *taskLog) hide(texts []string) { l.secrets, l.masker = texts, mask.New(texts) }
+
+// rest lets go of what takes kilobytes and is made anew by the next line.
+func (l *taskLog) rest() { l.masker = nil }
 
 // mask returns a text without what is to be hidden.
-func (l *taskLog) mask(text string) string { return l.secrets.Text(text) }
+func (l *taskLog) mask(text string) string {
+	if l.masker == nil && len(l.secrets) > 0 {
+		l.masker = mask.New(l.secrets)
+	}
+	return l.masker.Text(text)
+}
 
 // write appends one line. A log that cannot be written must not fail the
 // task, so errors are dropped: the lines that matter come from the task

@@ -3,6 +3,7 @@ package airflow
 import (
 	"context"
 	"crypto/sha1"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -16,62 +17,75 @@ import (
 )
 
 // wait looks again and again until what the sensor waits for is there. In
-// mode poke it sleeps here between two looks, at the price of a timer; in
-// mode reschedule it rests after each.
+// mode poke it pauses between two looks, at the price of a timer; in mode
+// reschedule it rests after each.
 func (w *work) wait(ctx context.Context, p operator.Poker, tell lang.Tell) (flow.Outcome, error) {
 	if err := tell.Started("server"); err != nil {
 		return flow.Outcome{}, err
 	}
-	began, first := w.Task.Started, w.Task.Since
-	if began.IsZero() {
-		began = w.began
+	s := &sensing{work: w, poker: p, tell: tell, mark: w.Task.Mark, began: w.Task.Started, first: w.Task.Since, n: w.Task.Pokes}
+	if s.began.IsZero() {
+		s.began = w.began
 	}
-	if first.IsZero() {
-		first = began
+	if s.first.IsZero() {
+		s.first = s.began
 	}
-	call, err := w.call(context.WithoutCancel(ctx))
-	if err != nil {
+	var err error
+	if s.call, err = w.call(context.WithoutCancel(ctx)); err != nil {
 		return w.failed(err)
 	}
-	s := w.action.Sensor
-	if s == nil {
+	if w.action.Sensor == nil {
 		return flow.Outcome{}, fmt.Errorf("task %s is a sensor without sensor settings", w.Task.ID)
 	}
-	mark := w.Task.Mark
-	for n := w.Task.Pokes + 1; ; n++ {
-		found, err := p.Poke(ctx, call, mark, w.say)
-		if ctx.Err() != nil {
-			return flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped"}, detached(ctx)
-		}
-		if err == nil && found.Done {
-			w.say("info", "airflow.sdk.bases.sensor", "Success criteria met. Exiting.")
-			return flow.Outcome{Verdict: flow.Success, Outputs: found.Outputs}, nil
-		}
-		now := time.Now()
-		out, pause, over := w.notYet(s, n, err, now, began, first)
-		if over {
-			return out, nil
-		}
-		changed := err == nil && string(found.Mark) != string(mark)
-		if changed {
-			mark = found.Mark
-		}
-		if s.Mode == "reschedule" {
-			w.say("info", "airflow.sdk.bases.sensor", fmt.Sprintf("Rescheduling task, marking task as UP_FOR_RESCHEDULE for %s", pause))
-			return flow.Outcome{Verdict: flow.Rest, Until: now.Add(pause), Mark: mark}, nil
-		}
-		if changed {
-			if err := tell.Mark(mark); err != nil {
-				return flow.Outcome{}, err
-			}
-		}
-		tell.Looks(now.Add(pause))
-		select {
-		case <-ctx.Done():
-			return flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped"}, detached(ctx)
-		case <-time.After(pause):
+	return s.look(ctx)
+}
+
+// A sensing is a sensor's attempt between two looks.
+type sensing struct {
+	*work
+	poker        operator.Poker
+	tell         lang.Tell
+	call         operator.Call
+	mark         json.RawMessage
+	began, first time.Time // of this attempt, and of the first one
+	n            int       // looks so far
+}
+
+// look looks once.
+func (s *sensing) look(ctx context.Context) (flow.Outcome, error) {
+	stopped := flow.Outcome{Verdict: flow.Failure, Reason: "The task was stopped"}
+	if ctx.Err() != nil && s.n > s.Task.Pokes { // it paused meanwhile
+		return stopped, detached(ctx)
+	}
+	found, err := s.poker.Poke(ctx, s.call, s.mark, s.say)
+	if ctx.Err() != nil {
+		return stopped, detached(ctx)
+	}
+	if err == nil && found.Done {
+		s.say("info", "airflow.sdk.bases.sensor", "Success criteria met. Exiting.")
+		return flow.Outcome{Verdict: flow.Success, Outputs: found.Outputs}, nil
+	}
+	s.n++
+	now := time.Now()
+	out, pause, over := s.notYet(s.action.Sensor, s.n, err, now, s.began, s.first)
+	if over {
+		return out, nil
+	}
+	changed := err == nil && string(found.Mark) != string(s.mark)
+	if changed {
+		s.mark = found.Mark
+	}
+	if s.action.Sensor.Mode == "reschedule" {
+		s.say("info", "airflow.sdk.bases.sensor", fmt.Sprintf("Rescheduling task, marking task as UP_FOR_RESCHEDULE for %s", pause))
+		return flow.Outcome{Verdict: flow.Rest, Until: now.Add(pause), Mark: s.mark}, nil
+	}
+	if changed {
+		if err := s.tell.Mark(s.mark); err != nil {
+			return flow.Outcome{}, err
 		}
 	}
+	s.tell.Looks(now.Add(pause))
+	return flow.Outcome{}, &operator.Pause{For: pause, Resume: s.look}
 }
 
 // notYet says what follows the n-th look, at now, when it did not find what
