@@ -19,6 +19,10 @@ func checkWDL(name string, lenient bool) ([]airflow.FileDiagnostics, error) {
 	if err != nil {
 		return nil, err
 	}
+	if doc.Workflow != nil && !wdl.Refused(found) {
+		_, more := wdl.Compile(doc, wdl.Options{Lenient: lenient})
+		found = append(found, more...)
+	}
 	out := []airflow.FileDiagnostics{{File: name}}
 	index := map[string]int{doc.Source.Path: 0}
 	texts := map[string]string{}

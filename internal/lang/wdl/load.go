@@ -2,7 +2,6 @@ package wdl
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -29,19 +28,31 @@ type Options struct {
 // imports, and checks them. It always returns a document; if one of the
 // findings is a fault, what it says is not to be relied on.
 func Load(fsys fs.FS, file string, o Options) (*Document, []Finding) {
-	var f findings
-	l := &loader{findings: &f, fsys: fsys, docs: map[string]*Document{}}
-	doc := l.load(path.Clean(file), Span{})
-	if f.count[flow.Fault] == 0 {
-		check(&f, doc, o)
+	return load(&loader{findings: &findings{}, fsys: fsys, read: func(file string, most int64) (string, error) {
+		f, err := fsys.Open(file)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, most))
+		return string(text), err
+	}}, path.Clean(file), o)
+}
+
+func load(l *loader, file string, o Options) (*Document, []Finding) {
+	l.docs = map[string]*Document{}
+	doc := l.load(file, Span{})
+	if l.count[flow.Fault] == 0 {
+		check(l.findings, doc, o)
 	}
-	return doc, f.sorted()
+	return doc, l.sorted()
 }
 
 // A loader reads documents and what they import, each once.
 type loader struct {
 	*findings
-	fsys  fs.FS
+	fsys  fs.FS // nil: there are no others to suggest
+	read  func(file string, most int64) (string, error)
 	docs  map[string]*Document
 	stack []string // the documents that are being read, each imported by the one before
 	total int
@@ -62,8 +73,12 @@ func (l *loader) load(file string, from Span) *Document {
 		l.fault(at, "", "more than %d documents, or %d that import one another in a row", maxDocuments, maxImports)
 		return empty
 	}
-	text, err := l.read(file)
+	text, err := l.read(file, min(maxText, int64(maxTotalText-l.total))+1)
+	l.total += len(text)
 	switch {
+	case l.total > maxTotalText:
+		l.fault(at, "", "all documents together have more than %d bytes", maxTotalText)
+		return empty
 	case errors.Is(err, fs.ErrNotExist):
 		l.fault(at, l.meant(path.Base(file), l.beside(file)), "document %q does not exist", file)
 		return empty
@@ -87,22 +102,6 @@ func reason(err error) error {
 		return e.Err
 	}
 	return err
-}
-
-func (l *loader) read(file string) (string, error) {
-	f, err := l.fsys.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, min(maxText+1, int64(maxTotalText-l.total)+1)))
-	if err != nil {
-		return "", err
-	}
-	if l.total += len(text); l.total > maxTotalText {
-		return "", fmt.Errorf("all documents together have more than %d bytes", maxTotalText)
-	}
-	return string(text), nil
 }
 
 // resolve reads what an import names: a path relative to the importing
@@ -135,8 +134,11 @@ func (l *loader) resolve(file string, im *Import) *Document {
 
 // beside lists the documents that are where one was expected.
 func (l *loader) beside(file string) []string {
+	if l.fsys == nil || l.full() {
+		return nil
+	}
 	entries, err := fs.ReadDir(l.fsys, path.Dir(file))
-	if err != nil || l.full() {
+	if err != nil {
 		return nil
 	}
 	var out []string
