@@ -177,6 +177,7 @@ type app struct {
 	roles     *role.Book
 	sessions  *session.Issuer
 	vault     *secret.Vault
+	veil      veil
 	place     *place
 	meter     *meter.Meter
 	web       *web.Console
@@ -444,7 +445,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	a.door = mwaa.New(mwaa.Config{
 		Account: opt.account, Region: opt.region, Limits: opt.limits.mwaa(), Lenient: opt.lenient, ShowSkipped: opt.skipped,
 		Workflows: workflows{a.db}, Runs: a.db, Conductor: doorConductor{a}, Compiler: definitions{compiler{max: opt.limits.bytes("definition-bytes")}},
-		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens, Why: a.why, CheckRole: a.checkRole, CheckTags: checkTags,
+		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens, Why: a.why, CheckRole: a.checkRole, CheckTags: checkTags, Mask: a.maskOf,
 		Check: a.admit(verify("airflow-serverless", sigv4.JSON)), Log: opt.log,
 	})
 	logDoor := cwlogs.New(cwlogs.Config{Logs: a.logs, Account: opt.account, Region: opt.region, Check: a.admit(verify("logs", sigv4.JSON)), Log: opt.log})

@@ -19,7 +19,7 @@ import (
 // operations is the door for what AWS has no operation for.
 func (a *app) operations(verifier *sigv4.Verifier) *ops.Door {
 	return ops.New(ops.Config{
-		Conductor: opsConductor{a}, Runs: a.db, Workflows: opsWorkflows{a}, Events: opsEvents{a.office}, Log: a.opt.log,
+		Conductor: opsConductor{a}, Runs: a.db, Workflows: opsWorkflows{a}, Events: opsEvents{a.office}, Log: a.opt.log, Mask: a.maskOf,
 		Check: func(r *http.Request, body []byte) (string, error) {
 			if a.opt.anonymous {
 				return "anonymous", nil

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -125,13 +128,9 @@ func (a *app) giveSecrets(s *airflow.Surroundings, roleArn string) error {
 		hidden = append(hidden, secret.Hidden(name, value)...)
 	}
 	for name, value := range values {
-		if !a.mayRead(roleArn, name) {
-			continue
-		}
-		s.Env[secret.Variable(name)] = value
-		hidden = append(hidden, value)
-		if strings.HasPrefix(name, secret.Connections+"/") {
-			hidden = append(hidden, secret.Hidden(secret.Variable(name), value)...)
+		if a.mayRead(roleArn, name) {
+			s.Env[secret.Variable(name)] = value
+			hidden = append(hidden, hiddenOf(name, value)...)
 		}
 	}
 	if r, _ := a.roles.Find(roleArn); hasBackend(s.Env, r) {
@@ -151,11 +150,63 @@ func (a *app) mayRead(roleArn, name string) bool {
 	return r.Policy.Judge("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:"+a.opt.region+":"+a.opt.account+":secret:airflow/"+name) == role.Allowed
 }
 
+// hiddenOf returns what is to be hidden of a secret: all of it, and the passwords
+// in a connection.
+func hiddenOf(name, value string) []string {
+	if strings.HasPrefix(name, secret.Connections+"/") {
+		return append(secret.Hidden(secret.Variable(name), value), value)
+	}
+	return []string{value}
+}
+
+// A veil hides all secrets of the vault from what is shown.
+type veil struct {
+	mu     sync.Mutex // guards what follows
+	values map[string]string
+	mask   *mask.Masker
+}
+
+// of returns the masker of values, which is made when they have changed.
+func (v *veil) of(values map[string]string) *mask.Masker {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.values == nil || !maps.Equal(v.values, values) {
+		var hidden []string
+		for name, value := range values {
+			hidden = append(hidden, hiddenOf(name, value)...)
+		}
+		v.values, v.mask = maps.Clone(values), mask.New(secret.Forms(hidden))
+	}
+	return v.mask
+}
+
 // mask returns a text without any of the secrets.
 func (a *app) mask(text string) (string, error) {
 	values, err := a.vault.Values()
 	if err != nil {
 		return "", errors.New("it cannot be shown, since the secrets cannot be read that it may hold")
 	}
-	return mask.New(secret.Forms(slices.Collect(maps.Values(values)))).Text(text), nil
+	return a.veil.of(values).Text(text), nil
+}
+
+// maskOf returns JSON of a run without the secrets of the vault and of the
+// environment that its workflow sets.
+func (a *app) maskOf(ctx context.Context, r flow.Run, raw json.RawMessage) (json.RawMessage, error) {
+	around, err := a.place.of(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var hidden []string
+	for name, value := range around.env {
+		hidden = append(hidden, secret.Hidden(name, value)...)
+	}
+	if own := mask.New(secret.Forms(hidden)).Apply(raw); len(hidden) > 0 {
+		if !json.Valid(own) { // a number, or a name, was one
+			if own, err = json.Marshal(string(own)); err != nil {
+				return nil, err
+			}
+		}
+		raw = own
+	}
+	return a.maskJSON(raw)
 }

@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/types"
 )
 
 const secretWorkflow = `tell:
@@ -24,6 +27,13 @@ const secretWorkflow = `tell:
       operator: airflow.operators.python.PythonOperator
       python_callable: tell.tell
       retries: 0
+    next:
+      operator: airflow.operators.bash.BashOperator
+      env: {GOT: "{{ ti.xcom_pull(task_ids='bash') }}"}
+      append_env: true
+      bash_command: '[ "$GOT" = "end $AIRFLOW_VAR_PIN" ]'
+      retries: 0
+      dependencies: [bash]
 `
 
 const secretModule = `
@@ -40,7 +50,7 @@ def tell():
 // TestSecretsAreMasked has tasks tell what they were given, in every way.
 func TestSecretsAreMasked(t *testing.T) {
 	const pin, password = "pin-ü\"12345", "hunter2hunter2"
-	c := serve(t, nil)
+	c := serve(t, func(o *options) { o.anonymous = true })
 	for name, value := range map[string]string{
 		"variables/pin": pin, "connections/warehouse": "postgres://me:" + password + "@db/x", "environment/API": "api-98765",
 	} {
@@ -60,8 +70,12 @@ func TestSecretsAreMasked(t *testing.T) {
 	for _, ti := range c.instances(arn, run) {
 		switch *ti.TaskId {
 		case "bash":
-			if got := ti.Xcom["return_value"]; !strings.Contains(got, "12345") {
-				t.Errorf("the XCom is %s, want it as it was: tasks need it", got)
+			if got := ti.Xcom["return_value"]; got != `"end ***"` {
+				t.Errorf("the XCom is %s, want a mask in it", got)
+			}
+		case "next":
+			if ti.Status != types.TaskInstanceStatusSuccess {
+				t.Errorf("the task that needs the XCom is %s, want it to find the secret", ti.Status)
 			}
 		case "python":
 			if got := aws.ToString(ti.ErrorMessage); !strings.Contains(got, "it is ***") {
@@ -91,6 +105,15 @@ func TestSecretsAreMasked(t *testing.T) {
 	}
 	if seen < 8 {
 		t.Errorf("the logs have %d masks, want 8 or more", seen)
+	}
+	resp, err := http.Get(c.info.Endpoint + "/fairlead/v1/runs/" + run + "/journal?limit=1000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	journal, err := io.ReadAll(resp.Body)
+	if err != nil || bytes.Contains(journal, []byte("12345")) || !bytes.Contains(journal, []byte("end ***")) {
+		t.Errorf("the journal has no mask, or a secret: %v\n%s", err, journal)
 	}
 	b := c.signIn()
 	for _, path := range []string{"xcom", "log", "arguments"} {
@@ -124,7 +147,7 @@ func TestSecretsOfARole(t *testing.T) {
 `)
 	run := c.start(arn, nil)
 	c.until(arn, run, over)
-	if got := c.instances(arn, run)[0].Xcom["return_value"]; got != `"AIRFLOW_VAR_MINE=value"` {
+	if got := c.instances(arn, run)[0].Xcom["return_value"]; got != `"AIRFLOW_VAR_MINE=***"` {
 		t.Errorf("a task finds %s, want what its role may read", got)
 	}
 }

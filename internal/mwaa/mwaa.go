@@ -48,6 +48,10 @@ type Config struct {
 	// model does not have, which clients pass over. May be nil.
 	Why func(ctx context.Context, run flow.RunID, task flow.TaskID) (flow.Wait, bool)
 
+	// Mask returns what a run's task published without what is secret; nil
+	// shows all.
+	Mask func(ctx context.Context, r flow.Run, raw json.RawMessage) (json.RawMessage, error)
+
 	// CheckRole refuses roles that tasks could not act in; nil refuses none.
 	CheckRole func(roleArn string) error
 	// CheckTags refuses tags that mean something to tasks, and something that

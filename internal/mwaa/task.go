@@ -60,6 +60,11 @@ func (d *Door) getTaskInstance(ctx context.Context, in *getTaskInstanceRequest) 
 		if out.Xcom == nil {
 			out.Xcom = map[string]string{}
 		}
+		if d.Mask != nil {
+			if value, err = d.Mask(ctx, r, value); err != nil {
+				return nil, err
+			}
+		}
 		out.Xcom[key] = string(value)
 	}
 	return out, nil

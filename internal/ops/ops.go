@@ -32,6 +32,9 @@ type Config struct {
 	Runs      Runs
 	Workflows Workflows
 	Events    Events
+	// Mask returns what an event of a run says without what is secret; nil
+	// shows all.
+	Mask func(ctx context.Context, r flow.Run, raw json.RawMessage) (json.RawMessage, error)
 	// Check admits a request and says who sends it.
 	Check func(r *http.Request, body []byte) (who string, err error)
 	Log   *slog.Logger

@@ -120,7 +120,8 @@ func (d *Door) journal(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Runs.RunByID(r.Context(), r.runID()); err != nil {
+	run, err := d.Runs.RunByID(r.Context(), r.runID())
+	if err != nil {
 		return nil, err
 	}
 	entries, next, err := d.Runs.Journal(r.Context(), r.runID(), flow.Page{Limit: limit, After: r.URL.Query().Get("after")})
@@ -139,6 +140,11 @@ func (d *Door) journal(r *request) (any, error) {
 		Next    string      `json:"next,omitempty"`
 	}{Entries: []entryView{}, Next: next}
 	for _, e := range entries {
+		if d.Mask != nil && len(e.Detail) > 0 {
+			if e.Detail, err = d.Mask(r.Context(), run, e.Detail); err != nil {
+				return nil, err
+			}
+		}
 		out.Entries = append(out.Entries, entryView{e.Seq, e.At, e.Task, e.What, e.Detail})
 	}
 	return out, nil
