@@ -5,6 +5,7 @@ package code
 
 import (
 	"archive/zip"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -176,17 +177,24 @@ func (s *Shelf) Unpacked(key string) (_ string, err error) {
 }
 
 func (s *Shelf) unzip(packed, into string) error {
-	z, err := zip.OpenReader(packed)
+	f, err := os.Open(packed)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("code package: %w", err)
-		}
+		return fmt.Errorf("code package: %w", err)
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("code package: %w", err)
+	}
+	list := &directory{file: f, files: s.limits.Files + overcount, bytes: int64(s.limits.Files)*entryBytes + 1<<20}
+	z, err := zip.NewReader(list, fi.Size())
+	if errors.Is(err, errCrowded) || err == nil && len(z.File) > s.limits.Files {
+		return flow.Errorf(flow.Invalid, "The code package could not be extracted: it has too many files, or their names are too long; at most %d files are allowed", s.limits.Files)
+	}
+	if err != nil {
 		return flow.Errorf(flow.Invalid, "The code package could not be extracted: %v", err)
 	}
-	defer z.Close()
-	if len(z.File) > s.limits.Files {
-		return flow.Errorf(flow.Invalid, "The code package could not be extracted: it has %d files; at most %d are allowed", len(z.File), s.limits.Files)
-	}
+	list.open = true
 	root, err := os.OpenRoot(into) // no entry can reach outside
 	if err != nil {
 		return err
@@ -196,13 +204,60 @@ func (s *Shelf) unzip(packed, into string) error {
 	for _, f := range z.File {
 		n, err := unzipOne(root, f, left)
 		if err != nil {
-			return flow.Errorf(flow.Invalid, "The code package could not be extracted: %s: %v", f.Name, err)
+			return flow.Errorf(flow.Invalid, "The code package could not be extracted: %.200s: %v", f.Name, err)
 		}
 		if left -= n; left < 0 {
 			return flow.Errorf(flow.Invalid, "The code package could not be extracted: its files have more than %d bytes together", s.limits.Unpacked)
 		}
 	}
 	return nil
+}
+
+const (
+	// entryBytes is what an entry may have in an archive's directory, on the
+	// average: its name above all.
+	entryBytes = 512
+	// overcount is how many entries may be counted twice: the end of an archive is
+	// read first, to find its directory.
+	overcount = (66 << 10) / leastEntry
+	// leastEntry is the size of an entry without a name.
+	leastEntry = 46
+)
+
+// errCrowded says that an archive's directory is too large.
+var errCrowded = errors.New("the archive's directory is too large")
+
+// A directory is an archive whose directory is being read, which package zip does
+// to its end, whatever it holds, and keeps. It fails where there are too many
+// entries, or bytes.
+type directory struct {
+	file  io.ReaderAt
+	files int   // more entries that may come
+	bytes int64 // more bytes that may be read
+	tail  []byte
+	next  int64 // the byte after tail
+	open  bool  // the directory has been read: there is no bound any more
+}
+
+// ReadAt implements [io.ReaderAt]. It is not called at once from several
+// goroutines.
+func (d *directory) ReadAt(p []byte, at int64) (int, error) {
+	n, err := d.file.ReadAt(p, at)
+	if d.open {
+		return n, err
+	}
+	if at != d.next {
+		d.tail = d.tail[:0]
+	}
+	const begins = "PK\x01\x02" // as each entry does
+	d.tail = append(d.tail, p[:n]...)
+	d.files -= bytes.Count(d.tail, []byte(begins))
+	d.tail = append(d.tail[:0], d.tail[max(0, len(d.tail)-len(begins)+1):]...)
+	d.next = at + int64(n)
+	if d.bytes -= int64(n); d.bytes < 0 || d.files < 0 {
+		return 0, errCrowded
+	}
+	return n, err
 }
 
 // unzipOne writes one entry and returns its size; more than left if it is

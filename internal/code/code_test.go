@@ -4,10 +4,13 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -110,6 +113,48 @@ func TestSnapshotRefuses(t *testing.T) {
 		_, err := shelf.Snapshot(t.Context(), objects{"big.py": make([]byte, 11), "module.txt": nil}, "b", key, "")
 		if got := flow.KindOf(err); err == nil || got != want {
 			t.Errorf("Snapshot(%q): got %v (kind %v), want kind %v", key, err, got, want)
+		}
+	}
+}
+
+// TestCrowdedArchive unpacks an archive with very many entries, or long names:
+// what is kept of its directory is bounded.
+func TestCrowdedArchive(t *testing.T) {
+	for name, entry := range map[string]func(i int) string{
+		"many entries": strconv.Itoa,
+		"long names":   func(i int) string { return fmt.Sprintf("%d%s", i, strings.Repeat("n", 60_000)) },
+	} {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		n := 200_000
+		if name == "long names" {
+			n = 400
+		}
+		for i := range n {
+			if _, err := z.CreateHeader(&zip.FileHeader{Name: entry(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		shelf, err := New(t.TempDir(), Limits{Packed: 1 << 30, Unpacked: 1 << 20, Files: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := shelf.Snapshot(t.Context(), objects{"p.zip": b.Bytes()}, "b", "p.zip", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = shelf.Unpacked(key)
+		runtime.ReadMemStats(&after)
+		if flow.KindOf(err) != flow.Invalid || !strings.Contains(err.Error(), "too many files") {
+			t.Errorf("%s: got %.200v, want that they are too many", name, err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 10<<20 {
+			t.Errorf("%s: reading %d entries took %d bytes of memory, want less than 10 MiB", name, n, took)
 		}
 	}
 }
