@@ -46,6 +46,7 @@ func parts() []part {
 		{"history", "starts and lists with 1,000,000 ended runs in the store", (*bench).history},
 		{"api", "signed GetTaskInstance beside a bare server", (*bench).api},
 		{"waits", "memory of 1,000 tasks that wait for jobs elsewhere", (*bench).waits},
+		{"console", "what pages of the console wait for, and what watching costs", (*bench).console},
 		{"purge", "the API while old runs are removed", (*bench).purge},
 		{"python", "functions of a code package beside a bare interpreter", (*bench).python},
 		{"spawn", "isolated processes beside raw spawns", (*bench).spawn},

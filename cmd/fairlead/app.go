@@ -90,6 +90,9 @@ type options struct {
 	limits    limits
 	pprof     string // address of profiles; empty: none
 	readOnly  bool   // the console changes nothing
+	// hosts are names under which the console is asked, beside those of this
+	// machine.
+	hosts []string
 
 	events     string    // the file of sinks; empty: events.json in the data directory
 	eventSinks sinksFlag // beside those of the file

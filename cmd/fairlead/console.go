@@ -114,8 +114,8 @@ func (a *app) console(ctx context.Context, tokens *page.Tokens) (*web.Console, e
 	if a.opt.data != dataDir(defaultDataDir()) {
 		c.Setup = `eval "$(fairlead env --data ` + string(a.opt.data) + `)"`
 	}
-	if addr := a.listener.Addr().(*net.TCPAddr); !addr.IP.IsLoopback() {
-		c.Hosts = []string{addr.IP.String()}
+	if c.Hosts = a.opt.hosts; !a.listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		c.Hosts = append(slices.Clip(c.Hosts), a.listener.Addr().(*net.TCPAddr).IP.String())
 	}
 	if !a.opt.anonymous {
 		c.Auth = &web.Auth{AccessKey: a.key.AccessKey, SecretKey: a.key.SecretKey, Seal: seal}

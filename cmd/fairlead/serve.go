@@ -48,6 +48,7 @@ server: stop it, start it again, and they are taken up.`,
 	cmd.Flags().BoolVar(&opt.lenient, "bare-names", false, "accept a workflow's name where its ARN is expected")
 	cmd.Flags().IntVar(&opt.running, "running", 0, "how many runs are under way at once, of all workflows; more queue; 0 is no bound")
 	cmd.Flags().DurationVar(&opt.retention, "retention", 0, "remove runs, and their logs, this long after their end; 0 keeps them")
+	cmd.Flags().StringSliceVar(&opt.hosts, "console-host", nil, "name, without port, under which browsers reach the console from elsewhere; may be repeated")
 	cmd.Flags().BoolVar(&opt.readOnly, "console-read-only", false, "let the console show everything and change nothing")
 	cmd.Flags().StringVar(&logFormat, "log", logFormat, "form of the server's own log: text or json")
 	cmd.Flags().TextVar(&logLevel, "log-level", logLevel, "least level of the server's own log: debug, info, warn or error")

@@ -36,7 +36,7 @@ func (s *Console) checkHost(r *http.Request) error {
 		return nil
 	}
 	return &refusal{http.StatusMisdirectedRequest, "denied", fmt.Sprintf(
-		"this server does not answer to the name %q; ask it as localhost or 127.0.0.1, or name the host among the server's public hosts", clip(r.Host, 200))}
+		"this server does not answer to the name %q; ask it as localhost or 127.0.0.1, or start it with --console-host", clip(r.Host, 200))}
 }
 
 // knownHost reports whether host, which may carry a port, means this machine

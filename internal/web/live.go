@@ -280,7 +280,7 @@ func (s *Console) getEvents(c *call) (any, error) {
 	h := c.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // or proxies keep events back
-	out := http.NewResponseController(c.w)
+	out := c.unhurried()
 	write := func(b []byte) bool {
 		_ = out.SetWriteDeadline(time.Now().Add(10 * time.Second)) // else the server's own limit
 		if _, err := c.w.Write(b); err != nil {
@@ -315,6 +315,14 @@ func (s *Console) getEvents(c *call) (any, error) {
 			}
 		}
 	}
+}
+
+// unhurried lets the answer to a call take its time: the server bounds how
+// long a client may take to send a request, and then takes it for gone.
+func (c *call) unhurried() *http.ResponseController {
+	out := http.NewResponseController(c.w)
+	_ = out.SetReadDeadline(time.Time{}) // not every writer can; then none was set
+	return out
 }
 
 // more adds what else is in the queue to a frame, so that it is written at

@@ -279,10 +279,13 @@ func (f *finder) matches(line []byte) bool {
 
 // mayMatch looks at a line as it was written.
 func (f *finder) mayMatch(line []byte) bool {
-	f.low = append(f.low[:0], line...)
+	f.low = append(f.low[:0], bytes.TrimRight(line, "\r\n")...)
 	for i, b := range f.low {
-		if b >= 'A' && b <= 'Z' {
+		switch {
+		case b >= 'A' && b <= 'Z':
 			f.low[i] = b + 'a' - 'A'
+		case b < ' ' || b == 0x7f:
+			return true // what steers a terminal is not shown, and may part a word
 		}
 	}
 	// Two letters beyond ASCII are ASCII in lower case.
@@ -337,6 +340,7 @@ func (s *Console) downloadLog(c *call) (any, error) {
 			h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 			h.Set("Content-Type", kind)
 			h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+			c.unhurried()
 			begun = true
 		}
 		var b bytes.Buffer
