@@ -435,6 +435,9 @@ func journal(w world) {
 		}
 		w.same(fmt.Sprintf("Journal by %d", limit), got, want)
 	}
+	one, err := w.db.TaskJournal(w.ctx, "r", "t7")
+	w.ok("TaskJournal", err)
+	w.same("TaskJournal", one, want[7:8])
 }
 
 func retention(w world) {
@@ -612,4 +615,35 @@ func presentIsNow(w world) {
 	w.same("runs removed", n, 1)
 	_, _, _, err = w.db.Present(w.ctx, wf.ID, r.ID, "a", 1)
 	w.kind("Present of a run that was removed", err, flow.NotFound)
+}
+
+// atAGlance asks what pages show of many runs at once.
+func atAGlance(w world) {
+	wf, _ := w.workflow("w", 1)
+	r := w.run(wf, "r", 1)
+	w.save(w.step(&r, flow.Running, task("b", 1, flow.Running, 1), task("a", 0, flow.Succeeded, 1)))
+	states, err := w.db.States(w.ctx, "r")
+	w.ok("States", err)
+	w.same("States", states, []flow.State{flow.Succeeded, flow.Running})
+	states, err = w.db.States(w.ctx, "none")
+	w.ok("States of no run", err)
+	w.same("States of no run", len(states), 0)
+
+	for i, created := range []time.Time{
+		time.Date(2026, 3, 1, 23, 30, 0, 0, time.UTC), time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC),
+		time.Date(2026, 3, 2, 23, 59, 59, 0, time.UTC), time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC),
+	} {
+		run := w.newRun(wf, fmt.Sprint("day", i), i)
+		run.Created = created
+		_, _, err := w.db.InsertRun(w.ctx, run, flow.Token{}, 0, 0)
+		w.ok("InsertRun", err)
+	}
+	from, to := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)
+	day := int(from.Unix() / 86400)
+	days, err := w.db.Days(w.ctx, wf.ID, from, to, 0)
+	w.ok("Days", err)
+	w.same("Days", days, []store.DayCount{{Day: day, State: flow.Starting, Runs: 1}, {Day: day + 1, State: flow.Starting, Runs: 2}})
+	days, err = w.db.Days(w.ctx, wf.ID, from, to, time.Hour)
+	w.ok("Days an hour later", err)
+	w.same("Days an hour later", days, []store.DayCount{{Day: day + 1, State: flow.Starting, Runs: 2}, {Day: day + 2, State: flow.Starting, Runs: 1}})
 }

@@ -62,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"a task in one question", present},
 		{"a task while its run goes on", presentIsNow},
 		{"journal", journal},
+		{"at a glance", atAGlance},
 		{"deleting a workflow", deleteWorkflow},
 		{"retention", retention},
 		{"pauses", pauses},
