@@ -121,28 +121,27 @@ type known struct {
 }
 
 // statesOf returns the states of a run's tasks in the order of its graph. Of a
-// run that has not begun, all wait.
+// run that has not begun, all wait. What tasks have unfolded into is left out.
 func (s *Console) statesOf(ctx context.Context, r flow.Run) (string, error) {
 	if k, ok := s.states.find(r.ID); ok && k.rev == r.Rev {
 		return k.states, nil
+	}
+	sk, err := s.skeleton(ctx, r.Graph)
+	if err != nil {
+		return "", err
 	}
 	all, err := s.c.Tasks.States(ctx, r.ID)
 	if err != nil {
 		return "", err
 	}
-	if len(all) == 0 {
-		sk, err := s.skeleton(ctx, r.Graph)
-		if err != nil {
-			return "", err
-		}
-		return string(bytes.Repeat([]byte{letter(flow.Waiting)}, len(sk.ids))), nil
-	}
-	b := make([]byte, len(all))
-	for i, st := range all {
+	b := bytes.Repeat([]byte{letter(flow.Waiting)}, len(sk.ids))
+	for i, st := range all[:min(len(all), len(b))] {
 		b[i] = letter(st)
 	}
-	// The states are at least as new as the revision: a run that goes on has
-	// another by the next look.
-	s.states.put(r.ID, known{r.Rev, string(b)})
+	if len(all) > 0 {
+		// The states are at least as new as the revision: a run that goes on
+		// has another by the next look.
+		s.states.put(r.ID, known{r.Rev, string(b)})
+	}
 	return string(b), nil
 }

@@ -14,8 +14,12 @@ import (
 
 // live is a console that does nothing but tell of changes.
 func live(t *testing.T) *Console {
-	s := &Console{c: Config{Now: time.Now, Log: slog.New(slog.DiscardHandler)}, numbers: newCache[flow.VersionID, int](10)}
+	s := &Console{
+		c:       Config{Now: time.Now, Log: slog.New(slog.DiscardHandler)},
+		numbers: newCache[flow.VersionID, int](10), skeletons: newCache[string, *skeleton](10),
+	}
 	s.numbers.put("v", 1)
+	s.skeletons.put("g", &skeleton{ids: []flow.TaskID{"a", "b", "c"}})
 	s.hub = newHub(s)
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan struct{})
@@ -29,7 +33,7 @@ func live(t *testing.T) *Console {
 
 func step(rev int64, st flow.State) Change {
 	return Change{
-		Run:   flow.Run{ID: "r", Workflow: "w", Version: "v", State: flow.Running, Rev: rev},
+		Run:   flow.Run{ID: "r", Workflow: "w", Version: "v", Graph: "g", State: flow.Running, Rev: rev},
 		Tasks: []flow.Task{{ID: "a", Index: int(rev) % 3, State: st, Attempt: 1}},
 	}
 }

@@ -132,8 +132,12 @@ func (s *Console) workflowEvent(ctx context.Context, t *topic, n news) (any, err
 		if c.runView, err = s.viewRun(ctx, r.run); err != nil {
 			return nil, err
 		}
+		sk, err := s.skeleton(ctx, r.run.Graph)
+		if err != nil {
+			return nil, err
+		}
 		var states []byte
-		for _, i := range sortedInts(r.tasks) {
+		for _, i := range placesOf(r.tasks, len(sk.ids)) {
 			c.Cells, states = append(c.Cells, i), append(states, letter(r.tasks[i].State))
 		}
 		c.States = string(states)
@@ -143,10 +147,14 @@ func (s *Console) workflowEvent(ctx context.Context, t *topic, n news) (any, err
 	return out, nil
 }
 
-func sortedInts(m map[int]flow.Task) []int {
+// placesOf lists the places of tasks in their graph, of n nodes. What tasks
+// have unfolded into has none.
+func placesOf(m map[int]flow.Task, n int) []int {
 	all := make([]int, 0, len(m))
 	for i := range m {
-		all = append(all, i)
+		if i < n {
+			all = append(all, i)
+		}
 	}
 	slices.Sort(all)
 	return all
@@ -162,8 +170,12 @@ func (s *Console) runEvent(ctx context.Context, t *topic, n news) (any, error) {
 	if out.Run, err = s.viewRun(ctx, r.run); err != nil {
 		return nil, err
 	}
+	sk, err := s.skeleton(ctx, r.run.Graph)
+	if err != nil {
+		return nil, err
+	}
 	var states []byte
-	for _, i := range sortedInts(r.tasks) {
+	for _, i := range placesOf(r.tasks, len(sk.ids)) {
 		k := r.tasks[i]
 		out.Task, states = append(out.Task, i), append(states, letter(k.State))
 		out.Attempt = append(out.Attempt, k.Attempt)
