@@ -108,13 +108,13 @@ type Workflow struct {
 	// ParameterMeta describes inputs and outputs.
 	ParameterMeta []Attr
 	Hints         []Attr
-	// Exposed are outputs of calls that the output section of a draft-2
-	// document names without declaring them.
+	// Exposed are what the output section of a draft-2 document names without
+	// declaring it.
 	Exposed []*Exposed
 }
 
-// An Exposed output is a line "call.out" or "call.*" of an output section of
-// draft-2.
+// An Exposed output is a line "call.out", "call.*" or "declaration" of an
+// output section of draft-2.
 type Exposed struct {
 	Span
 	Name []Ident // Text is "*" where all outputs are meant

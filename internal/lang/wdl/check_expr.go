@@ -229,7 +229,7 @@ func (c *checker) value(s *scope, e Expr) Type {
 func (c *checker) member(s *scope, e *Member) Type {
 	t := c.expr(s, e.X)
 	name := e.Name.Text
-	if t.Optional && t.Kind != Any {
+	if t.Optional {
 		c.fault(e.X.At(), "use select_first()", "member %s of %s, which may be None", name, article(t))
 		return Type{}
 	}
@@ -277,7 +277,7 @@ func (c *checker) member(s *scope, e *Member) Type {
 func (c *checker) index(s *scope, e *Index) Type {
 	t := c.value(s, e.X)
 	c.expr(s, e.I)
-	if t.Optional && t.Kind != Any {
+	if t.Optional {
 		c.fault(e.X.At(), "use select_first()", "an item of %s, which may be None", article(t))
 		return Type{}
 	}
@@ -389,8 +389,7 @@ func (c *checker) binary(s *scope, e *Binary) Type {
 
 // concat finds the type of a sum of which one side is a text.
 func (c *checker) concat(e *Binary, x, y Type) (Type, bool) {
-	text := func(t Type) bool { return t.Kind == String || t.Path() }
-	if !text(x) && !text(y) {
+	if x.Kind != String && y.Kind != String {
 		return Type{}, false
 	}
 	for _, t := range [...]Type{x, y} {

@@ -47,12 +47,24 @@ func (c *checker) workflow(w *Workflow) {
 
 // exposed turns a line of an output section of draft-2 into declarations.
 func (c *checker) exposed(s *scope, w *Workflow, e *Exposed) {
-	call, ok := s.find(e.Name[0].Text)
-	if !ok || call.typ.Kind != Outputs {
-		c.fault(e.Span, c.meant(e.Name[0].Text, c.known(s)), "the workflow has no call %q", e.Name[0].Text)
-		return
+	expose := func(name string, t Type, value Expr) {
+		if slices.ContainsFunc(w.Outputs, func(d *Decl) bool { return d.Name.Text == name }) {
+			c.fault(e.Span, "name it once", "output %q is there twice", name)
+			return
+		}
+		w.Outputs = append(w.Outputs, &Decl{Span: e.Span, Type: t, TypeAt: e.Span, exposes: true, Name: Ident{e.Span, name}, Expr: value})
 	}
-	if len(e.Name) != 2 {
+	call, ok := s.find(e.Name[0].Text)
+	ref := &Ref{node{Span: e.Name[0].Span}, e.Name[0].Text, nil}
+	switch {
+	case !ok:
+		c.fault(e.Span, c.meant(e.Name[0].Text, c.known(s)), "the workflow has no call or declaration %q", e.Name[0].Text)
+		return
+	case call.typ.Kind != Outputs && len(e.Name) == 1:
+		// It is an output of its own name, which its value has, too.
+		expose(e.Name[0].Text, call.typ, ref)
+		return
+	case call.typ.Kind != Outputs || len(e.Name) != 2:
 		c.fault(e.Span, "write call.output or call.*", "expected the name of a call and of its output")
 		return
 	}
@@ -60,12 +72,7 @@ func (c *checker) exposed(s *scope, w *Workflow, e *Exposed) {
 		if name := e.Name[1].Text; name != "*" && name != f.Name {
 			continue
 		}
-		ref := &Ref{node{Span: e.Name[0].Span}, e.Name[0].Text, nil}
-		w.Outputs = append(w.Outputs, &Decl{
-			Span: e.Span, Type: f.Type, TypeAt: e.Span, exposes: true,
-			Name: Ident{e.Span, e.Name[0].Text + "." + f.Name},
-			Expr: &Member{node{Span: e.Span}, ref, Ident{e.Name[1].Span, f.Name}},
-		})
+		expose(e.Name[0].Text+"."+f.Name, f.Type, &Member{node{Span: e.Span}, ref, Ident{e.Name[1].Span, f.Name}})
 	}
 	if _, known := call.typ.Struct.Field(e.Name[1].Text); !known && e.Name[1].Text != "*" {
 		c.fault(e.Name[1].Span, c.meant(e.Name[1].Text, fieldNames(call.typ.Struct)), "call %s has no output %q", e.Name[0].Text, e.Name[1].Text)

@@ -321,6 +321,9 @@ func (p *parser) importLine(doc *Document, start Span) {
 }
 
 func (p *parser) structDef(doc *Document, start Span) {
+	if p.version == Draft2 {
+		p.fault(start, "write version 1.0 in the first line", "struct came with version 1.0")
+	}
 	s := &StructDef{Name: p.name("a name for the struct")}
 	level := p.begin("after the struct's name")
 	for !p.at("}") && !p.over() {
@@ -469,10 +472,10 @@ func (p *parser) workflowOutputs(w *Workflow) {
 	p.next()
 	level := p.begin("after output")
 	for !p.at("}") && !p.over() {
-		if p.version == Draft2 && p.tok.kind == tokIdent && !startsType(p.tok.text) && p.lex.peek() == '.' {
+		if p.version == Draft2 && p.tok.kind == tokIdent && !startsType(p.tok.text) {
 			e := &Exposed{}
 			from := p.tok.Span
-			e.Name = append(e.Name, p.name("the name of a call"))
+			e.Name = append(e.Name, p.name("a declaration, or the name of a call"))
 			for p.take(".") {
 				if p.at("*") {
 					e.Name = append(e.Name, Ident{p.tok.Span, "*"})
