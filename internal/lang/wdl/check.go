@@ -333,6 +333,10 @@ func (c *checker) assign(s *scope, e Expr, want Type, what string) {
 // expected.
 func (c *checker) fits(e Expr, want Type, what string) {
 	have := e.Type()
+	if lit, ok := e.(*ArrayLit); ok && len(lit.Items) == 0 && want.Nonempty {
+		c.fault(e.At(), "", "%s: an empty array, where %s has items", what, want)
+		return
+	}
 	switch c.rules.Fit(have, want) {
 	case Misfit:
 		c.fault(e.At(), c.cure(have, want), "%s: expected %s, found %s", what, want, have)

@@ -871,7 +871,7 @@ func (p *parser) command() *Command {
 		p.fail("write command <<< … >>>", "expected \"<<<\" or \"{\" after command, found %s", p.found())
 		return c
 	}
-	c.Parts = dedented(c.Parts)
+	c.Parts = dedented(trimmed(c.Parts, ""))
 	c.Span = p.since(start)
 	return c
 }
@@ -913,10 +913,7 @@ func (p *parser) parts(form textForm, start Span) []Part {
 			out = append(out, Part{Text: l.text[from:l.off]})
 		}
 	}
-	stops := form.close[:1] + "~$\n"
-	if form.escapes {
-		stops += `\`
-	}
+	stops := form.close[:1] + "~$\n\\"
 	for {
 		n := strings.IndexAny(l.text[l.off:], stops)
 		if n < 0 {
@@ -938,7 +935,11 @@ func (p *parser) parts(form textForm, start Span) []Part {
 		case rest[0] == '\n' && !form.lines:
 			p.unclosed(form, start)
 			return out
-		case rest[0] == '\\' && len(rest) > 1:
+		case rest[0] == '\\' && strings.HasPrefix(rest[1:], form.close) && !form.escapes: // it does not close
+			out = append(out, Part{Text: l.text[from:l.off] + form.close})
+			l.advance(1 + len(form.close))
+			from = l.off
+		case rest[0] == '\\' && len(rest) > 1 && form.escapes:
 			_, size := utf8.DecodeRuneInString(rest[1:])
 			if rest[1] == '\n' && !form.lines {
 				size = 0
@@ -1049,14 +1050,16 @@ func precedence(op token) int {
 		return 1
 	case "&&":
 		return 2
-	case "==", "!=", "<", "<=", ">", ">=":
+	case "==", "!=":
 		return 3
-	case "+", "-":
+	case "<", "<=", ">", ">=":
 		return 4
-	case "*", "/", "%":
+	case "+", "-":
 		return 5
-	case "**":
+	case "*", "/", "%":
 		return 6
+	case "**":
+		return 7
 	}
 	return 0
 }
@@ -1187,7 +1190,7 @@ func (p *parser) multiline(start Span) Expr {
 	if p.version < Development {
 		p.fault(start, "use a text in quotes, with \\n for line ends", "<<< >>> outside of commands came after version %s", p.version)
 	}
-	s := &StringLit{Parts: p.parts(textForm{close: ">>>", tilde: true, escapes: true, lines: true}, start)}
+	s := &StringLit{Parts: p.parts(textForm{close: ">>>", dollar: true, tilde: true, escapes: true, lines: true}, start)}
 	for i := range s.Parts {
 		s.Parts[i].Text = joined(s.Parts[i].Text)
 	}

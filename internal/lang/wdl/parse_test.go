@@ -141,7 +141,9 @@ func TestCommands(t *testing.T) {
 		{"text before a placeholder", "<<<\n    a ~{x} b\n   c\n>>>", `" a "~{x}" b\nc\n"`},
 		{"braces", "{\n  echo ${x} ~{y}\n}", `"echo "~{x}" "~{y}"\n"`},
 		{"shell variables", "<<<\n  echo ${x} $(y) ~ \\~\n>>>", `"echo ${x} $(y) ~ \\~\n"`},
-		{"one line", "<<< echo >>>", `"echo "`},
+		{"one line", "<<< echo >>>", `"echo"`},
+		{"escaped closing", "<<<\n  a \\>>> b \\\n  c\n>>>", `"a >>>"" b \\\nc\n"`},
+		{"escaped brace", "{ awk '{ print \\}' }", `"awk '{ print }""'"`},
 		{"empty", "<<<>>>", ``},
 		{"quotes in placeholders", "<<<~{\"}\" + '>>>'}>>>", `~{("}" + ">>>")}`},
 		{"angle brackets", "<<<\ncat <<EOF >> x\n>>>", `"cat <<EOF >> x\n"`},
@@ -153,16 +155,24 @@ func TestCommands(t *testing.T) {
 		}
 	}
 	doc := parsed(t, "task t { command <<< ${x} ~{y} >>> }")
-	if got, want := shapeParts(doc.Tasks[0].Command.Parts), `~{x}" ~{y} "`; got != want {
+	if got, want := shapeParts(doc.Tasks[0].Command.Parts), `~{x}" ~{y}"`; got != want {
 		t.Errorf("draft-2: got %s, want %s", got, want)
 	}
 }
 
 func TestMultilineTexts(t *testing.T) {
-	doc := parsed(t, "version development\nworkflow w { String s = <<<\n    one \\\n    two\n      ~{x}\\t>\n    >>>\n}")
-	got := shapeParts(doc.Workflow.Body[0].(*Decl).Expr.(*StringLit).Parts)
-	if want := `"one two\n  "~{x}"\t>"`; got != want {
-		t.Errorf("got %s, want %s", got, want)
+	for _, tt := range []struct{ in, want string }{
+		{"<<<\n    one \\\n    two\n      ~{x}\\t>\n    >>>", `"one two\n  "~{x}"\t>"`},
+		{"<<<  a  b  >>>", `"a  b"`},
+		{"<<<  \n   ${x}\n\n  >>>", `~{x}"\n"`},
+		{"<<<\n  a \\\\\n    b\n>>>", `"a \\\n  b"`},
+		{"<<<\n\n  a\n\n>>>", `"\na\n"`},
+		{"<<<a \\>>> b>>>", `"a >>> b"`},
+	} {
+		doc := parsed(t, "version development\nworkflow w { String s = "+tt.in+"\n}")
+		if got := shapeParts(doc.Workflow.Body[0].(*Decl).Expr.(*StringLit).Parts); got != tt.want {
+			t.Errorf("%q\n got %s\nwant %s", tt.in, got, tt.want)
+		}
 	}
 }
 

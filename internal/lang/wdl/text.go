@@ -7,11 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// dedented returns the parts of a command: without space up to the end of the
-// line that the opening stands on, without the space before the closing, and
-// without the indentation that lines share. Placeholders are no space.
+// dedented returns parts without the indentation that lines share.
+// Placeholders are no space.
 func dedented(parts []Part) []Part {
-	parts = trimmed(parts, "")
 	least := -1
 	lines(parts, func(indent int) {
 		if least < 0 || indent < least {
@@ -38,21 +36,17 @@ func dedented(parts []Part) []Part {
 }
 
 // trimmed returns parts without the space after the opening, up to and with
-// the first line end, and without the space before the closing, with what is
-// named before that.
+// the first line end, and without the space before the closing and what else
+// is named before that.
 func trimmed(parts []Part, last string) []Part {
 	if len(parts) == 0 {
 		return parts
 	}
 	if first := &parts[0]; first.Hole == nil {
-		if text := strings.TrimLeft(first.Text, " \t"); strings.HasPrefix(text, "\n") {
-			first.Text = text[1:]
-		}
+		first.Text = strings.TrimPrefix(strings.TrimLeft(first.Text, " \t"), "\n")
 	}
 	if end := &parts[len(parts)-1]; end.Hole == nil {
-		if text := strings.TrimRight(end.Text, " \t"); strings.HasSuffix(text, "\n") || text == "" {
-			end.Text = strings.TrimSuffix(text, last)
-		}
+		end.Text = strings.TrimSuffix(strings.TrimRight(end.Text, " \t"), last)
 	}
 	return parts
 }
