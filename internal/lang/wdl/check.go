@@ -38,7 +38,9 @@ func (c *checker) document() {
 		c.task(t)
 	}
 	if w := c.doc.Workflow; w != nil {
-		c.declare(names, w.Name, "workflow")
+		if !w.made {
+			c.declare(names, w.Name, "workflow")
+		}
 		c.workflow(w)
 	}
 }

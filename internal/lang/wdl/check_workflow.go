@@ -30,6 +30,7 @@ func (c *checker) workflow(w *Workflow) {
 	}
 	for _, d := range w.Outputs {
 		if d.exposes {
+			d.Type = c.resolve(d.Type, d.TypeAt)
 			continue
 		}
 		c.declared(out, d)
@@ -131,7 +132,7 @@ func (c *checker) callee(call *Call) {
 		return
 	}
 	name := call.Callee[len(names)-1]
-	if w := doc.Workflow; w != nil && w.Name.Text == name.Text {
+	if w := doc.Workflow; w != nil && w.Name.Text == name.Text && !w.made {
 		if doc == c.doc {
 			c.fault(name.Span, "", "a workflow does not call itself")
 			return
@@ -287,7 +288,7 @@ func (c *checker) gather(s *scope, body []Element, wrap func(Type) Type) {
 			c.add(s, e.Name.Text, symbol{wrap(e.Type), e, e.Name.Span})
 		case *Call:
 			name := e.Name()
-			if w := c.doc.Workflow; w.Name.Text == name.Text {
+			if w := c.doc.Workflow; w.Name.Text == name.Text && !w.made {
 				c.fault(name.Span, fmt.Sprintf("write call %s as another_name", name.Text), "a call does not have the name of its workflow")
 			}
 			c.add(s, name.Text, symbol{each(e.outputs(), wrap), e, name.Span})
@@ -403,7 +404,7 @@ func (c *checker) call(s *scope, call *Call) {
 		}
 		c.fits(in.Expr, want, fmt.Sprintf("input %s of %s", in.Name.Text, call.what()))
 	}
-	if missing := call.missing(); len(missing) > 0 && c.main {
+	if missing := call.missing(); len(missing) > 0 && c.main && !c.doc.Workflow.made {
 		c.caution(call.Name().Span, fmt.Sprintf("write call %s { input: %s = … }", calleeName(call), missing[0]),
 			"call %s is not given %s: whoever starts a run has to, as %s.%s.%s", call.Name().Text, quoted(missing), c.doc.Workflow.Name.Text, call.Name().Text, missing[0])
 	}

@@ -186,3 +186,43 @@ task t { input { Int x } command {} output { Int y = x } }
 		}
 	}
 }
+
+// TestTarget checks that a task alone is run by a workflow made for it.
+func TestTarget(t *testing.T) {
+	fsys := files(map[string]string{"main.wdl": `version 1.1
+struct S { Int a }
+workflow w { call t { input: s = S { a: 1 } } }
+task t { input { S s  Int n = 2 } command {} output { S t = s  Int y = n } }
+`})
+	doc, found := Load(fsys, "main.wdl", Options{Target: "t"})
+	if len(found) > 0 {
+		t.Fatalf("%+v", found)
+	}
+	def, found := Compile(doc, Options{Target: "t"})
+	if len(found) > 0 {
+		t.Fatalf("%+v", found)
+	}
+	if _, err := Open(&def.Graph); err != nil {
+		t.Error(err)
+	}
+	var got []string
+	for _, in := range Inputs(doc) {
+		got = append(got, fmt.Sprintf("%s %t", in.Name, in.Required))
+	}
+	for _, d := range doc.Workflow.Outputs {
+		got = append(got, d.Type.String()+" "+d.Name.Text)
+	}
+	want := []string{"t.s true", "t.n false", "S t", "Int y"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("inputs and outputs (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"t t", "outputs. outputs after t"}, nodeLines(def.Graph)); diff != "" {
+		t.Errorf("graph (-want +got):\n%s", diff)
+	}
+	if _, found := Load(fsys, "main.wdl", Options{Target: "tt"}); !Refused(found) {
+		t.Error("a target that is not there: no fault")
+	}
+	if doc, _ := Load(fsys, "main.wdl", Options{Target: "w"}); doc.Workflow.made {
+		t.Error("the workflow is the target, and another was made")
+	}
+}
