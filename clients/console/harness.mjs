@@ -15,7 +15,8 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const binary = process.env.FAIRLEAD ?? join(here, "../../bin/fairlead");
+/** The binary under test. */
+export const binary = process.env.FAIRLEAD ?? join(here, "../../bin/fairlead");
 const shots = join(here, "shots");
 
 /** until asks again until the answer is truthy, and returns it. */

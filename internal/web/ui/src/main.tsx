@@ -10,7 +10,7 @@ import { SessionProvider, sessionKey, takeToken } from "./app/session";
 import { Shell } from "./app/shell";
 import { applyTheme, ThemeProvider } from "./app/theme";
 import { ToastProvider } from "./app/toast";
-import { Failure } from "./ui/page";
+import { Failure, Page, Sheet } from "./ui/page";
 
 applyTheme();
 const token = takeToken();
@@ -48,7 +48,11 @@ function Broken() {
   const shown = isRouteErrorResponse(e) && e.status === 404
     ? new ApiError("notFound", `The console has no page ${location.pathname}`, 404)
     : /import|module|fetch/i.test(String(e)) ? new Error("The console was replaced by a newer one. Load the page again.") : e;
-  return <Failure error={shown} retry={() => location.reload()} />;
+  return <Page title="Something is wrong"><Sheet><Failure error={shown} retry={() => location.reload()} /></Sheet></Page>;
+}
+
+function Nowhere() {
+  return <Page title="Not found"><Sheet><Failure error={new ApiError("notFound", `The console has no page ${location.pathname}.`, 404)} /></Sheet></Page>;
 }
 
 const router = createBrowserRouter([
@@ -70,7 +74,7 @@ const router = createBrowserRouter([
               { path: "workflows/:workflow/:tab?", lazy: () => import("./pages/workflow") },
               { path: "runs/:run/:view?", lazy: () => import("./pages/run") },
               { path: "runs/:run/tasks/:task", lazy: () => import("./pages/task") },
-              { path: "*", Component: () => <Failure error={new ApiError("notFound", `The console has no page ${location.pathname}.`, 404)} /> },
+              { path: "*", Component: Nowhere },
             ],
           },
         ],

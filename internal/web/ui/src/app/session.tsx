@@ -71,13 +71,13 @@ export function useWord(): (service: Service, of: "task" | "run", state: string)
   return (service, of, state) => words?.[service]?.[of]?.[state as "s"]?.word ?? "";
 }
 
-/** useLogout returns how to end the session. */
+/** useLogout returns how to end the session; what was read in it is forgotten. */
 export function useLogout(): () => Promise<void> {
   const client = useQueryClient();
-  const navigate = useNavigate();
   return async () => {
     await logout();
-    client.clear();
-    await navigate("/login");
+    const nobody = await session();
+    client.removeQueries({ predicate: (q) => q.queryKey[0] !== sessionKey[0] });
+    client.setQueryData(sessionKey, nobody);
   };
 }

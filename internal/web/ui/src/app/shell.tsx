@@ -2,7 +2,7 @@ import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { NavLink, Outlet, useLocation, useNavigate } from "react-router";
 import { Icon } from "../ui/icons";
 import { Loading } from "../ui/page";
-import { Menu, MenuChoice, MenuChoices, MenuItem, MenuLine } from "../ui/menu";
+import { Menu, MenuChoice, MenuChoices, MenuItem, MenuLine, MenuText } from "../ui/menu";
 import { useKeys } from "./keys";
 import { useLiveState, type LiveState } from "./live";
 import { useCanAct, useLogout, useSession } from "./session";
@@ -20,7 +20,9 @@ export function Shell() {
   const { pathname } = useLocation();
   const mac = useMemo(() => /Mac|iPhone|iPad/.test(navigator.userAgent), []);
   const canAct = useCanAct();
-  useEffect(() => window.scrollTo(0, 0), [pathname]);
+  useEffect(() => {
+    window.scrollTo(0, 0); // which returns a promise in some browsers, so no short form
+  }, [pathname]);
   useKeys([
     { press: "?", does: "List the keys", group: "Everywhere", run: () => setOpen("help") },
     { press: "/", does: "Search", group: "Everywhere", keyOnly: true, run: () => setOpen("search") },
@@ -44,10 +46,10 @@ export function Shell() {
           {canAct && <NavLink to="/new" className={({ isActive }) => `${onBar} ${isActive ? "text-bar-ink" : ""}`}>New</NavLink>}
         </nav>
         <div className="flex-1" />
-        <button type="button" onClick={() => setOpen("search")} aria-label="Search" aria-keyshortcuts="/ Control+K"
+        <button type="button" onClick={() => setOpen("search")} aria-keyshortcuts="/ Control+K"
           className="inline-flex h-8 items-center gap-2 rounded-md border border-bar-edge px-2 text-bar-soft transition-colors hover:border-bar-soft hover:text-bar-ink sm:w-56 pointer-coarse:h-10">
           <Icon name="search" />
-          <span className="hidden flex-1 text-left sm:inline">Search</span>
+          <span className="sr-only flex-1 text-left sm:not-sr-only">Search</span>
           <kbd className="hidden sm:inline">{mac ? "⌘K" : "Ctrl K"}</kbd>
         </button>
         <Live />
@@ -107,14 +109,15 @@ function Account() {
   const logout = useLogout();
   return (
     <Menu trigger={
-      <button type="button" className={onBar} aria-label="Account and theme">
+      <button type="button" className={onBar} title="Account and theme">
         <Icon name="user" />
+        <span className="sr-only">Account and theme</span>
         {s.readOnly && <span className="inline-flex items-center gap-1"><Icon name="lock" className="size-3.5" />Read-only</span>}
         <Icon name="down" className="size-3" />
       </button>
     }>
-      {s.user && <p className="px-2 pt-1.5 text-soft">Signed in as <b className="font-medium text-ink">{s.user}</b></p>}
-      <p className="px-2 pt-1 pb-1.5 text-soft">{s.region} · {s.account}{s.version && ` · ${s.version}`}</p>
+      {s.user && <MenuText>Signed in as <b className="font-medium text-ink">{s.user}</b></MenuText>}
+      <MenuText>{s.region} · {s.account}{s.version && ` · ${s.version}`}</MenuText>
       <MenuLine />
       <MenuChoices label="Theme" value={choice} onChange={(v) => choose(v as ThemeChoice)}>
         <MenuChoice value="system">As the system</MenuChoice>

@@ -28,8 +28,25 @@ export function Component() {
   const canAct = useCanAct();
   const toast = useToast();
   const [params, setParams] = useSearchParams();
-  const q = params.get("q") ?? "";
-  const asked = useDeferredValue(q.trim().slice(0, 200));
+  const [text, setText] = useState(params.get("q") ?? "");
+  const asked = useDeferredValue(text.trim().slice(0, 200));
+  // The address follows the field a little later, and leads when it changes
+  // by itself, as on the way back.
+  const address = params.get("q") ?? "";
+  const written = useRef(address);
+  useEffect(() => {
+    if (address !== written.current) {
+      written.current = address;
+      setText(address);
+      return;
+    }
+    if (text === address) return;
+    const timer = setTimeout(() => {
+      written.current = text;
+      setParams(text ? { q: text } : {}, { replace: true, preventScrollReset: true });
+    }, 200);
+    return () => clearTimeout(timer);
+  }, [address, text, setParams]);
   const [dialog, setDialog] = useState<{ what: "start" | "delete"; row: WorkflowRow } | { what: "pauseAll" } | null>(null);
 
   const ready = useLive<"workflows">("workflows",
@@ -72,8 +89,8 @@ export function Component() {
         <label className="relative">
           <span className="sr-only">Filter by name</span>
           <Icon name="filter" className="pointer-events-none absolute top-1/2 left-2.5 size-3.5 -translate-y-1/2 text-soft" />
-          <Input ref={search} type="search" value={q} maxLength={200} placeholder="Filter by name" className="w-52! pl-8"
-            onChange={(e) => setParams(e.target.value ? { q: e.target.value } : {}, { replace: true, preventScrollReset: true })}
+          <Input ref={search} type="search" value={text} maxLength={200} placeholder="Filter by name" className="w-52! pl-8"
+            onChange={(e) => setText(e.target.value)}
             onKeyDown={(e) => { if (e.key === "Escape") e.currentTarget.blur(); }} />
         </label>
         {canAct && !pausedAll && rows.length > 0 && <Button icon="pause" onClick={() => setDialog({ what: "pauseAll" })}>Pause all</Button>}
@@ -88,7 +105,7 @@ export function Component() {
       )}
       {list.isError && !list.data ? <Sheet><Failure error={list.error} retry={() => void list.refetch()} /></Sheet>
         : !list.data ? <Sheet><Loading rows={9} /></Sheet>
-        : rows.length === 0 ? <Sheet>{asked ? <Empty icon="search" title={`No workflow has “${asked}” in its name`}><Button onClick={() => setParams({})}>Show all</Button></Empty> : <First />}</Sheet>
+        : rows.length === 0 ? <Sheet>{asked ? <Empty icon="search" title={`No workflow has “${asked}” in its name`}><Button onClick={() => setText("")}>Show all</Button></Empty> : <First />}</Sheet>
         : <Table rows={rows} more={list.hasNextPage ? () => void list.fetchNextPage() : undefined} busy={list.isFetchingNextPage}
             stale={list.isPlaceholderData} onStart={(row) => setDialog({ what: "start", row })} onDelete={(row) => setDialog({ what: "delete", row })} onToggle={(row) => void toggle(row)} />}
       <Suspense>

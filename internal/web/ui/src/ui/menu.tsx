@@ -1,5 +1,5 @@
 import { DropdownMenu } from "radix-ui";
-import type { ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { Icon, type IconName } from "./icons";
 
 interface MenuProps {
@@ -11,11 +11,12 @@ interface MenuProps {
 
 /** Menu opens a list of actions under its trigger. */
 export function Menu({ trigger, children, align = "end" }: MenuProps) {
+  const [open, setOpen] = useState(false);
   // A modal menu would add a style element to the page, which its policy forbids.
   return (
-    <DropdownMenu.Root modal={false}>
+    <DropdownMenu.Root modal={false} open={open} onOpenChange={setOpen}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={document.getElementById("main")}>
         <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8}
           className="z-50 max-h-[var(--radix-dropdown-menu-content-available-height)] min-w-44 overflow-y-auto rounded-lg border border-edge bg-raised p-1 text-ink shadow-up">
           {children}
@@ -63,4 +64,9 @@ export function MenuChoices({ label, value, onChange, children }: { label: strin
 /** MenuLine parts groups of items. */
 export function MenuLine() {
   return <DropdownMenu.Separator className="my-1 h-px bg-edge" />;
+}
+
+/** MenuText says something among the items. */
+export function MenuText({ children }: { children: ReactNode }) {
+  return <DropdownMenu.Label className="px-2 py-1 text-soft">{children}</DropdownMenu.Label>;
 }

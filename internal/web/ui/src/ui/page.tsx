@@ -46,7 +46,7 @@ export function Page({ title, heading, crumbs = [], actions, sub, fill, children
         <div className="min-w-0 flex-1 basis-64">
           {crumbs.length > 0 && (
             <nav aria-label="Breadcrumbs">
-              <ol className="flex flex-wrap items-center gap-1 text-[0.93rem] text-soft">
+              <ol className="flex flex-wrap items-center gap-1 text-[0.93em] text-soft">
                 {crumbs.map((c) => (
                   <li key={c.to} className="flex min-w-0 items-center gap-1">
                     <Link to={c.to} className="truncate rounded text-soft underline-offset-4 hover:text-ink hover:underline">{c.label}</Link>
@@ -77,7 +77,7 @@ export function Empty({ icon = "info", title, children }: { icon?: IconName; tit
     <div className="flex flex-col items-center gap-2 px-6 py-14 text-center">
       <span className="grid size-10 place-items-center rounded-full bg-sunken text-soft"><Icon name={icon} className="size-5" /></span>
       <p className="text-base font-semibold">{title}</p>
-      {children && <div className="max-w-prose space-y-3 text-soft">{children}</div>}
+      {children && <div className="w-full max-w-prose space-y-3 text-soft">{children}</div>}
     </div>
   );
 }

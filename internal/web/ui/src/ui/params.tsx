@@ -80,8 +80,8 @@ function ParamField({ param: p, form }: { param: Param; form: ParamForm }) {
   const changed = !p.required && d !== initial;
   const label = (
     <span className="flex items-baseline gap-2">
-      <span>{text("title") || p.name}</span>
-      {text("title") && <code className="font-normal text-soft">{p.name}</code>}
+      <span>{text("title") || p.name}</span>{" "}
+      {text("title") && <code className="font-normal text-soft">{p.name}</code>}{" "}
       <span className="font-normal text-soft">{c.kind === "json" && p.type ? `${p.type}, as JSON` : c.kind === "json" ? "JSON" : p.type}{p.required && " · required"}</span>
     </span>
   );

@@ -115,9 +115,9 @@ function Day({ n, date, d, today, picked, onPick }: { n: number; date: string; d
   const box = `flex h-10 w-full flex-col items-center justify-center rounded-md leading-tight ${look ? toneBadge(look.tone) : d?.slots ? "bg-sunken" : "text-soft"} ${today ? "ring-2 ring-focus ring-inset" : ""}`;
   if (!d || !says) return <span className={box}><span className={today ? "font-semibold text-ink" : ""}>{n}</span>{today && <span className="sr-only">, today</span>}</span>;
   return (
-    <button type="button" onClick={() => onPick(date)} aria-pressed={picked} aria-label={`${date}${today ? ", today" : ""}: ${says}`} title={says}
+    <button type="button" onClick={() => onPick(date)} aria-pressed={picked} title={says}
       className={`${box} hover:brightness-95 ${picked ? "outline-2 outline-accent" : ""}`}>
-      <span className="text-ink">{n}</span>
+      <span className="text-ink"><span className="sr-only">{date.slice(0, 8)}</span>{n}<span className="sr-only">{today ? ", today" : ""}: {says} </span></span>
       <span className="flex items-center gap-0.5 text-[0.86em]">
         {look ? <><Sign name={look.sign} className="size-3" />{total}</> : <span className="text-soft">{d.slots === 1 && d.at[0] ? clock(d.at[0]) : `${d.slots} ×`}</span>}
       </span>

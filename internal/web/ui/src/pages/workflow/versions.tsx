@@ -107,7 +107,7 @@ function Diff({ before, after }: { before: string | null; after: string }) {
           {added + gone === 0 ? "The definitions are the same." : <><span className="text-good">+{added}</span> <span className="text-bad">−{gone}</span> {added + gone === 1 ? "line" : "lines"}</>}
         </p>
       )}
-      <div tabIndex={0} role="region" aria-label={before === null ? "Definition" : "Differences"} className="max-h-[75dvh] overflow-auto font-mono text-[0.93rem] leading-5 outline-offset-[-2px]">
+      <div tabIndex={0} role="region" aria-label={before === null ? "Definition" : "Differences"} className="max-h-[75dvh] overflow-auto font-mono text-sm leading-5 outline-offset-[-2px]">
         <div className="min-w-max py-1">
           {blocks.map((b, i) =>
             "lines" in b ? <Lines key={i} lines={b.lines} />
