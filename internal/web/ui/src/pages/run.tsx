@@ -15,7 +15,7 @@ import { isFinal, useGraph, useRun, useSpans, useWaits } from "./runData";
 import { RunGraph } from "./runGraph";
 import { Sift, TaskList } from "./runList";
 import { TaskCard, gateWord, taskURL } from "./runPanel";
-import { describe, useAddress, useSifted } from "./runShow";
+import { useAddress, useSifted, why } from "./runShow";
 import { TaskTable } from "./runTable";
 
 const views: { id: string; label: string; icon: IconName; key: string }[] = [
@@ -93,7 +93,7 @@ export function Component() {
         <>
           <div className="p-3 pb-2">{sift}</div>
           <div className="flex min-h-24 flex-1 flex-col border-t border-edge p-1">
-            <TaskList tasks={t} rows={rows} selected={selected} onSelect={select} onOpen={open} describe={(i) => describe(t, i, waits)} />
+            <TaskList tasks={t} rows={rows} selected={selected} onSelect={select} onOpen={open} reason={(i) => why(t, i, waits)} />
           </div>
         </>
       )}

@@ -68,7 +68,8 @@ export function TaskList(p: {
   selected: number;
   onSelect(task: number): void;
   onOpen(task: number): void;
-  describe(task: number): string;
+  /** What it waits for, or why it is as it is. */
+  reason(task: number): string;
 }) {
   const scroll = useRef<HTMLDivElement>(null);
   const id = useId();
@@ -111,7 +112,6 @@ export function TaskList(p: {
               aria-selected={task === p.selected}
               aria-posinset={v.index + 1}
               aria-setsize={p.rows.length}
-              aria-label={p.describe(task)}
               onClick={() => p.onSelect(task === p.selected ? -1 : task)}
               onDoubleClick={() => p.onOpen(task)}
               className={`absolute inset-x-0 flex cursor-pointer items-center gap-2 rounded px-2 ${task === p.selected ? "bg-picked" : "hover:bg-hover"}`}
@@ -119,7 +119,9 @@ export function TaskList(p: {
             >
               <StateChip look={l} />
               <span className="min-w-0 flex-1 truncate">{p.tasks.ids[task]}</span>
+              <span className="sr-only">, </span>
               <span className="shrink-0 text-[0.86em] text-soft">{l.word}</span>
+              <span className="sr-only">{p.reason(task) && `: ${p.reason(task)}`}</span>
             </div>
           );
         })}

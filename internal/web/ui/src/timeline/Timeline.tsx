@@ -180,7 +180,6 @@ export function Timeline(p: Props) {
                 aria-selected={here}
                 aria-posinset={v.index + 1}
                 aria-setsize={p.rows.length}
-                aria-label={`${r.id}, ${look(r.state).word}: ${story(r.bars, p.to)}`}
                 onClick={() => p.onSelect(here ? "" : r.id)}
                 onDoubleClick={() => p.onOpen(r.id)}
                 className={`absolute left-0 cursor-pointer ${here ? "bg-picked" : "hover:bg-hover/60"}`}
@@ -190,6 +189,9 @@ export function Timeline(p: Props) {
                   <StateChip look={look(r.state)} className="size-3.5" />
                   <span className="min-w-0 truncate" title={r.id}>
                     {r.id}
+                  </span>
+                  <span className="sr-only">
+                    , {look(r.state).word}: {story(r.bars, p.to)}
                   </span>
                 </div>
                 <Bars bars={r.bars} origin={p.from} now={p.to} scale={scale} offset={names + pad} viewFrom={viewFrom} viewTo={viewTo} final={r.state} />

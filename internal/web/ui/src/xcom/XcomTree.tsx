@@ -92,7 +92,6 @@ export function XcomTree(p: { task: string; name: string; value: Json; onCopy(te
               aria-setsize={r.of}
               aria-expanded={r.size > 0 ? r.open : undefined}
               aria-selected={here}
-              aria-label={`${r.name}: ${r.brief.slice(0, 300)}`}
               tabIndex={here ? 0 : -1}
               className={`group absolute left-0 flex w-full items-center gap-1.5 pr-2 whitespace-pre focus-visible:outline-2 focus-visible:outline-offset-[-2px] focus-visible:outline-focus ${here ? "bg-picked" : "hover:bg-hover"}`}
               style={{ top: v.start, height: rowHeight, paddingLeft: 8 + r.depth * 18 }}
