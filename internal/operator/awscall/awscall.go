@@ -165,6 +165,9 @@ func Do(ctx context.Context, cfg Config, name string, input map[string]any) (Rep
 		// An endpoint of one's own has no names below it.
 		ctx = smithyhttp.DisableEndpointHostPrefix(ctx, true)
 	}
+	if z := zerosOf(input); len(z) > 0 {
+		conf.APIOptions = append(slices.Clone(conf.APIOptions), z.option)
+	}
 	out, meta, err := op(ctx, conf, &call{input: input, names: &n})
 	if err != nil {
 		return Reply{}, n.required(err)
