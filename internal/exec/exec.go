@@ -65,6 +65,10 @@ type Spec struct {
 	Logger string
 	Level  string
 	Mounts []Mount
+	// Warm, if it is there, is a command that a driver may start ahead of any
+	// attempt and then have fork the process of each, as package cage says; what
+	// is forked carries out Argv. A driver that cannot executes Argv.
+	Warm   *Warm
 	Limits Limits
 	// Mask are texts that must not be in the log: three asterisks stand in
 	// for them, wherever they begin and end. LastLine and Result are not
@@ -82,6 +86,14 @@ type Spec struct {
 type Mount struct {
 	Source, Target string
 	Writable       bool
+}
+
+// A Warm is a command that waits for attempts. It knows none of their
+// secrets and has none of their files; Mounts are what it sees beside the
+// system, read-only.
+type Warm struct {
+	Argv   []string
+	Mounts []Mount
 }
 
 // A Forward takes connections to an address of a command without network to

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,6 +48,12 @@ type attempt struct {
 	mapFile                   uintptr // in process 1, the other end of mapped
 	mapped                    int     // write end: the command's user namespace has its user
 	output, records           stream
+
+	given  []int // what process 1 gets, to be closed once it has it
+	births chan *child
+	child  *child // the command, if it is not process 1 that forks it
+	last   note   // how it ended
+	order  order
 
 	asked time.Time // when the command was told to end; zero: never
 	grace time.Duration
@@ -143,10 +150,7 @@ func (a *attempt) start() (claimed bool, err error) {
 	if a.taken, err = a.k.journal.claim(a.id, claim); err != nil || a.taken {
 		return false, err
 	}
-	n, err := a.note()
-	if err == nil {
-		err = a.failure(n)
-	}
+	err = a.await()
 	if err == nil {
 		err = a.forward()
 	}
@@ -156,9 +160,71 @@ func (a *attempt) start() (claimed bool, err error) {
 	a.kin = kin{first: a.pid}
 	killpoint.At("claimed")
 	a.exit.Started = time.Now()
-	a.say(sayGo)
+	a.begin()
 	killpoint.At("running")
 	return true, nil
+}
+
+// await returns when process 1 is ready, and the child of a warm process, if
+// there is one that will do.
+func (a *attempt) await() error {
+	a.give()
+	for ready := false; !ready || a.child != nil && !a.child.ready; {
+		if ready {
+			_ = a.status.SetReadDeadline(time.Now().Add(warmFork)) // it may have been killed
+		}
+		n, err := a.note()
+		switch {
+		case ready && errors.Is(err, os.ErrDeadlineExceeded), err == nil && n.kind == noteCold:
+			a.drop()
+			continue
+		case err != nil:
+			return err
+		case n.kind == noteWarm:
+			if a.child != nil {
+				a.child.ready = true
+			}
+		default:
+			err, ready = a.failure(n), true
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return a.status.SetReadDeadline(time.Time{})
+}
+
+// begin has the command run.
+func (a *attempt) begin() {
+	if a.child != nil {
+		if a.child.obey(a.order) == nil {
+			a.kin.forked = a.child.pid
+			a.say(sayWatch)
+			return
+		}
+		a.drop() // it has not read all, so it begins nothing
+	}
+	a.say(sayGo)
+}
+
+// drop goes on without the child.
+func (a *attempt) drop() {
+	if a.child != nil {
+		a.child.drop()
+		a.child = nil
+	}
+}
+
+// give closes what process 1, and the child, have been given.
+func (a *attempt) give() {
+	if a.births != nil {
+		a.child = <-a.births
+		a.births = nil
+	}
+	for _, fd := range a.given {
+		syscall.Close(fd)
+	}
+	a.given = nil
 }
 
 // build does all that comes before the claim, and makes process 1.
@@ -180,13 +246,6 @@ func (a *attempt) build() (err error) {
 		a.log = &logFile{w: a.file, level: c.Level, logger: c.Logger, limit: c.Output, texts: c.Mask, mask: mask.New(c.Mask)}
 		a.output, a.records = stream{log: a.log}, stream{log: a.log, structured: true}
 	}
-	// What process 1 gets, and what is closed here once it has it.
-	var given []int
-	defer func() {
-		for _, fd := range given {
-			syscall.Close(fd)
-		}
-	}()
 	var trees []tree
 	if a.template, err = a.k.template(c); err != nil {
 		return err
@@ -201,7 +260,7 @@ func (a *attempt) build() (err error) {
 			if err != nil {
 				return fmt.Errorf("mount %s at %s: %w", m.Source, m.Target, err)
 			}
-			given = append(given, t.fd)
+			a.given = append(a.given, t.fd)
 			trees = append(trees, t)
 		}
 	}
@@ -211,7 +270,7 @@ func (a *attempt) build() (err error) {
 		if in, err = memFile(c.Stdin); err != nil {
 			return err
 		}
-		given = append(given, in)
+		a.given = append(a.given, in)
 	}
 	var ends [4]int
 	for i, end := range []**os.File{&a.out, &a.logs, &a.result, &a.status} {
@@ -219,7 +278,7 @@ func (a *attempt) build() (err error) {
 		if err := syscall.Pipe2(p[:], syscall.O_CLOEXEC); err != nil {
 			return fmt.Errorf("make a pipe: %w", err)
 		}
-		given = append(given, p[1])
+		a.given = append(a.given, p[1])
 		ends[i] = p[1]
 		if err := syscall.SetNonblock(p[0], true); err != nil {
 			return fmt.Errorf("make a pipe: %w", err)
@@ -230,7 +289,7 @@ func (a *attempt) build() (err error) {
 	if err := syscall.Pipe2(control[:], syscall.O_CLOEXEC); err != nil {
 		return fmt.Errorf("make a pipe: %w", err)
 	}
-	given = append(given, control[0])
+	a.given = append(a.given, control[0])
 	a.control = control[1]
 
 	s := newScript(a.k.arena, a.k.key, !c.Plain)
@@ -244,13 +303,13 @@ func (a *attempt) build() (err error) {
 	if err != nil {
 		return err
 	}
-	given = append(given, groupFDs...)
+	a.given = append(a.given, groupFDs...)
 	if a.ownUser() {
 		var p [2]int
 		if err := syscall.Pipe2(p[:], syscall.O_CLOEXEC); err != nil {
 			return fmt.Errorf("make a pipe: %w", err)
 		}
-		given = append(given, p[0])
+		a.given = append(a.given, p[0])
 		a.mapped = p[1]
 		a.mapFile = s.file(p[0])
 	}
@@ -268,8 +327,32 @@ func (a *attempt) build() (err error) {
 		s.add("arrange descriptors", syscall.SYS_FCNTL, fd, syscall.F_SETFD, 0)
 	}
 	a.prepareCommand(s)
-	a.pid, err = a.template.zygote.bear(s, flags)
+	if a.pid, err = a.template.zygote.bear(s, flags); err == nil {
+		a.warm(append([]int{in}, ends[:]...), groupFDs)
+	}
 	return err
+}
+
+// warm asks for a child of a warm process, in the groups that are given. The
+// answer is awaited while the claim is written.
+func (a *attempt) warm(fds, tasks []int) {
+	a.births = make(chan *child, 1)
+	w := a.k.warm(a.c)
+	if w == nil || a.ownUser() {
+		a.births <- nil
+		return
+	}
+	flags := byte(0)
+	if a.c.Network {
+		flags |= warmNetwork
+	}
+	if i := slices.IndexFunc(a.c.Groups, func(g Group) bool { return g.V2 }); i >= 0 {
+		flags |= warmGroup
+		fds = append(fds, a.groups.dirs[i])
+	}
+	go func() { // give awaits it
+		a.births <- a.k.bear(w, a.pid, flags, append(fds, tasks...))
+	}()
 }
 
 // prepareCommand says what the child of process 1 does to become the command.
@@ -313,6 +396,7 @@ func (a *attempt) prepareCommand(s *script) {
 			add("drop capability "+strconv.Itoa(int(c)), syscall.SYS_PRCTL, prCapbsetDrop, c).optional = true
 		}
 	}
+	var limits []Rlimit
 	for _, l := range c.Rlimits {
 		limit := syscall.Rlimit{Cur: l.Max, Max: l.Max}
 		var old syscall.Rlimit
@@ -320,10 +404,12 @@ func (a *attempt) prepareCommand(s *script) {
 			limit.Cur, limit.Max = old.Max, old.Max
 		}
 		add("set resource limit "+strconv.Itoa(l.Resource), syscall.SYS_PRLIMIT64, 0, uintptr(l.Resource), put(s, limit))
+		limits = append(limits, Rlimit{l.Resource, limit.Max})
 	}
 	if len(c.Argv) == 0 {
 		return // a probe
 	}
+	a.order = order{dir: dir, change: uint32(len(s.names)), limits: limits, argv: c.Argv, env: env}
 	add("change to "+dir, syscall.SYS_CHDIR, s.text(dir))
 	const ambientClearAll = 4
 	add("drop ambient capabilities", syscall.SYS_PRCTL, prCapAmbient, ambientClearAll).optional = true
@@ -468,6 +554,10 @@ func (a *attempt) watch() error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	over := false // the command has ended, and others may be there
+	var ended <-chan note
+	if a.child != nil {
+		ended = a.child.ended
+	}
 	for notes != nil || drained != nil {
 		pause := a.pause()
 		if over {
@@ -497,7 +587,7 @@ func (a *attempt) watch() error {
 					a.exit.Failure = fmt.Sprintf("give the command its user: %v", err)
 					a.kill(syscall.SIGKILL)
 				}
-			case n.kind == noteNoExec:
+			case n.kind == noteNoExec, n.kind == noteAstray:
 				a.noExec(n)
 			case n.kind == noteUnfork:
 				a.exit.Failure = fmt.Sprintf("fork the command: %v", syscall.Errno(n.errno))
@@ -508,6 +598,9 @@ func (a *attempt) watch() error {
 			case n.kind == noteEnd:
 				a.ended(n)
 			}
+		case a.last = <-ended:
+			ended = nil
+			a.say(sayOver)
 		case grace := <-a.stops:
 			if a.asked.IsZero() {
 				a.grace = grace
@@ -538,6 +631,11 @@ func (a *attempt) watch() error {
 // ended takes down how the command ended.
 func (a *attempt) ended(n note) {
 	a.exit.Ended = time.Now()
+	if a.child != nil {
+		n.status = a.last.status
+		n.cpu += a.last.cpu
+		n.rss = max(n.rss, a.last.rss)
+	}
 	st := syscall.WaitStatus(n.status)
 	if a.exit.Code == 0 { // else the command could not be executed
 		a.exit.Code = st.ExitStatus()
@@ -677,6 +775,10 @@ func (a *attempt) collect() {
 // close lets go of everything. Process 1, if it is there, ends.
 func (a *attempt) close() {
 	a.once.Do(func() {
+		a.give()
+		if a.exit.Started.IsZero() {
+			a.drop()
+		}
 		for _, fd := range []int{a.control, a.mapped} {
 			if fd >= 0 {
 				syscall.Close(fd)

@@ -145,8 +145,10 @@ type Config struct {
 	Rlimits   []Rlimit
 	Output    int64
 	Disk      int64 // of the attempt's directories; 0: no bound
-	Wall      time.Duration
-	Grace     time.Duration
+	// Warm says how a process can be had that becomes the command sooner.
+	Warm  *Warm `json:",omitempty"`
+	Wall  time.Duration
+	Grace time.Duration
 }
 
 // A Forward takes connections inside, at Listen, to To outside.
@@ -156,6 +158,14 @@ type Forward struct{ Listen, To string }
 type Mount struct {
 	Source, Target string
 	Writable       bool
+}
+
+// A Warm is a command that may be started before there is an attempt, and from
+// which those are then forked that carry out Argv of a Config in its place. What it
+// is told, and how, stands with the type warm.
+type Warm struct {
+	Argv   []string
+	Mounts []Mount // read-only
 }
 
 // A Group is a control group to make, to put the command in, and to remove.

@@ -123,6 +123,7 @@ func (m *measure) walk(dir *os.File, depth int) {
 // A kin is how the processes of an attempt are found, and by whom.
 type kin struct {
 	first    int // their process 1; zero: they are all that are seen but this one
+	forked   int // the command, where it does not descend from that; else zero
 	uid, gid int // whose descriptors they are, where this process has no right to look; else zero
 }
 
@@ -174,6 +175,9 @@ func (k kin) each(visit func(pid string) bool) {
 		return
 	}
 	found := []string{strconv.Itoa(k.first)}
+	if k.forked != 0 {
+		found = append(found, strconv.Itoa(k.forked))
+	}
 	for len(found) > 0 {
 		pid := found[len(found)-1]
 		found = found[:len(found)-1]

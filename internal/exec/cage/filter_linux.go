@@ -55,6 +55,7 @@ type filterer struct {
 	list   []instruction
 	labels map[string]int
 	jumps  map[int]string // instructions that jump, when true, to a label
+	key    *uint64
 }
 
 func (f *filterer) add(code uint16, k uint32) {
@@ -69,13 +70,13 @@ func (f *filterer) on(code uint16, k uint32, label string) {
 
 func (f *filterer) label(name string) { f.labels[name] = len(f.list) }
 
-// newFilter assembles the filter that lets pass what has the key. It is empty
-// on processors whose calls we do not know.
-func newFilter(key uint64) []instruction {
+// newFilter assembles the filter that lets pass what has the key, and nothing if
+// there is none. It is empty on processors whose calls we do not know.
+func newFilter(key *uint64) []instruction {
 	if filterArch == 0 {
 		return nil
 	}
-	f := &filterer{labels: map[string]int{}, jumps: map[int]string{}}
+	f := &filterer{labels: map[string]int{}, jumps: map[int]string{}, key: key}
 	f.add(bpfLoad, atArch)
 	f.on(bpfEqual, filterArch, "ours")
 	f.add(bpfReturn, refuse|enosys) // calls of another processor's programs
@@ -117,9 +118,9 @@ func newFilter(key uint64) []instruction {
 	// Its flags are in memory, where a filter cannot look. The C libraries
 	// then call clone.
 	f.label("clone3")
-	f.unlessKey(key, enosys)
+	f.unlessKey(enosys)
 	f.label("refused")
-	f.unlessKey(key, eperm)
+	f.unlessKey(eperm)
 
 	for at, name := range f.jumps {
 		f.list[at].jt = uint8(f.labels[name] - at - 1)
@@ -127,12 +128,14 @@ func newFilter(key uint64) []instruction {
 	return f.list
 }
 
-func (f *filterer) unlessKey(key uint64, errno uint32) {
-	f.add(bpfLoad, atSixth)
-	f.list = append(f.list, instruction{code: bpfEqual, jf: 3, k: uint32(key)})
-	f.add(bpfLoad, atSixth+4)
-	f.list = append(f.list, instruction{code: bpfEqual, jf: 1, k: uint32(key >> 32)})
-	f.add(bpfReturn, allow)
+func (f *filterer) unlessKey(errno uint32) {
+	if f.key != nil {
+		f.add(bpfLoad, atSixth)
+		f.list = append(f.list, instruction{code: bpfEqual, jf: 3, k: uint32(*f.key)})
+		f.add(bpfLoad, atSixth+4)
+		f.list = append(f.list, instruction{code: bpfEqual, jf: 1, k: uint32(*f.key >> 32)})
+		f.add(bpfReturn, allow)
+	}
 	f.add(bpfReturn, refuse|errno)
 }
 

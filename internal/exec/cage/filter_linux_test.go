@@ -19,8 +19,8 @@ func TestFilter(t *testing.T) {
 			t.Errorf("call number: got %d, want %d", c[0], c[1])
 		}
 	}
-	const key = 0x1122334455667788
-	f := newFilter(key)
+	key := uint64(0x1122334455667788)
+	f := newFilter(&key)
 	if len(f) > 255 {
 		t.Errorf("%d instructions: a jump has 8 bits", len(f))
 	}

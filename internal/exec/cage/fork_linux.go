@@ -95,8 +95,10 @@ type note struct {
 
 // Commands to process 1, one byte each; others are signals for all but it.
 const (
-	sayGo  = 'g' // run the command
-	sayEnd = 'x' // end
+	sayGo    = 'g' // run the command
+	sayWatch = 'w' // the command is no child, and there
+	sayOver  = 'o' // it was, and has ended
+	sayEnd   = 'x' // end
 )
 
 //go:linkname runtimeBeforeFork syscall.runtime_BeforeFork
@@ -128,15 +130,19 @@ func live(a *arena) {
 	n.kind = noteReady
 	tell(&n)
 	var order [1]byte
-	if hear(&order) != sayGo {
+	said := hear(&order)
+	if said != sayGo && said != sayWatch {
 		quit()
 	}
+	foreign := said == sayWatch
 
 	p.first, _, _ = syscall.RawSyscall(syscall.SYS_GETPID, 0, 0, 0)
 	var child, e uintptr
-	if p.intoGroup != 0 {
+	switch {
+	case foreign:
+	case p.intoGroup != 0:
 		child, e = vfork(sysClone3, uintptr(unsafe.Pointer(&p.spawn)), unsafe.Sizeof(p.spawn), uintptr(p.key))
-	} else {
+	default:
 		child, e = vfork(syscall.SYS_CLONE, shareMemory|uintptr(syscall.SIGCHLD), 0, 0)
 	}
 	if e != 0 {
@@ -145,7 +151,7 @@ func live(a *arena) {
 		hear(&order)
 		quit()
 	}
-	if child == 0 {
+	if child == 0 && !foreign {
 		become(p)
 	}
 	// What is left of the command's own ends would keep them from closing.
@@ -162,6 +168,15 @@ func live(a *arena) {
 		if a.wait[1].revents != 0 {
 			_, _, _ = syscall.RawSyscall(syscall.SYS_READ, signals, uintptr(unsafe.Pointer(&a.info)), unsafe.Sizeof(a.info))
 		}
+		if a.wait[0].revents != 0 {
+			sig := hear(&order)
+			switch {
+			case foreign && sig == sayOver:
+				foreign, over = false, true
+			case alone:
+				_, _, _ = syscall.RawSyscall(syscall.SYS_KILL, ^uintptr(0), uintptr(sig), 0)
+			}
+		}
 		for {
 			var status uint32
 			options := uintptr(syscall.WNOHANG | syscall.WALL)
@@ -169,6 +184,9 @@ func live(a *arena) {
 				options = syscall.WALL // they all end
 			}
 			pid, _, e := syscall.RawSyscall6(syscall.SYS_WAIT4, ^uintptr(0), uintptr(unsafe.Pointer(&status)), options, 0, 0, 0)
+			if e == syscall.ECHILD && foreign {
+				break
+			}
 			if e == syscall.ECHILD {
 				children := syscall.RUSAGE_CHILDREN
 				_, _, _ = syscall.RawSyscall(syscall.SYS_GETRUSAGE, uintptr(children), uintptr(unsafe.Pointer(&a.usage)), 0)
@@ -196,11 +214,6 @@ func live(a *arena) {
 				if !alone {
 					tell(&n) // the keeper kills the others
 				}
-			}
-		}
-		if a.wait[0].revents != 0 {
-			if sig := hear(&order); alone {
-				_, _, _ = syscall.RawSyscall(syscall.SYS_KILL, ^uintptr(0), uintptr(sig), 0)
 			}
 		}
 	}

@@ -37,6 +37,7 @@ type keeper struct {
 	mu        sync.Mutex // guards what follows
 	live      map[string]*attempt
 	templates map[string]*template
+	warms     map[string]*warmth
 	users     int // connections
 	idle      time.Time
 	pooled    int // directories in PoolDir, as far as known
@@ -57,7 +58,7 @@ func keep() int {
 		return say(Status{Failure: err.Error()})
 	}
 	k := &keeper{
-		setup: setup, live: map[string]*attempt{}, templates: map[string]*template{},
+		setup: setup, live: map[string]*attempt{}, templates: map[string]*template{}, warms: map[string]*warmth{},
 		idle: time.Now(), dead: make(chan int, 1024),
 	}
 	if err := k.prepare(); err != nil {
@@ -142,7 +143,7 @@ func (k *keeper) prepare() (err error) {
 		return err
 	}
 	k.key = binary.LittleEndian.Uint64(key[:])
-	k.calls = newFilter(k.key)
+	k.calls = newFilter(&k.key)
 	k.filter.set(k.calls)
 	// Nobody in a cage may look into its keeper.
 	if err := prctl(prSetDumpable, 0); err != nil {
@@ -194,6 +195,7 @@ func (k *keeper) probe() (filtered bool, err error) {
 	if err := a.build(); err != nil {
 		return false, err
 	}
+	a.give()
 	filtered = filters(strconv.Itoa(a.template.zygote.pid)) > filters("self")
 	for {
 		n, err := a.note()
@@ -292,6 +294,7 @@ func (k *keeper) wanted() bool {
 	defer k.mu.Unlock()
 	now := time.Now()
 	k.prune(now)
+	k.cool(now)
 	// Without the directory nobody can ask for an attempt any more.
 	_, err := os.Stat(k.setup.Root)
 	if !errors.Is(err, os.ErrNotExist) && (k.users > 0 || len(k.live) > 0) {

@@ -14,6 +14,7 @@ import (
 const (
 	sysOpenTree     = 428
 	sysMoveMount    = 429
+	sysPidfdOpen    = 434
 	sysClone3       = 435
 	sysCloseRange   = 436
 	sysMountSetattr = 442

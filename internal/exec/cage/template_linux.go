@@ -188,9 +188,16 @@ func (k *keeper) abandon(t *template) {
 }
 
 func (t *template) build(c *Config, setup *Setup) error {
-	if c.Plain {
-		return dropBounds()
+	if !c.Plain {
+		if err := t.unshare(c, setup.User); err != nil {
+			return err
+		}
 	}
+	return dropBounds()
+}
+
+// unshare gives the calling thread namespaces with the view.
+func (t *template) unshare(c *Config, user bool) error {
 	if err := syscall.Unshare(syscall.CLONE_FS | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS); err != nil {
 		return fmt.Errorf("make namespaces: %w", err)
 	}
@@ -199,10 +206,7 @@ func (t *template) build(c *Config, setup *Setup) error {
 	if err := syscall.Sethostname([]byte("localhost")); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
 	}
-	if err := t.view(c, setup.User); err != nil {
-		return err
-	}
-	return dropBounds()
+	return t.view(c, user)
 }
 
 // complete adds the calls that complete a view for one attempt.

@@ -41,7 +41,7 @@ func (t *template) view(c *Config, user bool) error {
 	if err := v.system(user); err != nil {
 		return err
 	}
-	if t.full {
+	if t.full && c.Dir != "" {
 		if err := v.private(c); err != nil {
 			return err
 		}

@@ -602,8 +602,16 @@ func TestUnprivileged(t *testing.T) {
 	if err := errors.Join(os.WriteFile(binary, self, 0o755), os.Chmod(dir, 0o755), os.Chown(dir, nobody, nobody)); err != nil {
 		t.Fatal(err)
 	}
-	cmd := osexec.Command(binary, "-test.run=^(TestSandbox|TestEscape|TestBombs|TestNothingIsLeft)$", "-test.v")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir}
+	text, err := os.ReadFile(warmModule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := filepath.Join(dir, filepath.Base(warmModule))
+	if err := os.WriteFile(module, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := osexec.Command(binary, "-test.run=^(TestSandbox|TestEscape|TestBombs|TestNothingIsLeft|TestWarm|TestWarmKilled|TestEscapeWarm)$", "-test.v")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + dir, warmVar + "=" + module}
 	cmd.Dir = dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	out, err := cmd.CombinedOutput()

@@ -175,6 +175,9 @@ func (d *Driver) config(m *means, dir string, spec exec.Spec) (*cage.Config, err
 	for _, f := range spec.Forwards {
 		c.Forwards = append(c.Forwards, cage.Forward(f))
 	}
+	if spec.Warm != nil {
+		c.Warm = &cage.Warm{Argv: spec.Warm.Argv, Mounts: sortMounts(spec.Warm.Mounts)}
+	}
 	if c.Level == "" {
 		c.Level = "info"
 	}

@@ -21,9 +21,12 @@ import (
 )
 
 // TestEscape has a command try everything that it must not be able to do.
-func TestEscape(t *testing.T) {
+func TestEscape(t *testing.T) { testEscape(t, newDriver) }
+
+// testEscape makes the tries with a driver.
+func testEscape(t *testing.T, open func(testing.TB, string) exec.Driver) {
 	root := t.TempDir()
-	d := newDriver(t, root)
+	d := open(t, root)
 	needNamespaces(t, d)
 	to := exectest.Bait(t)
 	to.Root, to.KeeperSocket = root, filepath.Join(root, cage.SocketFile+".1.root")
@@ -110,13 +113,15 @@ func TestBombs(t *testing.T) {
 // TestNothingIsLeft counts what there is of processes, mounts, control groups,
 // directories and descriptors before and after many attempts;
 // FAIRLEAD_ATTEMPTS says how many.
-func TestNothingIsLeft(t *testing.T) {
+func TestNothingIsLeft(t *testing.T) { testNothingIsLeft(t, newDriver) }
+
+func testNothingIsLeft(t *testing.T, open func(testing.TB, string) exec.Driver) {
 	attempts := 100
 	if n, err := strconv.Atoi(os.Getenv("FAIRLEAD_ATTEMPTS")); err == nil {
 		attempts = n
 	}
 	root, dir := t.TempDir(), t.TempDir()
-	d := newDriver(t, root)
+	d := open(t, root)
 	needNamespaces(t, d)
 	one := func(i int) {
 		spec := shell(dir, fmt.Sprint("a", i), "sleep 98770 & mkdir -p a/b /tmp/c; ln -s / l; echo x > a/b/c; exit 3")
