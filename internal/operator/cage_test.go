@@ -1,12 +1,17 @@
 package operator
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"fairlead/internal/exec"
 	"fairlead/internal/exec/sandbox"
 	"fairlead/internal/flow"
 )
@@ -58,6 +63,143 @@ func TestInACage(t *testing.T) {
 			if tt.path == pythonPath && !Reported(x) || tt.path == bashPath && Reported(x) {
 				t.Errorf("Reported(%+v) = %v", x, Reported(x))
 			}
+		})
+	}
+}
+
+// state is a module whose function says what a task finds.
+const state = `
+import locale, os, resource, signal, sys, time, random
+def find():
+    parts = [sys.executable, sys.prefix, sys.path, sys.argv, list(sys.flags), sorted(os.environ.items()), os.getcwd(), sys.stdin.read(),
+        [(s.encoding, s.errors, s.line_buffering, s.seekable(), s.name, s.mode) for s in (sys.stdout, sys.stderr, sys.stdin)],
+        locale.getlocale(), time.tzname, str(signal.getsignal(signal.SIGTERM)), sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+        os.umask(0), [resource.getrlimit(n) for n in range(9)], os.listdir("/proc/self/fd")[:-1], sorted(os.listdir("/")), os.getpid() == os.getsid(0),
+        [l for l in open("/proc/self/status") if l[:3] in ("Cap", "NoN", "Sec", "Uid", "Gid", "NSp", "Sig") and l[:4] != "SigQ"], os.path.exists(os.readlink("/proc/self/exe"))]
+    random.seed(None)
+    return {"parent": os.getppid(), "chance": random.random(), "rest": repr(parts)}
+`
+
+// TestWarmPython has a task say what it finds in a process that is forked from
+// one that waits, and in one that has started Python.
+func TestWarmPython(t *testing.T) {
+	d, err := sandbox.New(sandbox.Options{Root: t.TempDir()})
+	if err != nil {
+		t.Skip("no cages here:", err)
+	}
+	if _, err := osexec.LookPath("/usr/bin/python3"); err != nil {
+		t.Skip("no python3 that a cage shows")
+	}
+	o := testOperators(t, func(s *Settings) { s.Unmounted, s.Path = false, "" })
+	code := t.TempDir()
+	if err := os.WriteFile(filepath.Join(code, "state.py"), []byte(state), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := o.Runner(pythonPath)
+	n := 0
+	find := func(warm bool) (found struct {
+		Parent int
+		Chance float64
+		Rest   string
+	}) {
+		c := call(pythonPath, "python_callable", "state.find")
+		c.Code, c.Env = code, map[string]string{"SECRET": "word", "TZ": "Asia/Tokyo"}
+		spec, err := r.Command(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		spec.ID, spec.Log = fmt.Sprint("a", n), filepath.Join(t.TempDir(), "log")
+		spec.Limits = exec.Limits{Memory: 1 << 30, Files: 500, PIDs: 50}
+		if !warm {
+			spec.Warm = nil
+		}
+		x, err := d.Run(t.Context(), spec, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := r.Finish(c, x)
+		if out.Verdict != flow.Success {
+			t.Fatalf("%+v", out)
+		}
+		if err := json.Unmarshal(out.Outputs["return_value"], &found); err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	want := find(false)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 500 {
+		if got := find(true); got.Parent == 0 {
+			if got.Rest != want.Rest {
+				t.Errorf("warm:\n%s\nwant:\n%s", got.Rest, want.Rest)
+			}
+			if again := find(true); again.Rest != want.Rest || again.Chance == got.Chance {
+				t.Errorf("another: %s, chance %v; want the same, and another chance than %v", again.Rest, again.Chance, got.Chance)
+			}
+			return
+		}
+		<-tick.C
+	}
+	t.Skip("no warm processes here")
+}
+
+// BenchmarkPythonInACage runs a function that does nothing: in a process that
+// is forked from one that waits, and in one that starts Python.
+func BenchmarkPythonInACage(b *testing.B) {
+	for _, warm := range []bool{true, false} {
+		b.Run(fmt.Sprintf("warm=%t", warm), func(b *testing.B) {
+			d, err := sandbox.New(sandbox.Options{Root: b.TempDir()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			o, err := New(Settings{Dir: b.TempDir(), Self: "/bin/true"})
+			if err != nil {
+				b.Fatal(err)
+			}
+			code := b.TempDir()
+			if err := os.WriteFile(filepath.Join(code, "house.py"), []byte("def nothing(): pass\n"), 0o644); err != nil {
+				b.Fatal(err)
+			}
+			r, _ := o.Runner(pythonPath)
+			n := 0
+			var cpu time.Duration
+			one := func() {
+				c := call(pythonPath, "python_callable", "house.nothing")
+				c.Code = code
+				spec, err := r.Command(c)
+				if err != nil {
+					b.Fatal(err)
+				}
+				n++
+				spec.ID, spec.Log = fmt.Sprint("a", n), filepath.Join(code, "log")
+				if !warm {
+					spec.Warm = nil
+				}
+				x, err := d.Run(b.Context(), spec, "", nil)
+				if err != nil || x.Code != 0 {
+					b.Fatalf("got %+v, %v", x, err)
+				}
+				cpu += x.CPU
+				if err := d.Forget(spec.ID); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for range 20 { // compiles the stand-in, and starts what waits
+				one()
+			}
+			var took []float64
+			for b.Loop() {
+				began := time.Now()
+				one()
+				took = append(took, float64(time.Since(began).Microseconds())/1000)
+			}
+			slices.Sort(took)
+			b.ReportMetric(took[len(took)/2], "p50-ms")
+			b.ReportMetric(took[len(took)*99/100], "p99-ms")
+			b.ReportMetric(took[len(took)/10], "p10-ms")
+			b.ReportMetric(float64(cpu.Microseconds())/1000/float64(n), "cpu-ms")
 		})
 	}
 }

@@ -108,16 +108,21 @@ func (p python) Command(c Call) (exec.Spec, error) {
 	}
 	p.o.compiled.Do(func() { compileStandIn(p.o.set.Python, p.o.set.Path, p.o.standIn) })
 	dir := p.o.standIn
+	var warm *exec.Warm
 	if !p.o.set.Unmounted {
 		dir = pythonDir
-		mounts = append(mounts, exec.Mount{Source: p.o.standIn, Target: pythonDir})
+		mount := exec.Mount{Source: p.o.standIn, Target: pythonDir}
+		mounts = append(mounts, mount)
+		// The interpreter itself, whatever is installed for the task: what waits
+		// has rights, and must run nothing of a user's.
+		warm = &exec.Warm{Argv: []string{p.o.set.Python, "-I", "-S", "-B", dir + "/template.py"}, Mounts: []exec.Mount{mount}}
 	}
 	return exec.Spec{
 		// Isolated, so that no file beside the runner and no variable of the
 		// user's environment changes which modules the runner itself gets; it
 		// does the work of the site module itself.
 		Argv: []string{interpreter, "-I", "-S", "-B", dir + "/runner.py"},
-		Env:  env, Stdin: in, Mounts: mounts, Logger: "task.stdout", Level: "info",
+		Env:  env, Stdin: in, Mounts: mounts, Warm: warm, Logger: "task.stdout", Level: "info",
 	}, nil
 }
 

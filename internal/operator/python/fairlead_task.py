@@ -151,7 +151,41 @@ def real_airflow():
     return any(os.path.exists(p + "/airflow/sdk/__init__.py") for p in sys.path if p)
 
 
-def run(here):
+class Warm:
+    """What was done ahead, in a process from which those of tasks are forked.
+    It is the interpreter's and ours, and never a task's."""
+
+    def __init__(self, here):
+        import datetime  # noqa: F401
+        import json  # noqa: F401
+        import logging  # noqa: F401
+        import site  # noqa: F401
+
+        import fairlead_error  # noqa: F401
+        import fairlead_secrets  # noqa: F401
+
+        self.path = list(sys.path)
+        add_site()
+        if not real_airflow():
+            sys.path.insert(1, here + "/standin")
+            import airflow.sdk.bases.operator  # noqa: F401
+
+            import fairlead_operator  # noqa: F401
+
+            sys.path.remove(here + "/standin")
+
+    def change(self, executable):
+        """Makes the interpreter one of a virtual environment, which may have an
+        Airflow."""
+        sys.executable = executable
+        sys.path[:] = self.path
+        for name in list(sys.modules):
+            if name in ("site", "fairlead_operator") or name.partition(".")[0] == "airflow":
+                del sys.modules[name]
+        add_site()
+
+
+def run(here, warm=False):
     global log_fd
     if "FAIRLEAD_LOG_FD" in os.environ:
         log_fd = int(os.environ.pop("FAIRLEAD_LOG_FD"))
@@ -166,7 +200,8 @@ def run(here):
     sys.stdin = open(0, encoding="utf-8", closefd=False)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
-    add_site()
+    if not warm:
+        add_site()
     # Airflow comes first and the code package last: what is installed wins
     # over what the package brings, as in the service.
     real = real_airflow()

@@ -20,4 +20,5 @@ def main():
     run(here)
 
 
-main()
+if __name__ == "__main__":  # else it is imported by a process of a task's that multiprocessing has spawned
+    main()
