@@ -268,6 +268,7 @@ func (c *checker) task(t *Task) {
 		c.hint(s, a.Value)
 	}
 	c.runtime(t)
+	c.fallback(slices.Concat(t.Runtime, t.Requirements))
 	inner := s
 	if c.rules.Version >= Development {
 		inner = outside(s)

@@ -1190,7 +1190,7 @@ func (p *parser) multiline(start Span) Expr {
 	if p.version < Development {
 		p.fault(start, "use a text in quotes, with \\n for line ends", "<<< >>> outside of commands came after version %s", p.version)
 	}
-	s := &StringLit{Parts: p.parts(textForm{close: ">>>", dollar: true, tilde: true, escapes: true, lines: true}, start)}
+	s := &StringLit{Parts: p.parts(textForm{close: ">>>", tilde: true, escapes: true, lines: true}, start)}
 	for i := range s.Parts {
 		s.Parts[i].Text = joined(s.Parts[i].Text)
 	}

@@ -164,7 +164,7 @@ func TestMultilineTexts(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"<<<\n    one \\\n    two\n      ~{x}\\t>\n    >>>", `"one two\n  "~{x}"\t>"`},
 		{"<<<  a  b  >>>", `"a  b"`},
-		{"<<<  \n   ${x}\n\n  >>>", `~{x}"\n"`},
+		{"<<<  \n   ~{x}${y}\n\n  >>>", `~{x}"${y}\n"`},
 		{"<<<\n  a \\\\\n    b\n>>>", `"a \\\n  b"`},
 		{"<<<\n\n  a\n\n>>>", `"\na\n"`},
 		{"<<<a \\>>> b>>>", `"a >>> b"`},
@@ -298,9 +298,17 @@ func FuzzParse(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		doc, found := Load(fstest.MapFS{"main.wdl": {Data: []byte(text)}}, "main.wdl", Options{Lenient: len(text)%2 == 0})
+		doc, found := Load(fstest.MapFS{"main.wdl": {Data: []byte(text)}}, "main.wdl", Options{})
 		if doc == nil {
 			t.Fatal("no document")
+		}
+		if !Refused(found) && doc.Workflow != nil {
+			def, more := Compile(doc, Options{})
+			if !Refused(more) {
+				if _, err := Open(&def.Graph); err != nil {
+					t.Error(err)
+				}
+			}
 		}
 		for _, d := range found {
 			if d.Message == "" || d.Line < 0 || d.Line > 1+strings.Count(text, "\n") {

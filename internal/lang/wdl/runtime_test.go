@@ -69,10 +69,10 @@ func TestResources(t *testing.T) {
 		{`gpuType: "nvidia-tesla-t4" gpuCount: 1 cpu: 4 memory: "16 GiB"`, with(func(r *Resources) {
 			r.GPU, r.GPUs, r.CPUs, r.Memory, r.Instance = "nvidia-tesla-t4", 1, 4, 16*gib, "omics.g4dn.xlarge"
 		}), ""},
-		{`omicsResourceFallbackOrder: [{"cpu": "4", "memory": "8 GiB"}, {"cpu": "2"}]`, with(func(r *Resources) {
+		{`omicsResourceFallbackOrder: flatten([[{"cpu": "4", "memory": "8 GiB"}, {"cpu": "2"}]])`, with(func(r *Resources) {
 			r.CPUs, r.Memory, r.Instance = 4, 8*gib, "omics.c.xlarge"
 		}), ""},
-		{`omicsResourceFallbackOrder: [{"disk": "4"}]`, plain, `profile 1: no such key: "disk"`},
+		{`omicsResourceFallbackOrder: flatten([[{"disk": "4"}]])`, plain, `profile 1: no such key: "disk"`},
 	} {
 		text := fmt.Sprintf("version 1.1\ntask t {\n  input { Int n = 3 }\n  command <<< >>>\n  runtime { %s }\n}\n", tt.keys)
 		doc, found := Load(fstest.MapFS{"main.wdl": {Data: []byte(text)}}, "main.wdl", Options{})
