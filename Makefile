@@ -54,7 +54,7 @@ $(MOTO)/ready: clients/moto.txt
 	touch $@
 
 moto: build $(MOTO)/ready ## run AWS operators and the examples against an emulator of AWS
-	cd clients && FAIRLEAD=$(CURDIR)/bin/fairlead ../$(MOTO)/bin/python -B -m pytest test_moto.py
+	cd clients && FAIRLEAD=$(CURDIR)/bin/fairlead ../$(MOTO)/bin/python -B -m pytest test_moto.py test_moto_events.py
 
 CONSOLE := clients/console
 $(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json

@@ -251,6 +251,7 @@ func start(opt options) (_ *app, err error) {
 		}
 	}
 	a.background.Go(func() { a.office.Run(ctx) })
+	a.background.Go(func() { a.retainLogs(ctx) })
 	if opt.retention > 0 {
 		a.background.Go(func() { a.retain(ctx) })
 	}

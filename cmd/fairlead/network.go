@@ -28,6 +28,9 @@ func checkTags(tags map[string]string) error {
 	if err := checkImageTags(tags); err != nil {
 		return err
 	}
+	if err := checkLogDays(tags); err != nil {
+		return err
+	}
 	if v, ok := tags[networkTag]; ok && !slices.Contains(networks, v) {
 		return flow.Errorf(flow.Invalid, "the tag %s is %.50q; expected host, endpoints or none", networkTag, v)
 	}

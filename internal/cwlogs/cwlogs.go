@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,9 @@ type Writer interface {
 	Put(group, stream string, events []flow.LogEvent) error
 	DeleteGroup(group string) error
 	DeleteStream(group, stream string) error
+	// SetRetention says how many days streams of a group are kept after they
+	// were last written; 0 is for ever.
+	SetRetention(group string, days int) error
 }
 
 // Config says what a Door works with.
@@ -55,6 +59,7 @@ type Config struct {
 type Door struct {
 	Config
 	*awsjson.Service
+	tails chan struct{} // those under way
 }
 
 // New returns a door.
@@ -68,8 +73,11 @@ func New(c Config) *Door {
 			"Group":       {Bounds: "1..512", Pattern: `[\.\-_/#A-Za-z0-9]+`, Hint: "letters, digits and . - _ / #"},
 			"GroupID":     {Bounds: "1..2048", Pattern: `[\w#+=/:,.@\-\*]*`},
 			"Stream":      {Bounds: "1..512", Pattern: `[^:*]*`, Hint: "text without : and *"},
+			"TailGroups":  {Bounds: "1..10", Member: "GroupID"},
+			"TailStreams": {Bounds: "1..100", Member: "Stream"},
 			"Streams":     {Bounds: "1..100", Member: "Stream"},
 			"Time":        {Bounds: "0.."},
+			"Days":        {Bounds: "1.."},
 			"Events":      {Bounds: "1..10000"},
 			"Descriptive": {Bounds: "1..50"},
 			"Pattern":     {Bounds: "0..1024"},
@@ -79,11 +87,14 @@ func New(c Config) *Door {
 		},
 		Check: c.Check, Fail: fail, LowerMessage: true, MaxBody: 4 << 20, Log: c.Log,
 	})
-	d := &Door{c, s}
+	d := &Door{c, s, make(chan struct{}, maxTails)}
 	awsjson.Handle(s, "DescribeLogGroups", d.describeLogGroups)
 	awsjson.Handle(s, "DescribeLogStreams", d.describeLogStreams)
 	awsjson.Handle(s, "GetLogEvents", d.getLogEvents)
 	awsjson.Handle(s, "FilterLogEvents", d.filterLogEvents)
+	awsjson.Handle(s, "StartLiveTail", d.startLiveTail)
+	awsjson.Handle(s, "PutRetentionPolicy", d.putRetentionPolicy)
+	awsjson.Handle(s, "DeleteRetentionPolicy", d.deleteRetentionPolicy)
 	awsjson.Handle(s, "CreateLogGroup", d.createLogGroup)
 	awsjson.Handle(s, "CreateLogStream", d.createLogStream)
 	awsjson.Handle(s, "PutLogEvents", d.putLogEvents)
@@ -171,6 +182,7 @@ type logGroup struct {
 	ARN               string `json:"arn"`
 	GroupARN          string `json:"logGroupArn"`
 	StoredBytes       int64  `json:"storedBytes"`
+	Retention         int    `json:"retentionInDays,omitzero"`
 	Class             string `json:"logGroupClass"`
 }
 
@@ -201,7 +213,7 @@ func (d *Door) describeLogGroups(ctx context.Context, in *describeLogGroupsReque
 			after = g.Name
 			out.Groups = append(out.Groups, logGroup{
 				Name: g.Name, Created: g.Created.UnixMilli(), ARN: d.arn(g.Name + ":*"), GroupARN: d.arn(g.Name),
-				StoredBytes: max(g.Bytes, 0), Class: "STANDARD",
+				StoredBytes: max(g.Bytes, 0), Retention: g.Days, Class: "STANDARD",
 			})
 		}
 		if len(groups) <= limit {
@@ -411,6 +423,25 @@ func answer(err error) (*nothing, error) {
 		return nil, missing(err)
 	}
 	return &nothing{}, nil
+}
+
+type retentionRequest struct {
+	Group string `json:"logGroupName" aws:"Group,required"`
+	Days  int    `json:"retentionInDays" aws:"Days,required"`
+}
+
+// days are those that the service allows.
+var days = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+func (d *Door) putRetentionPolicy(_ context.Context, in *retentionRequest) (*nothing, error) {
+	if !slices.Contains(days, in.Days) {
+		return nil, invalid("retentionInDays %d: expected one of %v", in.Days, days)
+	}
+	return answer(d.Logs.SetRetention(in.Group, in.Days))
+}
+
+func (d *Door) deleteRetentionPolicy(_ context.Context, in *groupRequest) (*nothing, error) {
+	return answer(d.Logs.SetRetention(in.Group, 0))
 }
 
 type putLogEventsRequest struct {

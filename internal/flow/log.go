@@ -10,6 +10,7 @@ type LogGroup struct {
 	Name    string
 	Created time.Time
 	Bytes   int64 // what its streams hold; -1 when it was not counted
+	Days    int   // how long streams are kept after they were last written; 0: for ever
 }
 
 // A LogStream is one sequence of log events, such as the output of one

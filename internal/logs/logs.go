@@ -126,6 +126,7 @@ func (d *Dir) groupDir(group string) string {
 type meta struct {
 	Name    string
 	Created time.Time
+	Days    int `json:",omitempty"`
 }
 
 // CreateGroup makes a group. The error is flow.Conflict when it exists.
@@ -152,7 +153,7 @@ func (d *Dir) ensureGroup(group string) (made bool, err error) {
 	if _, err := os.Stat(filepath.Join(dir, metaFile)); err == nil {
 		return false, nil
 	}
-	data, err := json.Marshal(meta{group, time.Now().UTC()})
+	data, err := json.Marshal(meta{Name: group, Created: time.Now().UTC()})
 	if err != nil {
 		return false, err
 	}
@@ -193,6 +194,26 @@ func (d *Dir) DeleteGroup(group string) error {
 	return os.RemoveAll(gone)
 }
 
+// SetRetention says how many days streams of a group are to be kept after
+// they were last written; 0 is for ever. It removes nothing by itself.
+func (d *Dir) SetRetention(group string, days int) error {
+	g, err := d.Group(group)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(meta{Name: g.Name, Created: g.Created, Days: days})
+	if err != nil {
+		return err
+	}
+	dir := d.groupDir(group)
+	tmp := filepath.Join(dir, ".tmp-"+rand.Text())
+	defer os.Remove(tmp)
+	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+		return disk.Explain(d.root, err)
+	}
+	return os.Rename(tmp, filepath.Join(dir, metaFile))
+}
+
 // Group returns a group, or a flow.NotFound error about a "log group".
 func (d *Dir) Group(group string) (flow.LogGroup, error) {
 	if err := checkName("group", group); err != nil {
@@ -217,7 +238,7 @@ func (d *Dir) readGroup(dir, group string) (flow.LogGroup, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return flow.LogGroup{}, fmt.Errorf("read %s: %w", filepath.Join(dir, metaFile), err)
 	}
-	return flow.LogGroup{Name: m.Name, Created: m.Created, Bytes: -1}, nil
+	return flow.LogGroup{Name: m.Name, Created: m.Created, Bytes: -1, Days: m.Days}, nil
 }
 
 // Groups returns the groups whose names begin with prefix, by name.

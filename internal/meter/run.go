@@ -129,6 +129,7 @@ func (m *Meter) move(a *active, s flow.State, n int) {
 	if s.Final() || n == 0 {
 		return
 	}
+	n = max(n, -a.tasks[s]) // what a task unfolded into counts from its first move on
 	a.tasks[s] += n
 	m.taskCount[s] += n
 }

@@ -54,6 +54,12 @@ type Service struct {
 	ops   map[string]operation
 }
 
+// A Stream is the answer of an operation that writes it itself, as long as
+// ctx lasts. An error says that nothing was written.
+type Stream interface {
+	Stream(ctx context.Context, w http.ResponseWriter) error
+}
+
 type operation func(ctx context.Context, body []byte) (any, error)
 
 // New returns a service without operations. It panics if a shape is not well
@@ -111,6 +117,12 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out, err := s.answer(r)
 	if err != nil {
 		s.fail(w, r, err)
+		return
+	}
+	if stream, ok := out.(Stream); ok {
+		if err := stream.Stream(r.Context(), w); err != nil {
+			s.fail(w, r, err)
+		}
 		return
 	}
 	// Texts of users' programs pass through here, so broken UTF-8 is mended
