@@ -37,7 +37,7 @@ type Tell interface {
 // A Pause is the error by which an attempt says that it only waits: nothing is
 // to be done for a while, or until it is to end. Whoever gets it calls Resume
 // then, once, for what Perform would have returned, which may be a Pause
-// again. Meanwhile the attempt keeps neither a goroutine nor a stack.
+// again. Meanwhile the language keeps neither a goroutine nor a stack for it.
 type Pause struct {
 	For    time.Duration
 	Resume func(ctx context.Context) (flow.Outcome, error)
