@@ -56,6 +56,7 @@ func consult(t *testing.T, args ...string) (map[string]finding, error) {
 // TestDoctorOfContainers asks with an engine, with and without an image.
 func TestDoctorOfContainers(t *testing.T) {
 	enginetest.Client(t)
+	enginetest.Static(t)
 	for image, want := range map[string]map[string]string{
 		"":                {"container": fine, "architecture": fine, "first container": fine, "forwards": fine, "image": degraded},
 		"no.example/such": {"first container": fine, "image": degraded, "bash": ""},

@@ -259,8 +259,8 @@ func (d *Driver) start(ctx context.Context, spec exec.Spec, img image) (again bo
 	case found && (errdefs.IsNotFound(err) || errdefs.IsConflict(err)):
 		return true, fmt.Errorf("start container %s: %w", name, err)
 	}
-	if strings.Contains(err.Error(), cage.InsideName) {
-		err = fmt.Errorf("%w (if fairlead was built with cgo, build it with CGO_ENABLED=0: images lack its libraries)", err)
+	if strings.Contains(err.Error(), cage.InsideName) && linked(d.opts.Helper) {
+		err = fmt.Errorf("%w (%s)", err, builtWithCgo)
 	}
 	// Another try makes it anew.
 	_, rerr := d.engine.ContainerRemove(ctx, name, client.ContainerRemoveOptions{RemoveVolumes: true})

@@ -164,6 +164,9 @@ func (d *Driver) neverBegan(ctx context.Context, id string, state container.Stat
 	why, err := os.ReadFile(filepath.Join(d.report(id), cage.FailureFile))
 	if err != nil {
 		why = fmt.Appendf(nil, "process 1 of its container ended with status %d before it began the command %s", state.ExitCode, state.Error)
+		if linked(d.opts.Helper) {
+			why = fmt.Appendf(why, " (%s)", builtWithCgo)
+		}
 	}
 	_, err = d.engine.ContainerRemove(ctx, d.name(id), client.ContainerRemoveOptions{RemoveVolumes: true})
 	if errdefs.IsNotFound(err) {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,11 @@ func (d *Driver) Probe(ctx context.Context) (exec.Report, error) {
 		add("architecture", true, d.info.Architecture+", of the engine and of process 1")
 	} else {
 		add("architecture", false, fmt.Sprintf("the engine's machine is %s, and process 1 is built for %s: run the fairlead that is built for that machine, on it", d.info.Architecture, runtime.GOARCH))
+	}
+	if linked(d.opts.Helper) {
+		add("process 1", false, "not needed in images that have the libraries of the C language: "+builtWithCgo)
+	} else {
+		add("process 1", true, "needs nothing of an image")
 	}
 	if rootless {
 		add("rootless engine", true, "root of a container is the user that the engine runs as")
@@ -106,6 +112,19 @@ func fits(machine string) bool {
 	known := map[string]string{"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 	goarch, ok := known[machine]
 	return !ok || goarch == runtime.GOARCH // of others nothing is known
+}
+
+// builtWithCgo says what is wrong where process 1 cannot be executed.
+const builtWithCgo = "this fairlead was built with cgo, and images may lack its libraries; build it with CGO_ENABLED=0"
+
+// linked reports whether a program needs libraries.
+func linked(file string) bool {
+	f, err := elf.Open(file)
+	if err != nil {
+		return false // whoever starts it says what is wrong
+	}
+	defer f.Close()
+	return slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
 }
 
 // Has reports whether the engine has an image, so that nothing need be pulled.

@@ -42,6 +42,24 @@ func Client(t testing.TB) *client.Client {
 	return c
 }
 
+// Static skips a test whose binary needs libraries, which images without any file
+// lack.
+func Static(t testing.TB) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.Open(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
+		t.Skip("NOT TESTED: the test needs the libraries of the C language; run it with CGO_ENABLED=0")
+	}
+}
+
 // imported gives the engine the image, once.
 var imported = sync.OnceValue(func() error {
 	c, err := client.New(client.FromEnv)
