@@ -244,7 +244,8 @@ func (l consoleLogs) Scan(ctx context.Context, r flow.Run, task flow.TaskID, att
 	return found.At, found.Next, found.Over, err
 }
 
-// consoleLanguage is the dialect as the console sees it.
+// consoleLanguage is the YAML dialect as the console sees it. Of graphs of
+// other languages it knows nothing.
 type consoleLanguage struct {
 	compiler  compiler
 	performer *airflow.Performer
@@ -257,6 +258,9 @@ func (l consoleLanguage) Compile(source string, code bool) (flow.Definition, []f
 
 // Params implements [web.Language].
 func (l consoleLanguage) Params(g *flow.Graph) ([]web.Param, error) {
+	if g.Language != "" {
+		return nil, nil
+	}
 	x, err := airflow.Explain(flow.Definition{Graph: flow.Graph{Meta: g.Meta}}, nil, nil, nil)
 	params := make([]web.Param, len(x.Params))
 	for i, p := range x.Params {
@@ -267,6 +271,9 @@ func (l consoleLanguage) Params(g *flow.Graph) ([]web.Param, error) {
 
 // CheckParams implements [web.Language].
 func (l consoleLanguage) CheckParams(g *flow.Graph, given json.RawMessage) ([]flow.Field, error) {
+	if g.Language != "" {
+		return nil, nil
+	}
 	var meta airflow.Meta
 	if err := json.Unmarshal(g.Meta, &meta); err != nil {
 		return nil, fmt.Errorf("meta of a graph: %w", err)
@@ -291,6 +298,9 @@ func (l consoleLanguage) CheckParams(g *flow.Graph, given json.RawMessage) ([]fl
 // Lines implements [web.Language].
 func (l consoleLanguage) Lines(g *flow.Graph) (map[flow.TaskID]int, error) {
 	lines := make(map[flow.TaskID]int, len(g.Nodes))
+	if g.Language != "" {
+		return lines, nil
+	}
 	for _, n := range g.Nodes {
 		var at struct{ Line int }
 		if err := json.Unmarshal(n.Action, &at); err != nil {
@@ -311,7 +321,7 @@ func (l consoleLanguage) Words(expr string) string { return airflow.ScheduleWord
 func (l consoleLanguage) Arguments(ctx context.Context, r flow.Run, g *flow.Graph, t flow.Task) (web.Arguments, error) {
 	var out web.Arguments
 	for i := range g.Nodes {
-		if g.Nodes[i].ID != t.ID {
+		if g.Nodes[i].ID != t.ID || g.Language != "" {
 			continue
 		}
 		node := g.Nodes[i]

@@ -331,7 +331,92 @@ func TestConsole(t *testing.T) {
 	if len(calendar.Days) != 3 || calendar.Days[0].Runs["s"] != 2 || calendar.Days[2].Slots != 1 {
 		t.Errorf("calendar: %+v, want two runs today and a slot the day after tomorrow", calendar)
 	}
+	var backfill struct {
+		Slots []struct {
+			At  int64
+			Run string
+		}
+		Begun int
+	}
+	day := today.Truncate(24 * time.Hour)
+	span := map[string]any{"from": day.AddDate(0, 0, -3).UnixMilli(), "to": day.AddDate(0, 0, -1).UnixMilli(), "dry": true}
+	b.post(wf+"/backfill", span, &backfill)
+	if len(backfill.Slots) != 2 || backfill.Begun != 0 || backfill.Slots[0].Run != "" {
+		t.Errorf("a dry backfill of three days: %+v, want two slots and no run", backfill)
+	}
+	if bad := b.ask(http.MethodPost, wf+"/backfill", map[string]any{"from": 5, "to": 4}, nil); bad == nil || bad.Kind != "invalid" {
+		t.Errorf("a backfill that ends before it begins: %+v", bad)
+	}
+	b.post(wf+"/versions/"+made.Version+"/delete", map[string]any{}, nil)
+	if bad := b.ask(http.MethodPost, wf+"/versions/latest/delete", map[string]any{}, nil); bad == nil || bad.Kind != "conflict" {
+		t.Errorf("the deletion of the only version: %+v, want a conflict", bad)
+	}
+	b.get(run, nil) // it outlives its version
+	b.get(run+"/graph", nil)
+	b.get(run+"/tasks/bad", &task)
 	b.post(wf+"/delete", map[string]any{}, nil)
+}
+
+// TestConsoleBounds asks for what is too much, or makes no sense.
+func TestConsoleBounds(t *testing.T) {
+	c := serve(t, nil)
+	arn := c.workflow("hello", hello)
+	_, id, _ := strings.Cut(arn, ":workflow/")
+	run := c.start(arn, nil)
+	c.until(arn, run, over)
+	b := c.signIn()
+	wf, task := "workflows/"+id, "runs/"+run+"/tasks/say"
+	for path, field := range map[string]string{
+		"workflows?limit=0": "limit", "workflows?limit=201": "limit", "workflows?limit=x": "limit", "workflows?runs=31": "runs", "workflows?after=x": "after",
+		"workflows?q=" + strings.Repeat("x", 201): "q", wf + "/runs?limit=501": "limit", wf + "/runs?after=AAAA": "after", wf + "/grid?limit=101": "limit",
+		wf + "/calendar?from=2026-01-01": "to", wf + "/calendar?from=2026-01-01&to=2027-12-31": "to", wf + "/calendar?from=2026-02-30&to=2026-03-01": "from",
+		wf + "/calendar?from=2026-01-02&to=2026-01-01": "to", wf + "/calendar?from=2026-01-01&to=2026-01-02&offset=1000": "offset",
+		"runs/" + run + "/timeline?after=-1": "after", "runs/" + run + "/waits?limit=10001": "limit",
+		task + "/1/log?limit=2001": "limit", task + "/1/log?from=-1": "from", task + "/1/log?level=x": "level", task + "/1/log/search": "q",
+		task + "/1/log/search?q=x&limit=5001": "limit", task + "/1/log/download?form=pdf": "form", "events": "topic", "events?topic=" + strings.Repeat("x", 300): "topic",
+		"events?" + strings.Repeat("topic=a&topic=b&topic=c&", 3) + "topic=1&topic=2&topic=3&topic=4&topic=5&topic=6": "topic",
+	} {
+		if bad := b.ask(http.MethodGet, path, nil, nil); bad == nil || bad.Status != 400 || bad.Field != field {
+			t.Errorf("GET %.120s: %+v, want 400 about %s", path, bad, field)
+		}
+	}
+	for _, path := range []string{
+		"nothing", "workflows/none", "workflows/none/grid", wf + "/versions/none", "runs/none", "runs/none/tasks", "runs/" + run + "/tasks/none",
+		task + "/9/log", task + "/x/log", task + "/-1/xcom", "events?topic=run:none", "events?topic=log:" + run + "/1/none",
+	} {
+		if bad := b.ask(http.MethodGet, path, nil, nil); bad == nil || bad.Status != 404 || bad.Kind != "notFound" {
+			t.Errorf("GET %s: %+v, want 404", path, bad)
+		}
+	}
+	big := map[string]string{"source": strings.Repeat("x", 5<<20)}
+	if bad := b.ask(http.MethodPost, "check", big, nil); bad == nil || bad.Status != 400 {
+		t.Errorf("a body of 5 MiB: %+v, want 400", bad)
+	}
+	if bad := b.ask(http.MethodPost, "runs/"+run+"/mark", map[string]string{"task": "say", "state": "great"}, nil); bad == nil || bad.Field != "state" {
+		t.Errorf("a state that is none: %+v", bad)
+	}
+}
+
+func TestConsoleCommand(t *testing.T) {
+	c := serve(t, nil)
+	var out strings.Builder
+	cmd := rootCommand()
+	cmd.SetArgs([]string{"console", "--data", c.data})
+	cmd.SetOut(&out)
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	address, token, ok := strings.Cut(strings.TrimSpace(out.String()), "/#login=")
+	if !ok || address != c.info.Endpoint {
+		t.Fatalf("fairlead console prints %q, want a link to %s", out.String(), c.info.Endpoint)
+	}
+	c.browser().post("login", map[string]string{"token": token}, nil)
+	cmd = rootCommand()
+	cmd.SetArgs([]string{"console", "--data", t.TempDir()})
+	cmd.SetOut(&out)
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "no server runs") {
+		t.Errorf("without a server: %v", err)
+	}
 }
 
 // TestConsoleSession is about who may do what.

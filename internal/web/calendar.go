@@ -57,7 +57,7 @@ func (s *Console) getCalendar(c *call) (any, error) {
 		return nil, err
 	}
 	to := last.AddDate(0, 0, 1)
-	if to.Before(from) || to.Sub(from) > maxDays*24*time.Hour {
+	if last.Before(from) || to.Sub(from) > maxDays*24*time.Hour {
 		return nil, fault("to", "expected a day that is not before from, and at most %d days after it", maxDays-1)
 	}
 	ctx := c.Context()

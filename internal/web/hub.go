@@ -25,7 +25,7 @@ const (
 	maxQueue    = 64   // events that a watcher may be behind
 	maxWatchers = 2000 // at once
 	maxTopics   = 8    // of one watcher
-	maxRows     = 200  // of workflows that one event has
+	maxRows     = 40   // of workflows that one event has
 )
 
 // A Change is what a step has changed of a run: the run's row as it is then,
@@ -180,11 +180,12 @@ func (s *Console) Live(ctx context.Context) {
 			return
 		case <-h.wake:
 		}
+		began := time.Now()
 		h.tell(ctx)
-		select { // nothing more before the next beat
+		select { // nothing more before the next beat; telling is to be a tenth of all time at most
 		case <-ctx.Done():
 			return
-		case <-time.After(beat):
+		case <-time.After(max(beat, 9*time.Since(began))):
 		}
 		h.mu.Lock()
 		if h.busy() {

@@ -7,6 +7,9 @@
 //   answers any address that a browser navigates to with index.html.
 // - Files of the bundle live under /console/ (Vite's base is "/console/"), so
 //   assets are /console/assets/NAME-HASH.js.
+// - Nothing written into a page runs, and no style sheet within it counts, but
+//   for style elements with the nonce that index.html is given: it stands
+//   wherever index.html says FAIRLEAD-NONCE.
 //
 // Conventions:
 // - Times are whole milliseconds since 1970 UTC; 0 means "none".
