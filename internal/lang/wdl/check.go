@@ -10,10 +10,13 @@ import (
 // by that the work of comparing structs.
 const maxStruct = 10_000
 
+// maxMembers bounds the members of a struct itself.
+const maxMembers = 1000
+
 // check resolves the names and types of a document and of all that it imports.
 func check(f *findings, main *Document, o Options) {
 	for _, doc := range main.All() {
-		c := &checker{findings: f, doc: doc, main: doc == main, rules: Rules{Version: doc.Version, Lenient: o.Lenient}}
+		c := &checker{findings: f, doc: doc, main: doc == main, rules: Rules{doc.Version, o.Lenient, map[structPair]Fit{}}, called: map[any][]Field{}, inputs: map[any]map[string]*Decl{}, whole: map[*Document]bool{}}
 		c.document()
 	}
 }
@@ -27,6 +30,11 @@ type checker struct {
 	// outputs says that the functions for outputs of tasks may be used, and
 	// hole that an expression is within a placeholder.
 	outputs, hole bool
+	// Of what is called: its outputs, its inputs, and whether its own calls
+	// lack nothing.
+	called map[any][]Field
+	inputs map[any]map[string]*Decl
+	whole  map[*Document]bool
 }
 
 func (c *checker) document() {
@@ -133,10 +141,14 @@ func (c *checker) structs() {
 		for _, m := range s.Members {
 			n = min(n+within(m.Type, m.TypeAt), maxStruct+1)
 		}
-		if n > maxStruct {
+		if len(s.Members) > maxMembers {
+			c.fault(s.Name.Span, "", "struct %q has %d members; at most %d may be", s.Name.Text, len(s.Members), maxMembers)
+			n = maxStruct + 1
+		} else if n > maxStruct {
 			c.fault(s.Name.Span, "", "struct %q holds more than %d members with all that is nested in it", s.Name.Text, maxStruct)
-			s.Members = nil
-			n = 1
+		}
+		if n > maxStruct {
+			s.Members, n = nil, 1
 		}
 		size[s] = n
 		return n

@@ -110,6 +110,7 @@ func (c *checker) array(s *scope, e *ArrayLit) Type {
 // unify is [Rules.Unify] for the parts of an array or map: what has a text
 // goes together as texts.
 func (c *checker) unify(types []Type) (Type, bool) {
+	types = distinct(types)
 	t, ok := c.rules.Unify(types...)
 	if ok {
 		return t, true
@@ -122,6 +123,34 @@ func (c *checker) unify(types []Type) (Type, bool) {
 		optional = optional || t.Optional
 	}
 	return Type{Kind: String, Optional: optional}, true
+}
+
+// distinct returns types without those that are like one of a few before, so
+// that long arrays of one type are quick.
+func distinct(types []Type) []Type {
+	var out []Type
+	const few = 4
+next:
+	for _, t := range types {
+		for _, known := range out[max(0, len(out)-few):] {
+			if identical(known, t) {
+				continue next
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// identical says that two types are the same, of the same structs.
+func identical(t, u Type) bool {
+	if t.Kind != u.Kind || t.Optional != u.Optional || t.Nonempty != u.Nonempty || t.Struct != u.Struct {
+		return false
+	}
+	if t.of == nil || u.of == nil {
+		return t.of == u.of
+	}
+	return identical(t.of[0], u.of[0]) && identical(t.of[1], u.of[1])
 }
 
 // list names the types that are there, each once.
@@ -194,6 +223,9 @@ func (c *checker) object(s *scope, e *ObjectLit) Type {
 		c.fits(m.Value, want, fmt.Sprintf("member %s of %s", m.Key.Text, def.Name))
 	}
 	for _, f := range def.Members {
+		if c.full() {
+			break
+		}
 		if _, ok := lit.Field(f.Name); !ok && !f.Type.Optional {
 			c.fault(e.At(), fmt.Sprintf("add %s: …", f.Name), "struct %s: member %s %s is missing", def.Name, f.Type, f.Name)
 		}

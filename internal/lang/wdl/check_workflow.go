@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"fairlead/internal/flow"
 )
 
 func (c *checker) workflow(w *Workflow) {
@@ -12,7 +14,7 @@ func (c *checker) workflow(w *Workflow) {
 		c.declared(s, d)
 	}
 	c.resolveBody(w.Body)
-	c.gather(s, w.Body, func(t Type) Type { return t })
+	c.gather(s, w.Body, "")
 	if w.HasInputs {
 		for _, e := range w.Body {
 			if d, ok := e.(*Decl); ok {
@@ -70,6 +72,7 @@ func (c *checker) exposed(s *scope, w *Workflow, e *Exposed) {
 		return
 	}
 	for _, f := range call.typ.Struct.Members {
+		f.Type, _ = call.typ.Struct.Field(f.Name)
 		if name := e.Name[1].Text; name != "*" && name != f.Name {
 			continue
 		}
@@ -169,10 +172,15 @@ func (c *checker) callee(call *Call) {
 // callable complains of a workflow that cannot be called since calls in it
 // lack inputs that nobody can give.
 func (c *checker) callable(call *Call, doc *Document) {
+	if c.whole[doc] || c.full() {
+		return
+	}
+	c.whole[doc] = true
 	for _, inner := range calls(doc.Workflow.Body) {
 		if missing := inner.missing(); len(missing) > 0 {
 			c.fault(call.At(), fmt.Sprintf("give it in %s, line %d", doc.Source.Path, inner.Line),
 				"workflow %s cannot be called: its call %s lacks %s", doc.Workflow.Name.Text, inner.Name().Text, quoted(missing))
+			c.whole[doc] = false
 			return
 		}
 	}
@@ -181,7 +189,7 @@ func (c *checker) callable(call *Call, doc *Document) {
 // quoted lists names in quotes.
 func quoted(names []string) string {
 	out := make([]string, 0, len(names))
-	for _, n := range names[:min(len(names), 20)] {
+	for _, n := range names {
 		out = append(out, fmt.Sprintf("%q", n))
 	}
 	return strings.Join(out, ", ")
@@ -250,66 +258,64 @@ func (c *Call) Takes() []*Decl {
 	return nil
 }
 
-// missing returns the inputs that the call needs and is not given.
+// maxMissing bounds the inputs that are listed as missing.
+const maxMissing = 20
+
+// missing returns the first inputs that the call needs and is not given.
 func (c *Call) missing() []string {
+	given := make(map[string]bool, len(c.Inputs))
+	for _, in := range c.Inputs {
+		given[in.Name.Text] = true
+	}
 	var out []string
 	for _, d := range c.Takes() {
-		if d.Expr == nil && !d.Type.Optional && !slices.ContainsFunc(c.Inputs, func(in *CallInput) bool { return in.Name.Text == d.Name.Text }) {
+		if d.Expr == nil && !d.Type.Optional && !given[d.Name.Text] && len(out) < maxMissing {
 			out = append(out, d.Name.Text)
 		}
 	}
 	return out
 }
 
-// outputs returns the type of what the call's name stands for.
-func (c *Call) outputs() Type {
-	s := &StructType{Name: "call " + c.Name().Text}
+// outputsOf returns the type of what a call's name stands for.
+func (c *checker) outputsOf(call *Call, wraps string) Type {
 	var decls []*Decl
 	switch {
-	case c.Task != nil:
-		decls = c.Task.Outputs
-	case c.Workflow != nil:
-		decls = c.Workflow.Workflow.Outputs
+	case call.Task != nil:
+		decls = call.Task.Outputs
+	case call.Workflow != nil:
+		decls = call.Workflow.Workflow.Outputs
 	default:
 		return Type{} // what is wrong has been said
 	}
-	for _, d := range decls {
-		s.Members = append(s.Members, Field{d.Name.Text, d.Type})
+	fields, known := c.called[call.callee()]
+	if !known {
+		for _, d := range decls {
+			fields = append(fields, Field{d.Name.Text, d.Type})
+		}
+		c.called[call.callee()] = fields
 	}
-	return Type{Kind: Outputs, Struct: s}
+	return Type{Kind: Outputs, Struct: &StructType{Name: "call " + call.Name().Text, Members: fields, wraps: wraps}}
 }
 
 // gather adds the names of a body to a scope, with the types that they have
 // outside of the sections that they are in.
-func (c *checker) gather(s *scope, body []Element, wrap func(Type) Type) {
+func (c *checker) gather(s *scope, body []Element, wraps string) {
 	for _, e := range body {
 		switch e := e.(type) {
 		case *Decl:
-			c.add(s, e.Name.Text, symbol{wrap(e.Type), e, e.Name.Span})
+			c.add(s, e.Name.Text, symbol{wrapped(e.Type, wraps), e, e.Name.Span})
 		case *Call:
 			name := e.Name()
 			if w := c.doc.Workflow; w.Name.Text == name.Text && !w.made {
 				c.fault(name.Span, fmt.Sprintf("write call %s as another_name", name.Text), "a call does not have the name of its workflow")
 			}
-			c.add(s, name.Text, symbol{each(e.outputs(), wrap), e, name.Span})
+			c.add(s, name.Text, symbol{c.outputsOf(e, wraps), e, name.Span})
 		case *Scatter:
-			c.gather(s, e.Body, func(t Type) Type { return wrap(ArrayOf(t)) })
+			c.gather(s, e.Body, wraps+"A")
 		case *Conditional:
-			c.gather(s, e.Body, func(t Type) Type { return wrap(t.Opt()) })
+			c.gather(s, e.Body, wraps+"O")
 		}
 	}
-}
-
-// each wraps the members of the outputs of a call.
-func each(t Type, wrap func(Type) Type) Type {
-	if t.Kind != Outputs {
-		return t
-	}
-	s := &StructType{Name: t.Struct.Name, Members: slices.Clone(t.Struct.Members)}
-	for i := range s.Members {
-		s.Members[i].Type = wrap(s.Members[i].Type)
-	}
-	return Type{Kind: Outputs, Struct: s}
 }
 
 // body checks the elements of a workflow or of a section, whose names are in
@@ -356,8 +362,8 @@ func (c *checker) body(s *scope, body []Element) {
 // taken was checked when they were gathered for the whole workflow.
 func (c *checker) section(body []Element) *scope {
 	inner := outside(nil)
-	quiet := &checker{findings: &findings{}, rules: c.rules, doc: c.doc}
-	quiet.gather(inner, body, func(t Type) Type { return t })
+	quiet := &checker{findings: &findings{}, rules: c.rules, doc: c.doc, called: c.called}
+	quiet.gather(inner, body, "")
 	for _, e := range body {
 		if d, ok := e.(*Decl); ok && d.Expr == nil && !d.Type.Optional {
 			c.fault(d.Name.Span, "move it to the input section, or give it a value", "%q has no value and is within a section", d.Name.Text)
@@ -373,8 +379,8 @@ func (c *checker) call(s *scope, call *Call) {
 			c.fault(after.Span, c.meant(after.Text, c.known(s)), "after: the workflow has no call %q", after.Text)
 		}
 	}
-	inputs := call.Takes()
 	known := call.Task != nil || call.Workflow != nil
+	takes := c.takes(call)
 	seen := map[string]bool{}
 	for _, in := range call.Inputs {
 		c.expr(s, in.Expr)
@@ -385,29 +391,59 @@ func (c *checker) call(s *scope, call *Call) {
 		if !known {
 			continue
 		}
-		i := slices.IndexFunc(inputs, func(d *Decl) bool { return d.Name.Text == in.Name.Text })
-		if i < 0 {
-			names := make([]string, len(inputs))
-			for i, d := range inputs {
-				names[i] = d.Name.Text
-			}
-			fix := c.meant(in.Name.Text, names)
-			if fix == "" && len(names) > 0 && len(names) <= 20 {
-				fix = "its inputs are " + strings.Join(names, ", ")
-			}
-			c.fault(in.Name.Span, fix, "%s has no input %q", call.what(), in.Name.Text)
+		d := takes[in.Name.Text]
+		if d == nil {
+			c.noInput(call, in, takes)
 			continue
 		}
-		want := inputs[i].Type
-		if inputs[i].Expr != nil {
+		want := d.Type
+		if d.Expr != nil {
 			want = want.Opt() // None means the default
 		}
 		c.fits(in.Expr, want, fmt.Sprintf("input %s of %s", in.Name.Text, call.what()))
 	}
-	if missing := call.missing(); len(missing) > 0 && c.main && !c.doc.Workflow.made {
+	if !c.main || c.doc.Workflow.made || c.count[flow.Caution] > maxFindings {
+		return
+	}
+	if missing := call.missing(); len(missing) > 0 {
 		c.caution(call.Name().Span, fmt.Sprintf("write call %s { input: %s = … }", calleeName(call), missing[0]),
 			"call %s is not given %s: whoever starts a run has to, as %s.%s.%s", call.Name().Text, quoted(missing), c.doc.Workflow.Name.Text, call.Name().Text, missing[0])
 	}
+}
+
+// takes returns the inputs of what is called, by name.
+func (c *checker) takes(call *Call) map[string]*Decl {
+	key := call.callee()
+	out, known := c.inputs[key]
+	if !known {
+		out = map[string]*Decl{}
+		for _, d := range call.Takes() {
+			out[d.Name.Text] = d
+		}
+		c.inputs[key] = out
+	}
+	return out
+}
+
+// noInput complains of an input that what is called does not have.
+func (c *checker) noInput(call *Call, in *CallInput, takes map[string]*Decl) {
+	fix := ""
+	if !c.full() {
+		names := keys(takes)
+		fix = c.meant(in.Name.Text, names)
+		if fix == "" && len(names) > 0 && len(names) <= maxMissing {
+			fix = "its inputs are " + strings.Join(names, ", ")
+		}
+	}
+	c.fault(in.Name.Span, fix, "%s has no input %q", call.what(), in.Name.Text)
+}
+
+// callee is the task or document that is called.
+func (c *Call) callee() any {
+	if c.Workflow != nil {
+		return c.Workflow
+	}
+	return c.Task
 }
 
 func calleeName(c *Call) string {

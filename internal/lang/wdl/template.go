@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -92,37 +91,50 @@ func Inputs(doc *Document) []Input {
 	if doc.Workflow == nil {
 		return nil
 	}
-	return workflowInputs(doc, "", nil)
+	return workflowInputs(doc, map[*Document][]Input{})
 }
 
-func workflowInputs(doc *Document, prefix string, out []Input) []Input {
-	add := func(name string, d *Decl) {
+// workflowInputs is [Inputs] of a document that has a workflow; known has
+// those of documents that were met before.
+func workflowInputs(doc *Document, known map[*Document][]Input) []Input {
+	if out, ok := known[doc]; ok {
+		return out
+	}
+	var out []Input
+	add := func(in Input) {
 		if len(out) < maxInputs {
-			out = append(out, Input{prefix + name, d, d.Expr == nil && !d.Type.Optional})
+			out = append(out, in)
 		}
 	}
 	for _, d := range doc.Workflow.inputs(doc.Version) {
-		add(d.Name.Text, d)
+		add(Input{d.Name.Text, d, d.Expr == nil && !d.Type.Optional})
 	}
 	for _, c := range calls(doc.Workflow.Body) {
-		given := func(name string) bool {
-			return slices.ContainsFunc(c.Inputs, func(in *CallInput) bool { return in.Name.Text == name })
+		if len(out) == maxInputs {
+			break
 		}
-		name := c.Name().Text + "."
-		if c.Workflow != nil && len(out) < maxInputs {
-			for _, in := range workflowInputs(c.Workflow, "", nil) {
-				if !given(in.Name) && len(out) < maxInputs {
-					out = append(out, Input{prefix + name + in.Name, in.Decl, in.Required})
-				}
+		var inner []Input
+		if c.Workflow != nil {
+			inner = workflowInputs(c.Workflow, known)
+		} else {
+			for _, d := range c.Takes() {
+				inner = append(inner, Input{d.Name.Text, d, d.Expr == nil && !d.Type.Optional})
 			}
-			continue
 		}
-		for _, d := range c.Takes() {
-			if !given(d.Name.Text) {
-				add(name+d.Name.Text, d)
+		given := map[string]bool{}
+		for _, in := range c.Inputs {
+			given[in.Name.Text] = true
+		}
+		for _, in := range inner {
+			if len(out) == maxInputs {
+				break
+			}
+			if !given[in.Name] {
+				add(Input{c.Name().Text + "." + in.Name, in.Decl, in.Required})
 			}
 		}
 	}
+	known[doc] = out
 	return out
 }
 

@@ -51,6 +51,10 @@ type StructType struct {
 	Name    string
 	Members []Field
 	size    int // members with all that is nested in them
+	// wraps says what is around the type of each member: 'A' an array, 'O' an
+	// optional, the outermost first. So the outputs of a task that is called
+	// often are listed once.
+	wraps string
 }
 
 // A Field is a member of a struct.
@@ -63,10 +67,22 @@ type Field struct {
 func (s *StructType) Field(name string) (Type, bool) {
 	for _, f := range s.Members {
 		if f.Name == name {
-			return f.Type, true
+			return wrapped(f.Type, s.wraps), true
 		}
 	}
 	return Type{}, false
+}
+
+// wrapped returns a type with arrays and optionals around it.
+func wrapped(t Type, wraps string) Type {
+	for i := len(wraps) - 1; i >= 0; i-- {
+		if wraps[i] == 'A' {
+			t = ArrayOf(t)
+			continue
+		}
+		t = t.Opt()
+	}
+	return t
 }
 
 // Of returns the type of a kind that has no parameters.
@@ -236,6 +252,15 @@ type Rules struct {
 	// Lenient turns a Float that is whole into an Int, and a Map into an
 	// Array of Pairs and back, as HealthOmics does for WDL_LENIENT.
 	Lenient bool
+
+	// fits remembers how the members of structs go for those of others; nil
+	// remembers nothing.
+	fits map[structPair]Fit
+}
+
+type structPair struct {
+	from, to *StructType
+	all      bool
 }
 
 // A Fit says how a value of one type goes where another is expected.
@@ -378,6 +403,17 @@ func (r Rules) lenient() Fit {
 // be missing unless all must be there; others that to does not have are left
 // out.
 func (r Rules) members(from, to *StructType, all bool) Fit {
+	if known, ok := r.fits[structPair{from, to, all}]; ok {
+		return known
+	}
+	fit := r.eachMember(from, to, all)
+	if r.fits != nil {
+		r.fits[structPair{from, to, all}] = fit
+	}
+	return fit
+}
+
+func (r Rules) eachMember(from, to *StructType, all bool) Fit {
 	worst := Good
 	for _, want := range to.Members {
 		have, ok := from.Field(want.Name)
