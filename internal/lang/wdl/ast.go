@@ -111,8 +111,6 @@ type Workflow struct {
 	// Exposed are what the output section of a draft-2 document names without
 	// declaring it.
 	Exposed []*Exposed
-	// made says that it is not in the text: see [Options].
-	made bool
 }
 
 // An Exposed output is a line "call.out", "call.*" or "declaration" of an

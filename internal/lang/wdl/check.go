@@ -46,9 +46,7 @@ func (c *checker) document() {
 		c.task(t)
 	}
 	if w := c.doc.Workflow; w != nil {
-		if !w.made {
-			c.declare(names, w.Name, "workflow")
-		}
+		c.declare(names, w.Name, "workflow")
 		c.workflow(w)
 	}
 }

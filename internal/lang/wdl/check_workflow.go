@@ -32,7 +32,6 @@ func (c *checker) workflow(w *Workflow) {
 	}
 	for _, d := range w.Outputs {
 		if d.exposes {
-			d.Type = c.resolve(d.Type, d.TypeAt)
 			continue
 		}
 		c.declared(out, d)
@@ -135,7 +134,7 @@ func (c *checker) callee(call *Call) {
 		return
 	}
 	name := call.Callee[len(names)-1]
-	if w := doc.Workflow; w != nil && w.Name.Text == name.Text && !w.made {
+	if w := doc.Workflow; w != nil && w.Name.Text == name.Text {
 		if doc == c.doc {
 			c.fault(name.Span, "", "a workflow does not call itself")
 			return
@@ -306,7 +305,7 @@ func (c *checker) gather(s *scope, body []Element, wraps string) {
 			c.add(s, e.Name.Text, symbol{wrapped(e.Type, wraps), e, e.Name.Span})
 		case *Call:
 			name := e.Name()
-			if w := c.doc.Workflow; w.Name.Text == name.Text && !w.made {
+			if w := c.doc.Workflow; w.Name.Text == name.Text {
 				c.fault(name.Span, fmt.Sprintf("write call %s as another_name", name.Text), "a call does not have the name of its workflow")
 			}
 			c.add(s, name.Text, symbol{c.outputsOf(e, wraps), e, name.Span})
@@ -402,7 +401,7 @@ func (c *checker) call(s *scope, call *Call) {
 		}
 		c.fits(in.Expr, want, fmt.Sprintf("input %s of %s", in.Name.Text, call.what()))
 	}
-	if !c.main || c.doc.Workflow.made || c.count[flow.Caution] > maxFindings {
+	if !c.main || c.count[flow.Caution] > maxFindings {
 		return
 	}
 	if missing := call.missing(); len(missing) > 0 {

@@ -30,7 +30,7 @@ const (
 func Compile(doc *Document, o Options) (flow.Definition, []Finding) {
 	var f findings
 	if doc.Workflow == nil {
-		f.fault(doc.Span, "add a workflow that calls the tasks, or name a task as the target", "the document has no workflow")
+		f.fault(doc.Span, "add a workflow that calls the tasks", "the document has no workflow")
 		return flow.Definition{}, f.sorted()
 	}
 	c := &compiler{findings: &f, bodies: map[string][]flow.Node{}, plans: map[*Document]*plan{}}
@@ -43,7 +43,7 @@ func Compile(doc *Document, o Options) (flow.Definition, []Finding) {
 	if c.nodes > maxNodes || c.edges > maxEdges {
 		f.fault(doc.Workflow.Name.Span, "scatter over an array instead of writing calls out", "the workflow has more than %d calls and sections, or %d dependencies", maxNodes, maxEdges)
 	}
-	meta := programMeta{Main: doc.Source.Path, Options: o, Texts: map[string]string{}}
+	meta := programMeta{Main: doc.Source.Path, Lenient: o.Lenient, Texts: map[string]string{}}
 	for _, d := range doc.All() {
 		meta.Texts[d.Source.Path] = d.Source.Text
 	}

@@ -22,11 +22,6 @@ const (
 type Options struct {
 	// Lenient is the reading of HealthOmics' WDL_LENIENT.
 	Lenient bool
-	// Target is the task of the document, or the workflow, that is to be run;
-	// empty is the workflow. A task is run by a workflow of its name, made for
-	// it: what the task takes are inputs of its only call, "task.input", and its
-	// outputs are the workflow's.
-	Target string
 }
 
 // Load reads the document at a path of a file system, and all that it
@@ -47,40 +42,10 @@ func Load(fsys fs.FS, file string, o Options) (*Document, []Finding) {
 func load(l *loader, file string, o Options) (*Document, []Finding) {
 	l.docs = map[string]*Document{}
 	doc := l.load(file, Span{})
-	if w := doc.Workflow; o.Target != "" && l.count[flow.Fault] == 0 && (w == nil || w.Name.Text != o.Target) {
-		l.target(doc, o.Target)
-	}
 	if l.count[flow.Fault] == 0 {
 		check(l.findings, doc, o)
 	}
 	return doc, l.sorted()
-}
-
-// target gives a document a workflow that calls one of its tasks.
-func (l *loader) target(doc *Document, name string) {
-	var known []string
-	for _, t := range doc.Tasks {
-		if t.Name.Text == name {
-			doc.Workflow = caller(t)
-			return
-		}
-		known = append(known, t.Name.Text)
-	}
-	l.fault(doc.Span, l.meant(name, known), "the document has no task or workflow %q", name)
-}
-
-// caller makes a workflow that calls a task, with its outputs.
-func caller(t *Task) *Workflow {
-	call := &Call{Span: t.Name.Span, Callee: []Ident{t.Name}}
-	w := &Workflow{Span: t.Span, Name: t.Name, HasInputs: true, HasOutputs: true, Body: []Element{call}, made: true}
-	for _, d := range t.Outputs {
-		ref := &Ref{node: node{Span: d.Name.Span}, Name: t.Name.Text}
-		w.Outputs = append(w.Outputs, &Decl{
-			Span: d.Span, Type: d.Type, TypeAt: d.TypeAt, Name: d.Name, exposes: true,
-			Expr: &Member{node{Span: d.Name.Span}, ref, d.Name},
-		})
-	}
-	return w
 }
 
 // A loader reads documents and what they import, each once.

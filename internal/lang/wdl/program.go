@@ -12,7 +12,7 @@ import (
 // programMeta is the Meta of a graph.
 type programMeta struct {
 	Main    string
-	Options Options
+	Lenient bool `json:",omitempty"`
 	Texts   map[string]string
 }
 
@@ -37,13 +37,13 @@ func Open(g *flow.Graph) (*Program, error) {
 			return "", fs.ErrNotExist
 		}
 		return text, nil
-	}}, meta.Main, meta.Options)
+	}}, meta.Main, Options{Lenient: meta.Lenient})
 	for _, f := range found {
 		if f.Severity == flow.Fault {
 			return nil, fmt.Errorf("read the documents of a graph: %s:%s", f.File, f.Diagnostic)
 		}
 	}
-	p := &Program{Main: doc, Lenient: meta.Options.Lenient, plans: map[string]*plan{}}
+	p := &Program{Main: doc, Lenient: meta.Lenient, plans: map[string]*plan{}}
 	for _, d := range doc.All() {
 		if d.Workflow != nil {
 			p.plans[d.Source.Path] = newPlan(d)
