@@ -1,7 +1,8 @@
 import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode, type ReactNode } from "react";
 import { createRoot } from "react-dom/client";
-import { createBrowserRouter, isRouteErrorResponse, Outlet, RouterProvider, useRouteError } from "react-router";
+import { createBrowserRouter, isRouteErrorResponse, Outlet, useRouteError } from "react-router";
+import { RouterProvider } from "react-router/dom"; // that one can update at once
 import { ApiError } from "./api";
 import "./app.css";
 import { KeysProvider } from "./app/keys";

@@ -112,7 +112,7 @@ export function TaskList(p: {
               aria-selected={task === p.selected}
               aria-posinset={v.index + 1}
               aria-setsize={p.rows.length}
-              onClick={() => p.onSelect(task === p.selected ? -1 : task)}
+              onClick={() => p.onSelect(task)}
               onDoubleClick={() => p.onOpen(task)}
               className={`absolute inset-x-0 flex cursor-pointer items-center gap-2 rounded px-2 ${task === p.selected ? "bg-picked" : "hover:bg-hover"}`}
               style={{ top: v.start, height: rowHeight }}

@@ -19,7 +19,8 @@ export function useAddress() {
           }
           return is;
         },
-        { replace: !push, preventScrollReset: true },
+        // At once, not in a transition: fields and selections read it back.
+        { replace: !push, preventScrollReset: true, flushSync: true },
       );
     },
     [setParams],

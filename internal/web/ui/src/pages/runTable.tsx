@@ -73,8 +73,10 @@ export function TaskTable(p: Props) {
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1, PageDown: at + 15, PageUp: at - 15 }[e.key];
     if (to !== undefined) {
       const next = Math.max(0, Math.min(rows.length - 1, to));
+      const link = () => body.current?.querySelector<HTMLElement>(`[data-row="${next}"] a`);
       virtual.scrollToIndex(next);
-      requestAnimationFrame(() => body.current?.querySelector<HTMLElement>(`[data-row="${next}"] a`)?.focus());
+      if (link()) link()!.focus({ preventScroll: true });
+      else requestAnimationFrame(() => requestAnimationFrame(() => link()?.focus({ preventScroll: true })));
     } else if (e.key === "x" && p.canAct) pick(rows[at]!);
     else return;
     e.preventDefault();

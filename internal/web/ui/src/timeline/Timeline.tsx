@@ -180,7 +180,7 @@ export function Timeline(p: Props) {
                 aria-selected={here}
                 aria-posinset={v.index + 1}
                 aria-setsize={p.rows.length}
-                onClick={() => p.onSelect(here ? "" : r.id)}
+                onClick={() => p.onSelect(r.id)}
                 onDoubleClick={() => p.onOpen(r.id)}
                 className={`absolute left-0 cursor-pointer ${here ? "bg-picked" : "hover:bg-hover/60"}`}
                 style={{ top: v.start, height: rowHeight, width: names + inner }}
