@@ -47,6 +47,7 @@ import (
 	"fairlead/internal/session"
 	"fairlead/internal/store"
 	"fairlead/internal/sts"
+	"fairlead/internal/trace"
 	"fairlead/internal/web"
 )
 
@@ -89,6 +90,7 @@ type options struct {
 	verdict   bool          // any failed task fails its run
 	limits    limits
 	pprof     string // address of profiles; empty: none
+	otlp      string // URL of a collector of traces; empty: that of the environment
 	readOnly  bool   // the console changes nothing
 	// hosts are names under which the console is asked, beside those of this
 	// machine.
@@ -185,10 +187,12 @@ type app struct {
 	meter     *meter.Meter
 	web       *web.Console
 	office    *events.Office
+	traces    *trace.Exporter // nil without a collector
 	info      serverInfo
 	inner     string // the URL at which tasks reach the server
 	// metricsToken is what Prometheus shows from elsewhere.
-	metricsToken string
+	metricsToken  string
+	traceSettings trace.Settings
 
 	listener net.Listener
 	loopback net.Listener // for tasks, where listener is at another address
@@ -223,6 +227,9 @@ func start(opt options) (_ *app, err error) {
 	if err := a.openMeter(); err != nil {
 		return nil, err
 	}
+	if err := a.openTraces(); err != nil {
+		return nil, err
+	}
 	if err := a.openEvents(ctx); err != nil {
 		return nil, err
 	}
@@ -251,6 +258,9 @@ func start(opt options) (_ *app, err error) {
 		}
 	}
 	a.background.Go(func() { a.office.Run(ctx) })
+	if a.traces != nil {
+		a.background.Go(func() { a.traces.Run(ctx) })
+	}
 	a.background.Go(func() { a.retainLogs(ctx) })
 	if opt.retention > 0 {
 		a.background.Go(func() { a.retain(ctx) })

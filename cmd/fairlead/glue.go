@@ -142,6 +142,7 @@ func (p *place) Surroundings(ctx context.Context, r flow.Run, t flow.Task) (airf
 	}
 	maps.Copy(out.Env, s.env)
 	maps.Copy(out.Env, p.app.credentials(s.role, r, t))
+	p.app.traceEnv(out.Env, r, t)
 	if err := p.app.giveSecrets(&out, s.role); err != nil {
 		return out, err
 	}

@@ -24,6 +24,7 @@ import (
 	"fairlead/internal/lang/airflow"
 	"fairlead/internal/meter"
 	"fairlead/internal/store"
+	"fairlead/internal/trace"
 	"fairlead/internal/web"
 
 	"golang.org/x/sys/unix"
@@ -77,6 +78,9 @@ func (a *app) stepped(s engine.Step) {
 	a.meter.Step(s.Run, s.Tasks, fresh, s.Entry)
 	a.web.Stepped(web.Change{Run: s.Run, Tasks: s.Tasks})
 	a.office.Told(s.Run.ID)
+	if a.traces != nil {
+		a.traces.Add(trace.Of(s.Run, s.Tasks, s.Entry)...)
+	}
 	if a.opt.onStep != nil {
 		a.opt.onStep(s)
 	}

@@ -188,7 +188,9 @@ func operatorChild() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return operator.Perform(cmd.Context(), os.Stdin, result, log)
+			ctx, flush := childTraces(cmd.Context())
+			defer flush()
+			return operator.Perform(ctx, os.Stdin, result, log)
 		},
 	}
 }

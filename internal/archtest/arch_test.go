@@ -49,6 +49,7 @@ var mayImport = map[string][]string{
 	"internal/logs":            {"internal/flow", "internal/disk"},
 	"internal/meter":           {"internal/flow"},
 	"internal/events":          {"internal/flow"},
+	"internal/trace":           {"internal/flow"},
 	"internal/store":           {"internal/flow", "internal/engine", "internal/store/storetest", "internal/store/disktest", "internal/killpoint"},
 	"internal/store/disktest":  {},
 	"internal/store/pgtest":    {},

@@ -4,6 +4,7 @@ package transport
 import (
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -36,5 +37,8 @@ func (p plainBody) Do(r *http.Request) (*http.Response, error) {
 		r = r.WithContext(r.Context()) // a copy: the caller's stays as it is
 		r.Body = struct{ io.ReadCloser }{r.Body}
 	}
-	return p.next.Do(r)
+	began := time.Now()
+	resp, err := p.next.Do(r)
+	tell(r, began, resp, err)
+	return resp, err
 }
