@@ -55,11 +55,11 @@ func object(field string, raw json.RawMessage) (json.RawMessage, error) {
 
 // checkParams refuses what the schemas of params do.
 func (s *Console) checkParams(ctx context.Context, graph string, params json.RawMessage) error {
-	g, err := s.c.Workflows.Graph(ctx, graph)
+	g, err := s.whole(ctx, graph)
 	if err != nil {
 		return err
 	}
-	faults, err := s.c.Language.CheckParams(&g, params)
+	faults, err := s.c.Language.CheckParams(g, params)
 	if err != nil || len(faults) == 0 {
 		return err
 	}

@@ -73,14 +73,14 @@ func (s *Console) taskNode(c *call) (flow.Run, *flow.Graph, *flow.Node, error) {
 	if err != nil {
 		return r, nil, nil, err
 	}
-	g, err := s.c.Workflows.Graph(c.Context(), r.Graph)
+	g, err := s.whole(c.Context(), r.Graph)
 	if err != nil {
 		return r, nil, nil, err
 	}
 	id := flow.TaskID(c.PathValue("task"))
 	for i := range g.Nodes {
 		if g.Nodes[i].ID == id {
-			return r, &g, &g.Nodes[i], nil
+			return r, g, &g.Nodes[i], nil
 		}
 	}
 	return r, nil, nil, flow.Errorf(flow.NotFound, "run %q has no task %q", r.ID, clip(string(id), 200))

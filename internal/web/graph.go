@@ -39,6 +39,18 @@ func (s *Console) skeleton(ctx context.Context, key string) (*skeleton, error) {
 	return sk, err
 }
 
+// whole returns a graph with what its tasks do. Nobody may change it.
+func (s *Console) whole(ctx context.Context, key string) (*flow.Graph, error) {
+	if g, ok := s.wholes.find(key); ok {
+		return g, nil
+	}
+	g, err := s.c.Workflows.Graph(ctx, key)
+	if err == nil {
+		s.wholes.put(key, &g)
+	}
+	return &g, err
+}
+
 func (s *Console) newSkeleton(g *flow.Graph) (*skeleton, error) {
 	n := len(g.Nodes)
 	sk := &skeleton{

@@ -181,6 +181,7 @@ type Console struct {
 	numbers   *cache[flow.VersionID, int]
 	skeletons *cache[string, *skeleton] // by the key of the graph
 	graphs    *cache[string, *kept]     // by the same
+	wholes    *cache[string, *flow.Graph]
 	states    *cache[flow.RunID, known]
 	packers   sync.Pool
 }
@@ -199,6 +200,7 @@ func New(c Config) *Console {
 	s := &Console{
 		c: c, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(), files: loadFiles(),
 		numbers: newCache[flow.VersionID, int](10_000), skeletons: newCache[string, *skeleton](128), graphs: newCache[string, *kept](64),
+		wholes: newCache[string, *flow.Graph](8),
 		states: newCache[flow.RunID, known](2000), packers: sync.Pool{New: newPacker},
 	}
 	if c.Auth != nil {
