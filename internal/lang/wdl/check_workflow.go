@@ -461,25 +461,34 @@ func (c *Call) what() string {
 	return "task " + c.Callee[len(c.Callee)-1].Text
 }
 
-// paths remarks on texts that look like files, which nobody fetches.
+// paths remarks on texts that look like files, which nobody fetches, and
+// warns of files that are where the service does not fetch from.
 func (c *checker) paths(inputs []*Decl) {
 	for _, d := range inputs {
 		item := d.Type
 		for item.Kind == Array {
 			item = item.Item()
 		}
-		if item.Kind != String {
-			continue
-		}
-		named := false
-		for _, end := range [...]string{"_file", "_path", "_uri", "_bam", "_cram", "_fastq", "_vcf", "_fasta", "_bed", "_files", "_paths"} {
-			named = named || strings.HasSuffix(strings.ToLower(d.Name.Text), end)
-		}
-		if s, ok := d.Expr.(*StringLit); ok && len(s.Parts) == 1 {
-			named = named || strings.HasPrefix(s.Parts[0].Text, "s3://") || strings.HasPrefix(s.Parts[0].Text, "omics://")
-		}
-		if named {
+		value := literalText(d.Expr)
+		switch scheme, _, remote := strings.Cut(value, "://"); {
+		case item.Kind == String && (looksLikePath(d.Name.Text) || remote && (scheme == "s3" || scheme == "omics")):
 			c.remark(d.TypeAt, "write File if tasks are to read it", "input %s is a String, which is passed as text and not fetched", d.Name.Text)
+		case item.Path() && remote && scheme != "s3" && scheme != "omics" && len(scheme) <= maxScheme:
+			c.caution(d.Expr.At(), "put the file into S3", "input %s: HealthOmics fetches from s3:// and omics:// alone, not from %s://", d.Name.Text, scheme)
 		}
 	}
+}
+
+// maxScheme bounds what is taken for the scheme of a URL.
+const maxScheme = 10
+
+// looksLikePath says that a name is one that people give to files.
+func looksLikePath(name string) bool {
+	name = strings.ToLower(name)
+	for _, end := range [...]string{"_file", "_path", "_uri", "_bam", "_cram", "_fastq", "_vcf", "_fasta", "_bed", "_files", "_paths"} {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	return false
 }

@@ -8,7 +8,7 @@ workflow w {
     Int? maybe
     Array[String] names
     Persn p
-    String ref_fasta = "s3://bucket/ref.fa"
+    String ref_fasta = "s3://bucket/ref.fa"  File gs = "gs://bucket/x"
     Directory d
     Map[Array[Int], Int] m
   }
@@ -36,6 +36,7 @@ workflow w {
 #! 4:15: error: struct "Loop" holds itself
 #! 10:5: error: type "Persn" is unknown (did you mean "Person"?)
 #! 11:5: note: input ref_fasta is a String, which is passed as text and not fetched (write File if tasks are to read it)
+#! 11:56: warning: input gs: HealthOmics fetches from s3:// and omics:// alone, not from gs:// (put the file into S3)
 #! 12:5: error: Directory came after version 1.1 (write version development)
 #! 13:5: error: the keys of a map have no parts; found Array[Int] (use a type such as String or Int)
 #! 15:11: error: Int a: expected Int, found Int? (use select_first([…, default]), or declare it as Int?)
