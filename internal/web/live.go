@@ -102,14 +102,12 @@ func (s *Console) workflowsEvent(ctx context.Context, t *topic, n news) (any, er
 	return out, nil
 }
 
-// later has a workflow looked at again at another beat.
+// later has a workflow looked at again at the next beat.
 func (s *Console) later(t *topic, id flow.WorkflowID) {
-	time.AfterFunc(beat, func() {
-		s.hub.mu.Lock()
-		defer s.hub.mu.Unlock()
-		t.news.workflow(id)
-		s.hub.stir()
-	})
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	t.news.workflow(id)
+	s.hub.stir()
 }
 
 func (s *Console) workflowEvent(ctx context.Context, t *topic, n news) (any, error) {
