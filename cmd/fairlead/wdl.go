@@ -52,6 +52,11 @@ func loadWDL(name string, o wdl.Options) (*wdl.Document, []wdl.Finding, error) {
 	if _, err := os.Stat(abs); err != nil {
 		return nil, nil, err
 	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Root = filepath.ToSlash(wd)[1:] // where one would make the archive
 	doc, found := wdl.Load(os.DirFS("/"), filepath.ToSlash(abs)[1:], o)
 	return doc, found, nil
 }

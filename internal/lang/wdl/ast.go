@@ -43,6 +43,8 @@ type Document struct {
 	// Types are the structs that may be named in the document, its own and
 	// imported ones, by the name that they have here.
 	Types map[string]*StructType
+
+	root string // see [Options]
 }
 
 // All returns the document and all that it imports, each once and after what

@@ -43,7 +43,7 @@ func Compile(doc *Document, o Options) (flow.Definition, []Finding) {
 	if c.nodes > maxNodes || c.edges > maxEdges {
 		f.fault(doc.Workflow.Name.Span, "scatter over an array instead of writing calls out", "the workflow has more than %d calls and sections, or %d dependencies", maxNodes, maxEdges)
 	}
-	meta := programMeta{Main: doc.Source.Path, Lenient: o.Lenient, Texts: map[string]string{}}
+	meta := programMeta{Main: doc.Source.Path, Lenient: o.Lenient, Root: doc.root, Texts: map[string]string{}}
 	for _, d := range doc.All() {
 		meta.Texts[d.Source.Path] = d.Source.Text
 	}

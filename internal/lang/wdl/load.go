@@ -22,6 +22,10 @@ const (
 type Options struct {
 	// Lenient is the reading of HealthOmics' WDL_LENIENT.
 	Lenient bool
+	// Root is the directory where an import is looked for that is not where it
+	// should be, beside the document that imports it; empty is the top of the
+	// file system.
+	Root string
 }
 
 // Load reads the document at a path of a file system, and all that it
@@ -40,8 +44,9 @@ func Load(fsys fs.FS, file string, o Options) (*Document, []Finding) {
 }
 
 func load(l *loader, file string, o Options) (*Document, []Finding) {
-	l.docs = map[string]*Document{}
+	l.docs, l.root = map[string]*Document{}, o.Root
 	doc := l.load(file, Span{})
+	doc.root = o.Root
 	if l.count[flow.Fault] == 0 {
 		check(l.findings, doc, o)
 	}
@@ -54,6 +59,7 @@ type loader struct {
 	fsys  fs.FS // nil: there are no others to suggest
 	read  func(file string, most int64) (string, error)
 	docs  map[string]*Document
+	root  string
 	stack []string // the documents that are being read, each imported by the one before
 	total int
 }
@@ -118,6 +124,9 @@ func (l *loader) resolve(file string, im *Import) *Document {
 		l.fault(im.URIAt, local, "import %q: an absolute path", uri)
 	default:
 		target := path.Join(path.Dir(file), uri)
+		if other := path.Join(l.root, uri); !l.has(target) && l.has(other) {
+			target = other // as engines resolve it that are given a zip of imports
+		}
 		if !fs.ValidPath(target) {
 			l.fault(im.URIAt, local, "import %q leads out of the definition", uri)
 			return nil
@@ -130,6 +139,15 @@ func (l *loader) resolve(file string, im *Import) *Document {
 		return l.load(target, im.URIAt)
 	}
 	return nil
+}
+
+// has says that there is a document at a path.
+func (l *loader) has(file string) bool {
+	if l.docs[file] != nil || !fs.ValidPath(file) {
+		return l.docs[file] != nil
+	}
+	_, err := l.read(file, 0)
+	return err == nil
 }
 
 // beside lists the documents that are where one was expected.

@@ -81,3 +81,27 @@ func TestMainFile(t *testing.T) {
 		}
 	}
 }
+
+// TestImportsFromTheTop checks that a document which is not beside the one
+// that imports it is looked for at the top, and that a graph keeps that.
+func TestImportsFromTheTop(t *testing.T) {
+	fsys := files(map[string]string{
+		"wf/main.wdl":   "version 1.0\nimport \"lib/a.wdl\"\nimport \"b.wdl\"\nworkflow w { call a.t call b.t as u }\n",
+		"wf/b.wdl":      "version 1.0\ntask t { command {} }\n",
+		"b.wdl":         "version 1.0\n",
+		"lib/a.wdl":     "version 1.0\ntask t { command {} }\n",
+		"x/lib/a.wdl":   "version 1.0\n",
+		"x/wf/main.wdl": "version 1.0\nimport \"lib/a.wdl\"\nworkflow w { call a.t }\n",
+	})
+	doc, found := Load(fsys, "wf/main.wdl", Options{})
+	if len(found) > 0 {
+		t.Fatalf("%+v", found)
+	}
+	def, _ := Compile(doc, Options{})
+	if _, err := Open(&def.Graph); err != nil {
+		t.Error(err)
+	}
+	if _, found := Load(fsys, "x/wf/main.wdl", Options{Root: "x"}); len(found) != 1 || found[0].Line != 3 {
+		t.Errorf("got %+v, want the fault of a task that x/lib/a.wdl lacks", found)
+	}
+}

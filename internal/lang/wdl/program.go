@@ -12,7 +12,8 @@ import (
 // programMeta is the Meta of a graph.
 type programMeta struct {
 	Main    string
-	Lenient bool `json:",omitempty"`
+	Lenient bool   `json:",omitempty"`
+	Root    string `json:",omitempty"`
 	Texts   map[string]string
 }
 
@@ -37,7 +38,7 @@ func Open(g *flow.Graph) (*Program, error) {
 			return "", fs.ErrNotExist
 		}
 		return text, nil
-	}}, meta.Main, Options{Lenient: meta.Lenient})
+	}}, meta.Main, Options{Lenient: meta.Lenient, Root: meta.Root})
 	for _, f := range found {
 		if f.Severity == flow.Fault {
 			return nil, fmt.Errorf("read the documents of a graph: %s:%s", f.File, f.Diagnostic)
