@@ -10,8 +10,12 @@ import (
 // by that the work of comparing structs.
 const maxStruct = 10_000
 
-// maxMembers bounds the members of a struct itself.
-const maxMembers = 1000
+// maxMembers bounds the members of a struct itself, and maxStructs the structs
+// that a document has, with those that it imports.
+const (
+	maxMembers = 1000
+	maxStructs = 10_000
+)
 
 // check resolves the names and types of a document and of all that it imports.
 func check(f *findings, main *Document, o Options) {
@@ -85,7 +89,10 @@ func (c *checker) imports() {
 				c.fault(at, fmt.Sprintf("append: alias %s as %s_%s", name, im.As.Text, name), "struct %q comes from two imports, with different members", here)
 				continue
 			}
-			c.doc.Types[here] = s
+			if c.doc.Types[here] = s; len(c.doc.Types) > maxStructs {
+				c.fault(im.URIAt, "", "the document has more than %d structs, with those that it imports", maxStructs)
+				return
+			}
 		}
 	}
 }
@@ -102,6 +109,10 @@ func keys[V any](m map[string]V) []string {
 
 // structs resolves the structs of the document.
 func (c *checker) structs() {
+	if n := maxStructs - len(c.doc.Types); len(c.doc.Structs) > max(n, 0) {
+		c.fault(c.doc.Structs[max(n, 0)].Name.Span, "", "the document has more than %d structs, with those that it imports", maxStructs)
+		c.doc.Structs = nil
+	}
 	defs := map[string]*StructDef{}
 	for _, s := range c.doc.Structs {
 		if first := defs[s.Name.Text]; first != nil {

@@ -268,6 +268,7 @@ func TestHostileDocuments(t *testing.T) {
 		{"one line", head + `"` + strings.Repeat("~{1}", n/4) + `" }`},
 		{"comments", "version 1.0\n" + strings.Repeat("# \n", n/3)},
 		{"items", head + "[" + strings.Repeat("1,", n/2) + "] }"},
+		{"structs", "version 1.0\n" + many(50_000, func(i int) string { return fmt.Sprintf("struct S%d { Int x }\n", i) })},
 		{"structs that are compared", "version 1.1\nstruct A { " + many(999, func(i int) string { return fmt.Sprintf("Int m%d\n", i) }) + "}\nstruct B { " +
 			many(999, func(i int) string { return fmt.Sprintf("Float m%d\n", i) }) + "}\nworkflow w { input { A a B b } Array[B] xs = [" + strings.Repeat("a,b,", 50_000) +
 			"] }\ntask t { input { B b } command {} }"},
@@ -285,6 +286,39 @@ func TestHostileDocuments(t *testing.T) {
 		} else {
 			t.Logf("%s: %s", tt.name, took.Round(time.Millisecond))
 		}
+	}
+}
+
+// TestHostileImports checks that documents which import one another in every
+// way are read soon.
+func TestHostileImports(t *testing.T) {
+	fsys := fstest.MapFS{}
+	for i := range 40 {
+		text := "version 1.0\n"
+		if i < 39 {
+			text += fmt.Sprintf("import \"d%d.wdl\" as a\nimport \"d%[1]d.wdl\" as b\n", i+1)
+		}
+		text += many(200, func(j int) string { return fmt.Sprintf("struct S%d_%d { Int x }\n", i, j) })
+		text += fmt.Sprintf("workflow w%d { output { Int o = 1 }\n", i)
+		if i < 39 {
+			text += fmt.Sprintf("call a.w%d as x\ncall b.w%[1]d as y\n", i+1)
+		}
+		fsys[fmt.Sprintf("d%d.wdl", i)] = &fstest.MapFile{Data: []byte(text + "}\n")}
+	}
+	start := time.Now()
+	doc, found := Load(fsys, "d0.wdl", Options{})
+	for _, f := range found {
+		t.Errorf("%s:%s", f.File, f.Diagnostic)
+	}
+	def, _ := Compile(doc, Options{})
+	if _, err := Open(&def.Graph); err != nil {
+		t.Error(err)
+	}
+	if n := len(Outline(doc)) + len(Inputs(doc)) + len(Digest(doc)); n > maxOutline+100 {
+		t.Errorf("outline, inputs and digest are %d long", n)
+	}
+	if took := time.Since(start); took > 15*time.Second {
+		t.Errorf("took %s", took)
 	}
 }
 
