@@ -174,13 +174,16 @@ func (c *Conductor) resume(ctx context.Context, row flow.Run) error {
 	if err != nil {
 		return fmt.Errorf("resume run %s: %w", row.ID, err)
 	}
-	v, err := c.store.Version(ctx, row.Workflow, row.Version)
-	if err != nil && flow.KindOf(err) != flow.NotFound {
-		return fmt.Errorf("resume run %s: %w", row.ID, err)
-	}
-	maxRuns := v.MaxRuns
-	if err != nil {
-		maxRuns = 1 // the version is gone; be careful
+	maxRuns := 0 // a run of no version has no limit
+	if row.Version != "" {
+		v, err := c.store.Version(ctx, row.Workflow, row.Version)
+		if err != nil && flow.KindOf(err) != flow.NotFound {
+			return fmt.Errorf("resume run %s: %w", row.ID, err)
+		}
+		maxRuns = v.MaxRuns
+		if err != nil {
+			maxRuns = 1 // the version is gone; be careful
+		}
 	}
 	return c.launch(ctx, row, tasks, maxRuns, nil)
 }

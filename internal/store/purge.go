@@ -89,6 +89,7 @@ func deleteRun(t *tx, run flow.RunID, left int64) (int64, error) {
 		`DELETE FROM attempt WHERE run = $1 AND (idx, n) IN (SELECT idx, n FROM attempt WHERE run = $1 LIMIT $2)`,
 		`DELETE FROM task WHERE run = $1 AND idx IN (SELECT idx FROM task WHERE run = $1 LIMIT $2)`,
 		`DELETE FROM entry WHERE run = $1 AND seq IN (SELECT seq FROM entry WHERE run = $1 LIMIT $2)`,
+		`DELETE FROM record WHERE run = $1 AND $2 > 0`,
 		`DELETE FROM run WHERE id = $1 AND $2 > 0`,
 	} {
 		n, err := t.exec(q, string(run), left)

@@ -28,7 +28,9 @@ func runFields(r *flow.Run) []any {
 // InsertRun keeps a new run. If the token was used for the same request
 // before, the run that it made is returned as it is now, created is false, and
 // nothing changes. A workflow that is being deleted is a Conflict; maxWorkflow
-// unfinished runs of it, or maxTotal in all (0: any number), are a Quota.
+// unfinished runs of it, or maxTotal in all (0: any number), are a Quota. None
+// of that is asked of a run that [DB.AddRecord] gave its id; one that is there
+// already is returned as it is.
 func (db *DB) InsertRun(ctx context.Context, r flow.Run, tok flow.Token, maxWorkflow, maxTotal int) (run flow.Run, created bool, err error) {
 	err = db.writeRuns(ctx, nil, func(t *tx) error {
 		run, created, err = startRun(t, r, tok, maxWorkflow, maxTotal)
@@ -47,6 +49,14 @@ func startRun(t *tx, r flow.Run, tok flow.Token, maxWorkflow, maxTotal int) (flo
 		if flow.KindOf(err) != flow.NotFound {
 			return old, false, err
 		}
+	}
+	old, begun, recorded, err := begunBefore(t, r.ID)
+	if begun || err != nil {
+		return old, false, err
+	}
+	if recorded { // its limits are those of its group, and let it wait
+		err := insertRun(t, r)
+		return r, err == nil, err
 	}
 	if _, err := standing(t, r.Workflow); err != nil {
 		return flow.Run{}, false, err

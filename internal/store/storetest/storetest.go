@@ -76,6 +76,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"ranges of objects", objectRange},
 		{"uploads", uploads},
 		{"of many who put one key each is replaced once", objectRace},
+		{"resources", resources},
+		{"records of runs", records},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(world{t, t.Context(), open(t)}) })
 	}

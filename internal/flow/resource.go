@@ -1,0 +1,75 @@
+package flow
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A Resource is something that a door keeps and that does not run: a workflow
+// of HealthOmics, a version of one, a group of runs.
+type Resource struct {
+	Kind ResourceKind
+	// ID is unique within the kind. When it is empty the store gives out a
+	// decimal number, which is never used again.
+	ID string
+	// Parent is the id of the workflow that a version belongs to.
+	Parent string
+	Name   string
+	Status string
+	// Graph is the key of what a workflow or version runs; empty of others,
+	// and of one that does not compile.
+	Graph   string
+	Created time.Time
+	Tags    map[string]string
+	// Body is what only the door reads.
+	Body json.RawMessage
+}
+
+// ResourceKind says what a [Resource] is.
+type ResourceKind string
+
+// The kinds of resource.
+const (
+	OmicsWorkflow      ResourceKind = "workflow"
+	OmicsVersion       ResourceKind = "version"
+	OmicsGroup         ResourceKind = "group"
+	OmicsCache         ResourceKind = "cache"
+	OmicsBatch         ResourceKind = "batch"
+	OmicsConfiguration ResourceKind = "configuration"
+)
+
+// A ResourceFilter says which resources of a kind are listed: those that have
+// what is not empty here.
+type ResourceFilter struct {
+	Parent, Name, Status string
+}
+
+// A Record is what a door keeps of a run beside the [Run].
+type Record struct {
+	// Run is the run's id, a decimal number. When it is empty the store gives
+	// one out, which is never used again.
+	Run      RunID
+	Workflow WorkflowID
+	// Group, Cache and Batch are ids of resources; empty: none.
+	Group, Cache, Batch string
+	Name                string
+	Priority            int
+	Created             time.Time
+	Tags                map[string]string
+	// Body is what only the door reads.
+	Body json.RawMessage
+}
+
+// A RecordFilter says which runs are listed: those that have what is not
+// empty here.
+type RecordFilter struct {
+	Name, Group, Batch string
+	// States are those of which a run has one.
+	States []State
+}
+
+// A Recorded is a run with its record.
+type Recorded struct {
+	Run    Run
+	Record Record
+}
