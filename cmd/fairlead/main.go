@@ -97,7 +97,7 @@ FAIRLEAD_TASK_MEMORY.`,
 		nextCommand(),
 		testCommand(),
 		schemaCommand(),
-		explainCommand(), eventsCommand(),
+		explainCommand(), eventsCommand(), topCommand(),
 		whyCommand(), clearCommand(), retryCommand(), markCommand(), rerunCommand(), backfillCommand(),
 		pauseCommand("pause", "Begin nothing new of a workflow, or of all", `Keeps a workflow, or everything, from beginning anything: what runs goes on to
 its end, its runs and tasks wait, and slots of its schedule pass.`),

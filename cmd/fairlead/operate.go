@@ -20,6 +20,9 @@ import (
 func (a *app) operations(verifier *sigv4.Verifier) *ops.Door {
 	return ops.New(ops.Config{
 		Conductor: opsConductor{a}, Runs: a.db, Workflows: opsWorkflows{a}, Events: opsEvents{a.office}, Log: a.opt.log, Mask: a.maskOf,
+		Top: func(ctx context.Context, run flow.RunID, task flow.TaskID) (any, error) {
+			return a.glance(ctx, run, task)
+		},
 		Check: func(r *http.Request, body []byte) (string, error) {
 			if a.opt.anonymous {
 				return "anonymous", nil

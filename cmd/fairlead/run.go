@@ -49,7 +49,7 @@ Exits with 0 when the run succeeds, 1 when it does not, 2 on wrong usage.`,
 	f := cmd.Flags()
 	f.StringArrayVarP(&params, "param", "p", nil, "override a parameter: key=value; the value is JSON if it reads as such, else text")
 	f.StringVar(&codePath, "code", "", codeHelp)
-	f.BoolVar(&watch, "watch", false, "show what tasks print while they run")
+	f.BoolVar(&watch, "watch", false, "show the run as fairlead top does; where that is no terminal, what tasks print")
 	f.StringVar((*string)(&opt.data), "data", "", "keep the state in this directory")
 	return cmd
 }
@@ -109,14 +109,20 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 	if !ok {
 		out = os.Stdout
 	}
+	live := watch && isTerminal(out) && isTerminal(os.Stdin)
 	v := newView(out, watch)
+	if live {
+		v.close()
+		v = newSilentView()
+	}
 	id := mwaa.NewRunID() // known before the server, which may take up other runs
 	v.follow(id)
-	ended := make(chan flow.Run, 1)
+	ended, over := make(chan flow.Run, 1), make(chan struct{})
 	opt.onStep = func(s engine.Step) {
 		v.step(s)
 		if s.Run.ID == id && s.Run.State.Final() {
 			ended <- s.Run
+			close(over)
 		}
 	}
 	a, err := start(opt)
@@ -130,13 +136,26 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 		return err
 	}
 	var tail *tailer
-	if watch {
+	switch {
+	case live:
+		if err := watchLive(cmd.Context(), out, a.glance, id, over); err != nil {
+			fmt.Fprintf(errOut, "the run cannot be watched: %v\n", err)
+		}
+		select {
+		case <-over:
+		default:
+			fmt.Fprintln(out, "the run goes on; Ctrl-C stops it")
+		}
+	case watch:
 		tail = a.tail(r, out)
 	}
 	final := a.await(cmd.Context(), r, ended)
 	tail.close()
 	v.close()
 	_, tasks := v.snapshot()
+	if live {
+		printGlance(out, a, id)
+	}
 	a.showFailures(out, final, tasks)
 	fmt.Fprintf(out, "run %s in %s\n", final.State, time.Since(began).Round(time.Millisecond))
 	if err := a.close(); err != nil {

@@ -46,6 +46,14 @@ func newView(out *os.File, lines bool) *view {
 	return v
 }
 
+// newSilentView returns a view that shows nothing, and only keeps what it is
+// told.
+func newSilentView() *view {
+	v := &view{out: io.Discard, quit: make(chan struct{}), done: make(chan struct{})}
+	go v.loop()
+	return v
+}
+
 // step takes in what changed; it never waits for the terminal.
 func (v *view) step(s engine.Step) {
 	v.mu.Lock()

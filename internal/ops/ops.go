@@ -32,6 +32,9 @@ type Config struct {
 	Runs      Runs
 	Workflows Workflows
 	Events    Events
+	// Top looks at the latest runs and, if one is named, at its tasks and the
+	// end of the log of one of them. What it answers is shown as it is.
+	Top func(ctx context.Context, run flow.RunID, task flow.TaskID) (any, error)
 	// Mask returns what an event of a run says without what is secret; nil
 	// shows all.
 	Mask func(ctx context.Context, r flow.Run, raw json.RawMessage) (json.RawMessage, error)
@@ -132,6 +135,7 @@ func New(c Config) *Door {
 		"GET events":                         d.events,
 		"GET events/{sink}/dead":             d.dead,
 		"POST events/{sink}/redrive":         d.redrive,
+		"GET top":                            d.top,
 		"GET pauses":                         d.pauses,
 		"POST pause":                         d.pause,
 		"POST resume":                        d.resume,

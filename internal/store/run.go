@@ -168,3 +168,15 @@ func (db *DB) CountActive(ctx context.Context, wf flow.WorkflowID) (workflow, to
 		       (SELECT count(*) FROM run WHERE active = 1)`, string(wf))
 	return workflow, total, err
 }
+
+// LatestRuns returns the newest unfinished runs and behind them those that
+// ended last, at most limit in all and over of the second.
+func (db *DB) LatestRuns(ctx context.Context, limit, over int) ([]flow.Run, error) {
+	q := db.read(ctx)
+	runs, err := list(q, scanRun, `SELECT `+runColumns+` FROM run WHERE active = 1 ORDER BY created DESC, id DESC LIMIT $1`, limit)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := list(q, scanRun, `SELECT `+runColumns+` FROM run WHERE active = 0 ORDER BY ended DESC LIMIT $1`, min(over, limit-len(runs)))
+	return append(runs, ended...), err
+}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"fairlead/internal/flow"
+
+	tea "charm.land/bubbletea/v2"
+	"golang.org/x/sys/unix"
+)
+
+// shown returns what a picture shows, without colors and blank ends.
+func shown(m *picture) string {
+	var b strings.Builder
+	for _, line := range m.lines() {
+		b.WriteString(strings.TrimRight(unpaint(line), " ") + "\n")
+	}
+	return b.String()
+}
+
+// unpaint takes the escape codes out.
+func unpaint(s string) string {
+	var b strings.Builder
+	for s != "" {
+		before, rest, found := strings.Cut(s, "\x1b[")
+		b.WriteString(before)
+		if !found {
+			break
+		}
+		if i := strings.IndexFunc(rest, func(c rune) bool { return c >= '@' && c <= '~' }); i >= 0 {
+			rest = rest[i+1:]
+		}
+		s = rest
+	}
+	return b.String()
+}
+
+// TestPicture goes through the list, into a run and the log of a task, with a
+// filter, and back, and checks each screen.
+func TestPicture(t *testing.T) {
+	at := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
+	run := runGlance{ID: "abc", Workflow: "etl-x", State: flow.Running, Created: at, Started: at}
+	list := glance{Runs: []runGlance{
+		run, {ID: "def", Workflow: "old-y", State: flow.Failed, Created: at, Started: at, Ended: at.Add(1500 * time.Millisecond), Reason: "Workflow execution failed"},
+	}}
+	of := glance{Runs: list.Runs, Run: &run, LogOf: "load", Log: []string{"one", "two\x1b[2J"}, Tasks: []taskGlance{
+		{ID: "extract", State: flow.Succeeded, Attempt: 1, Started: at, Ended: at.Add(time.Second)},
+		{ID: "load", State: flow.Retrying, Attempt: 2, Started: at, Ended: at.Add(time.Second), Reason: "exit 1", After: []flow.TaskID{"extract"}},
+		{ID: "check", State: flow.Running, Attempt: 1, Started: at.Add(58 * time.Second), After: []flow.TaskID{"extract"}},
+		{ID: "report", State: flow.Waiting, After: []flow.TaskID{"load", "check"}},
+	}}
+	var asked []string
+	m := &picture{width: 110, height: 30, look: func(_ context.Context, run flow.RunID, task flow.TaskID) (glance, error) {
+		asked = append(asked, fmt.Sprintf("%s/%s", run, task))
+		if run == "" {
+			return list, nil
+		}
+		return of, nil
+	}}
+	step := func(msgs ...tea.Msg) {
+		for _, msg := range msgs {
+			m.Update(msg)
+		}
+		m.Update(m.ask()())
+		m.now = at.Add(time.Minute)
+	}
+	press := func(name string) tea.Msg {
+		switch name {
+		case "down":
+			return tea.KeyPressMsg{Code: tea.KeyDown}
+		case "enter":
+			return tea.KeyPressMsg{Code: tea.KeyEnter}
+		case "esc":
+			return tea.KeyPressMsg{Code: tea.KeyEscape}
+		}
+		return tea.KeyPressMsg{Code: []rune(name)[0], Text: name}
+	}
+	check := func(when, want string) {
+		t.Helper()
+		if got := shown(m); got != want[1:] {
+			t.Errorf("%s:\n%s\nwant:\n%s", when, got, want[1:])
+		}
+	}
+	step()
+	check("the list", `
+2 runs
+
+> ▸ abc              etl-x                                     running    1m0s
+  ✗ def              old-y                                     failed     1.5s  Workflow execution failed
+↑↓ choose  enter open  / filter  q leave
+`)
+	step(press("enter"))
+	check("a run", `
+run abc of etl-x  running  1m0s  1 of 4 tasks ended
+
+> ✓ extract  succeeded  1s
+  ▸ ├ load     retrying   1s  attempt 2  exit 1
+  ▸ └ check    running    2s
+  ·   └ report  (after 2)  waiting
+── log of load
+  one
+  two`+"\uFFFD"+`[2J
+↑↓ choose  enter log  esc back  / filter  q leave
+`)
+	step(press("/"), press("c"), press("h"))
+	check("a filter", `
+run abc of etl-x  running  1m0s  1 of 4 tasks ended
+
+> ▸ └ check    running    2s
+── log of load
+  one
+  two`+"\uFFFD"+`[2J
+/ch▏
+`)
+	step(press("enter"), press("enter"))
+	if last := asked[len(asked)-1]; last != "abc/check" {
+		t.Errorf("enter on a task asks for %s, want its log", last)
+	}
+	step(press("esc"), press("esc"), press("esc"))
+	if m.run != "" || m.task != "" || m.filter != "" {
+		t.Errorf("back: run %q, task %q, filter %q", m.run, m.task, m.filter)
+	}
+	step(press("down"), press("down"), press("down"))
+	if m.cursor != 1 {
+		t.Errorf("the cursor is at %d of 2 runs", m.cursor)
+	}
+	m.run, m.glance = "abc", of
+	for h := range 12 {
+		for w := range 40 {
+			m.Update(tea.WindowSizeMsg{Width: w, Height: h})
+			m.clamp()
+			for _, line := range m.lines() {
+				if n := len([]rune(unpaint(line))); n > max(w, 1) {
+					t.Fatalf("a screen %d wide has a line of %d: %q", w, n, line)
+				}
+			}
+		}
+	}
+	if _, cmd := m.Update(press("q")); cmd == nil {
+		t.Error("q does not leave")
+	}
+}
+
+// TestDeepTree draws a chain of many tasks without going too deep.
+func TestDeepTree(t *testing.T) {
+	m := &picture{run: "r", width: 80, height: 24}
+	for i := range 5000 {
+		g := taskGlance{ID: flow.TaskID(fmt.Sprint("t", i)), State: flow.Waiting}
+		if i > 0 {
+			g.After = []flow.TaskID{flow.TaskID(fmt.Sprint("t", i-1))}
+		}
+		m.glance.Tasks = append(m.glance.Tasks, g)
+	}
+	rows := m.rows()
+	if len(rows) != 5000 || rows[4999].key != "t4999" || len([]rune(rows[4999].text)) > 80 {
+		t.Errorf("%d rows, the last %q", len(rows), rows[len(rows)-1].text)
+	}
+}
+
+// openTerminal returns both ends of a pseudo-terminal.
+func openTerminal(t *testing.T) (user, program *os.File) {
+	t.Helper()
+	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminal: %v", err)
+	}
+	t.Cleanup(func() { user.Close() })
+	if err := unix.IoctlSetPointerInt(int(user.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Skipf("no pseudo-terminal: %v", err)
+	}
+	n, err := unix.IoctlGetInt(int(user.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Skipf("no pseudo-terminal: %v", err)
+	}
+	if program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
+		t.Skipf("no pseudo-terminal: %v", err)
+	}
+	if err := unix.IoctlSetWinsize(int(user.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 100}); err != nil {
+		t.Fatal(err)
+	}
+	return user, program
+}
+
+// TestTopOnATerminal runs the real program on a terminal, types, and waits for
+// what it shows.
+func TestTopOnATerminal(t *testing.T) {
+	c := serve(t, nil)
+	arn := c.workflow("watched", "watched: {tasks: {alpha: {operator: airflow.operators.bash.BashOperator, bash_command: 'sleep 60'}}}")
+	id := c.start(arn, nil)
+	user, program := openTerminal(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "top", "--data", c.data)
+	cmd.Env = append(os.Environ(), "FAIRLEAD_TEST_COMMAND=1", "TERM=xterm-256color")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = program, program, program
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	program.Close()
+	var mu sync.Mutex
+	var screen []byte
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, err := user.Read(b)
+			mu.Lock()
+			screen = append(screen, b[:n]...)
+			mu.Unlock()
+			if err != nil {
+				return // the program has ended
+			}
+		}
+	}()
+	await := func(text string) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) { // another process writes
+			mu.Lock()
+			seen := unpaint(string(screen))
+			mu.Unlock()
+			if strings.Contains(seen, text) {
+				return
+			}
+			if time.Now().After(deadline) {
+				_ = cmd.Process.Kill()
+				t.Fatalf("the terminal does not show %q:\n%s", text, seen)
+			}
+		}
+	}
+	key := func(s string) {
+		t.Helper()
+		if _, err := user.WriteString(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(id)
+	key("\r")
+	await("alpha")
+	key("q")
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("top ended with %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		_ = cmd.Process.Kill()
+		t.Error("q does not end it")
+	}
+}
