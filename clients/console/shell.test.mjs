@@ -152,6 +152,7 @@ test("a search finds actions and runs", async () => {
 test("changes arrive without asking, and after the server was away", async () => {
   const page = await open(browser, server);
   await page.getByText("Live", { exact: true }).waitFor();
+  await page.waitForTimeout(2500); // what was read before the stream stood is read again, once
   const asked = [];
   page.on("request", (r) => asked.push(new URL(r.url()).pathname));
   const strip = page.getByRole("row", { name: /hello/ }).getByRole("link", { name: /^Run/ });

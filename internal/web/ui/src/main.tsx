@@ -3,8 +3,9 @@ import { StrictMode, type ReactNode } from "react";
 import { createRoot } from "react-dom/client";
 import { createBrowserRouter, isRouteErrorResponse, Outlet, useRouteError } from "react-router";
 import { RouterProvider } from "react-router/dom"; // that one can update at once
-import { ApiError } from "./api";
+import { ApiError, session } from "./api";
 import "./app.css";
+import { gridQuery, workflowQuery } from "./app/cache";
 import { KeysProvider } from "./app/keys";
 import { LiveProvider } from "./app/live";
 import { SessionProvider, sessionKey, takeToken } from "./app/session";
@@ -55,6 +56,17 @@ function Broken() {
 function Nowhere() {
   return <Page title="Not found"><Sheet><Failure error={new ApiError("notFound", `The console has no page ${location.pathname}.`, 404)} /></Sheet></Page>;
 }
+
+// Everyone needs it, and the pages' code comes meanwhile.
+if (!token) void client.prefetchQuery({ queryKey: sessionKey, queryFn: ({ signal }) => session({ signal }) });
+const workflowAt = /^\/workflows\/([^/]+)\/?$/.exec(location.pathname)?.[1];
+if (workflowAt && !token) {
+  void client.prefetchInfiniteQuery(gridQuery(decodeURIComponent(workflowAt)));
+  void client.prefetchQuery(workflowQuery(decodeURIComponent(workflowAt)));
+}
+
+// The next page is likely one of these; they come when there is nothing to do.
+addEventListener("load", () => setTimeout(() => void Promise.all([import("./pages/workflow"), import("./pages/run")]).catch(() => {}), 1500));
 
 const router = createBrowserRouter([
   {

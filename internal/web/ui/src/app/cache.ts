@@ -1,5 +1,5 @@
-import type { InfiniteData, QueryClient } from "@tanstack/react-query";
-import type { RunRow, Workflow, WorkflowList, WorkflowRow } from "../api";
+import { infiniteQueryOptions, queryOptions, type InfiniteData, type QueryClient } from "@tanstack/react-query";
+import { grid, workflow, type RunRow, type Workflow, type WorkflowList, type WorkflowRow } from "../api";
 
 // Names of what was read, and how changes are put into it. Every page that
 // shows a thing reads it under the same name, so that one change shows on all.
@@ -15,6 +15,25 @@ export const keys = {
   calendar: (id: string, from: string, to: string) => ["workflow", id, "calendar", from, to] as const,
   durations: (id: string) => ["workflow", id, "durations"] as const,
 };
+
+/** What is read ahead of its page is not read again by it. */
+const ahead = 2000;
+
+/** workflowQuery reads a workflow. */
+export function workflowQuery(id: string) {
+  return queryOptions({ queryKey: keys.workflow(id), queryFn: ({ signal }) => workflow(id, { signal }), staleTime: ahead });
+}
+
+/** gridQuery reads a workflow's grid, 50 runs a page. */
+export function gridQuery(id: string) {
+  return infiniteQueryOptions({
+    queryKey: keys.grid(id),
+    queryFn: ({ pageParam, signal }) => grid(id, { after: pageParam, limit: 50 }, { signal }),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next || undefined,
+    staleTime: ahead,
+  });
+}
 
 /** newer puts runs that changed into a list of them, newest first; a run that is shown at a higher rev stays. */
 export function newer<R extends RunRow>(shown: readonly R[], changed: readonly R[], most = Number.POSITIVE_INFINITY): R[] {

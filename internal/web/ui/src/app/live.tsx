@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { createContext, use, useEffect, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
+import { createContext, use, useEffect, useMemo, useRef, useSyncExternalStore, type ReactNode } from "react";
 import { eventsURL, type LogEvent, type RunEvent, type Topic, type WorkflowEvent, type WorkflowsEvent } from "../api";
 import { sessionKey } from "./session";
 
@@ -18,10 +18,10 @@ interface Listener {
   topic: Topic;
   on: (e: never) => void;
   reset: () => void;
-  /** Lets the listener read, once the stream stands. */
-  begin: () => void;
-  reading: boolean;
 }
+
+/** How long after the stream stands what was read before is read again. */
+const settled = 1000;
 
 /**
  * A Stream is the page's one connection for events. It carries what the page
@@ -36,6 +36,7 @@ class Stream {
   private topics = "";
   private last = "";
   private timer = 0;
+  private late = 0;
   private tries = 0;
   private watchers = new Set<() => void>();
   state: LiveState = "idle";
@@ -77,6 +78,7 @@ class Stream {
   }
 
   private close() {
+    clearTimeout(this.late);
     this.source?.close();
     this.source = null;
     this.open = "";
@@ -85,10 +87,7 @@ class Stream {
   private sync() {
     const topics = [...new Set([...this.listeners].map((l) => l.topic))].sort().slice(0, 8);
     const want = document.hidden ? "" : topics.join("\n");
-    if (want === this.open && (this.source || !want)) {
-      if (this.state === "live") for (const l of this.listeners) if (!l.reading) l.begin();
-      return;
-    }
+    if (want === this.open && (this.source || !want)) return;
     // Going on is for the same topics; others begin now.
     const same = topics.join("\n") === this.topics;
     if (want) this.topics = want;
@@ -106,12 +105,9 @@ class Stream {
     source.addEventListener("hello", () => {
       this.tries = 0;
       this.set("live");
-      // A listener that waited for the stream reads now; what another has
-      // read already may be older than the stream.
-      for (const l of this.listeners) {
-        if (!l.reading) l.begin();
-        else if (began) l.reset();
-      }
+      // Pages read without waiting for the stream, so what they have read may
+      // be older than it. They read again when the first haste is over.
+      if (began) this.late = window.setTimeout(() => this.reset(), settled);
     });
     source.addEventListener("reset", () => this.reset());
     for (const name of ["workflows", "workflow", "run", "log"]) {
@@ -158,15 +154,12 @@ export function useLiveState(): LiveState {
   return useSyncExternalStore(s.watch, () => s.state);
 }
 
-/** How long a page waits for the stream before it reads without. */
-const patience = 250;
-
 /**
  * useLive hears the events of a topic while the caller is mounted; null hears
- * nothing. It returns whether to read what the topic is about: reading once
- * the stream stands misses nothing. `on` patches what is shown; `reset` is
- * called when something may have been missed: read everything again there.
- * Both may change from render to render.
+ * nothing. `on` patches what is shown; `reset` is called when something may
+ * have been missed, also once soon after the stream came to stand: read
+ * everything again there. Both may change from render to render. It returns
+ * whether to read what the topic is about.
  */
 export function useLive<K extends keyof LiveEvents>(
   topic: (K extends "workflows" ? "workflows" : `${K}:${string}`) | null,
@@ -174,23 +167,11 @@ export function useLive<K extends keyof LiveEvents>(
   reset: () => void,
 ): boolean {
   const stream = useStream();
-  const [ready, setReady] = useState<Topic | null>(null);
   const latest = useRef({ on, reset });
   latest.current = { on, reset };
   useEffect(() => {
     if (!topic) return;
-    const begin = () => {
-      l.reading = true;
-      clearTimeout(timer);
-      setReady(topic);
-    };
-    const l: Listener = { topic, on: (e) => latest.current.on(e), reset: () => latest.current.reset(), begin, reading: false };
-    const timer = setTimeout(begin, patience);
-    const end = stream.listen(l);
-    return () => {
-      clearTimeout(timer);
-      end();
-    };
+    return stream.listen({ topic, on: (e) => latest.current.on(e), reset: () => latest.current.reset() });
   }, [stream, topic]);
-  return ready === topic;
+  return topic !== null;
 }

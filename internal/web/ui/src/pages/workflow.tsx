@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
-import { pause, resume, workflow as readWorkflow, type Workflow } from "../api";
-import { keys, putWorkflows } from "../app/cache";
+import { pause, resume, type Workflow } from "../api";
+import { keys, putWorkflows, workflowQuery } from "../app/cache";
 import { useKeys } from "../app/keys";
 import { useLive } from "../app/live";
 import { useNow } from "../app/now";
@@ -56,7 +56,7 @@ function WorkflowPage({ id, tab }: { id: string; tab: string }) {
     putWorkflows(client, [e.row]);
     putRuns(client, id, e.runs);
   }, () => void client.invalidateQueries({ queryKey: keys.workflow(id) }));
-  const q = useQuery({ queryKey: keys.workflow(id), queryFn: ({ signal }) => readWorkflow(id, { signal }), enabled: ready });
+  const q = useQuery({ ...workflowQuery(id), enabled: ready });
   const w = q.data;
   const to = `/workflows/${encodeURIComponent(id)}`;
 

@@ -79,11 +79,11 @@ export function RunState({ state, held = false, className }: { state: string; he
   return <LookBadge look={rowLook({ state, held })} className={className} />;
 }
 
-/** StateChip is a square with a sign, solid unless all is well, where there is no room for words; `label` is said instead. */
+/** StateChip is a square with a sign, solid where it wants a look, where there is no room for words; `label` is said instead. */
 export function StateChip({ look: l, label, className = "size-4" }: { look: Look; label?: string; className?: string }) {
   return (
     <span role={label ? "img" : undefined} aria-label={label} aria-hidden={label ? undefined : true}
-      className={`inline-grid place-items-center rounded-[3px] ${l.tone === "good" ? badge.good : `text-fill-ink ${chip[l.tone]}`} ${className}`}>
+      className={`inline-grid place-items-center rounded-[3px] ${l.tone === "good" ? badge.good : l.tone === "wait" ? "border border-wait-fill text-wait-fill" : `text-fill-ink ${chip[l.tone]}`} ${className}`}>
       <Sign name={l.sign} className="size-[80%]" />
     </span>
   );

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
-import { newToken, start, workflow as readWorkflow, type Workflow } from "../api";
-import { keys } from "../app/cache";
+import { newToken, start, type Workflow } from "../api";
+import { workflowQuery } from "../app/cache";
 import { useToast } from "../app/toast";
 import { Button } from "./button";
 import { Dialog } from "./dialog";
@@ -10,7 +10,7 @@ import { ParamFields, useParams } from "./params";
 
 /** StartDialog starts a run of a workflow, with the params that its definition asks for. */
 export function StartDialog({ workflow, onClose }: { workflow: string; onClose: () => void }) {
-  const q = useQuery({ queryKey: keys.workflow(workflow), queryFn: ({ signal }) => readWorkflow(workflow, { signal }) });
+  const q = useQuery(workflowQuery(workflow));
   if (!q.data) {
     return (
       <Dialog title="Start a run" onClose={onClose}>

@@ -5,7 +5,8 @@ import { runs as readRuns, type RunRow, type Workflow } from "../../api";
 import { keys } from "../../app/cache";
 import { useKeys } from "../../app/keys";
 import { day, duration, moment, plural } from "../../lib/format";
-import { runLook } from "../../lib/states";
+import { signs } from "../../lib/signs";
+import { runLook, type SignName } from "../../lib/states";
 import { Check } from "../../ui/field";
 import { Empty, Failure, Loading, Sheet } from "../../ui/page";
 import { LookBadge, Sign, toneInk } from "../../ui/sign";
@@ -153,8 +154,10 @@ function Chart({ rows }: { rows: readonly RunRow[] }) {
   );
 }
 
-function Mark({ name }: { name: Parameters<typeof Sign>[0]["name"] }) {
-  return <Sign name={name} className="size-4" />;
+/** Mark is a sign within a drawing, in a box of 16 by 16. */
+function Mark({ name }: { name: SignName }) {
+  const { d, solid } = signs[name];
+  return <path d={d} fill={solid ? "currentColor" : "none"} stroke="currentColor" strokeWidth={solid ? 1 : 2.4} strokeLinecap="round" strokeLinejoin="round" />;
 }
 
 function Stat({ name, value, tone = "" }: { name: string; value: string; tone?: string }) {

@@ -1,8 +1,8 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useDeferredValue, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import { useNavigate, useSearchParams } from "react-router";
-import { grid as readGrid, task as readTask } from "../../api";
-import { keys } from "../../app/cache";
+import { useLocation, useNavigate } from "react-router";
+import { task as readTask } from "../../api";
+import { gridQuery } from "../../app/cache";
 import { useKeys } from "../../app/keys";
 import { Ago, Lasts, Moment } from "../../app/now";
 import { useCanAct, useWord } from "../../app/session";
@@ -18,23 +18,22 @@ import { RunState, StateChip, TaskState } from "../../ui/sign";
 
 const failing = "fob";
 
+/** pickedIn reads what is picked from an address. */
+function pickedIn(address: string): { run: string | null; task: string | null } {
+  const q = new URLSearchParams(address);
+  return { run: q.get("run"), task: q.get("task") };
+}
+
 /** GridTab shows runs across and tasks down. What is picked is in the address. */
 export function GridTab({ id, ready }: { id: string; ready: boolean }) {
   const navigate = useNavigate();
   const canAct = useCanAct();
-  const [params, setParams] = useSearchParams();
   const [filter, setFilter] = useState("");
   const [onlyFailed, setOnlyFailed] = useState(false);
   const asked = useDeferredValue(filter.trim().toLowerCase());
   const handle = useRef<GridHandle>(null);
   const search = useRef<HTMLInputElement>(null);
-  const q = useInfiniteQuery({
-    queryKey: keys.grid(id),
-    queryFn: ({ pageParam, signal }) => readGrid(id, { after: pageParam, limit: 50 }, { signal }),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next || undefined,
-    enabled: ready,
-  });
+  const q = useInfiniteQuery({ ...gridQuery(id), enabled: ready });
   const model = useMemo(() => (q.data ? build(q.data.pages) : null), [q.data]);
   const rows = useMemo(() => {
     if (!model) return [];
@@ -42,8 +41,11 @@ export function GridTab({ id, ready }: { id: string; ready: boolean }) {
     return all.filter((i) => (!asked || model.tasks[i]?.toLowerCase().includes(asked)) && (!onlyFailed || model.columns.some((c) => failing.includes(c.at(i)))));
   }, [model, asked, onlyFailed]);
 
-  const run = params.get("run");
-  const task = params.get("task");
+  // What is picked changes with every key, so it is put into the address
+  // beside the router, which would draw the whole page anew.
+  const { search: address } = useLocation();
+  const [{ run, task }, setPicked] = useState(() => pickedIn(address));
+  useEffect(() => setPicked(pickedIn(address)), [address]);
   const picked = useMemo<Place | null>(() => {
     const column = model?.columns.findIndex((c) => c.run.id === run) ?? -1;
     if (!model || column < 0) return null;
@@ -52,7 +54,10 @@ export function GridTab({ id, ready }: { id: string; ready: boolean }) {
   }, [model, run, task]);
   const onPick = (p: Place | null) => {
     const c = p && model?.columns[p.column];
-    setParams(!p || !c || !model ? {} : p.row < 0 ? { run: c.run.id } : { run: c.run.id, task: model.tasks[p.row] ?? "" }, { replace: true, preventScrollReset: true });
+    const next = !p || !c || !model ? { run: null, task: null } : { run: c.run.id, task: p.row < 0 ? null : model.tasks[p.row] ?? null };
+    setPicked(next);
+    const query = new URLSearchParams(Object.entries(next).filter((e): e is [string, string] => e[1] !== null)).toString();
+    window.history.replaceState(window.history.state, "", location.pathname + (query && `?${query}`));
   };
   const onOpen = (p: Place) => {
     const c = model?.columns[p.column];

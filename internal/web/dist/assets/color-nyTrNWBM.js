@@ -1,1 +1,0 @@
-function e(e){let t=document.createElement(`i`);t.hidden=!0,document.body.append(t);let n={};for(let r of e)t.style.color=`var(--c-${r})`,n[r]=getComputedStyle(t).color;return t.remove(),n}export{e as t};
