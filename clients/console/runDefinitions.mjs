@@ -46,7 +46,7 @@ ${task("load", "echo load", ["long", "wait_for_export"])}`;
 /** values publishes a list, and text. */
 export const values = `values:
   params:
-    name: "a {{ b }}"
+    name: "many"
   tasks:
     make_bucket:
       operator: ${s3}.operators.s3.S3CreateBucketOperator
@@ -63,21 +63,24 @@ ${["one", "two", "three"].map((n, i) => `    put_${n}:
       bucket: console-values
       prefix: in/
       dependencies: [put_three]
-${task("say", "echo {{ ti.xcom_pull(task_ids='list') }} of {{ run_id }}", ["list"])}`;
+${task("say", "echo {{ ti.xcom_pull(task_ids='list') }} of {{ params.name }}", ["list"])}`;
 
-/** shouts writes a log of n lines, each seventh hundred an error in the form of the service. */
+/** shouts writes a log of n lines, as records; each 700th from the 350th on is an error. */
 export const shouts = (n) => `shouts:
   tasks:
-${task("shout", `awk 'BEGIN { for (i = 1; i <= ${n}; i++) { printf "line %d of a long log, with some words to make it as wide as such lines are\\n", i; if (i % 700 == 350) printf "{\\"event\\": \\"it broke at %d\\", \\"level\\": \\"error\\"}\\n", i } }'`)}`;
+${task("shout", `awk 'BEGIN { for (i = 1; i <= ${n}; i++) if (i % 700 == 350) printf "{\\"event\\": \\"it broke at %d\\", \\"level\\": \\"error\\"}\\n", i; else printf "{\\"event\\": \\"line %d of a long log, with some words to make it as wide as such lines are\\", \\"level\\": \\"info\\"}\\n", i }' >&$FAIRLEAD_LOG_FD`, [], "      retries: 0\n")}`;
 
 /** layered is a workflow of n tasks in ranks of width; each follows two of the rank before. */
 export const layered = (n, width) => {
-  const id = (r, k) => `stage_${String(r).padStart(3, "0")}.t${String(k).padStart(3, "0")}`;
-  const lines = [];
-  for (let i = 0; i < n; i++) {
-    const [r, k] = [Math.floor(i / width), i % width];
-    const after = r === 0 ? "" : `, dependencies: [${[...new Set([id(r - 1, k), id(r - 1, (k * 7 + 3) % width)])].join(", ")}]`;
-    lines.push(`    ${id(r, k)}: {operator: airflow.providers.standard.operators.empty.EmptyOperator${after}}`);
-  }
-  return `layered:\n  tasks:\n${lines.join("\n")}\n`;
+  // A definition may have 50 KiB: short names, and an alias for each rank.
+  // The letters make no word that YAML takes for yes or no.
+  const letters = "abcdfghijklmpqrtuvwxz";
+  const id = (i) => letters[Math.floor(i / 441)] + letters[Math.floor(i / 21) % 21] + letters[i % 21];
+  const of = (i) => {
+    const r = Math.floor(i / width);
+    if (i % width) return `*${r}`;
+    const after = r === 0 ? "" : `,dependencies: [${id(i - width)},${id(i - (width >> 1))}]`;
+    return `&${r} {operator: ${r === 0 ? "&o airflow.providers.standard.operators.empty.EmptyOperator" : "*o"}${after}}`;
+  };
+  return `layered:\n  max_active_tasks: 100\n  tasks: {${Array.from({ length: n }, (_, i) => `${id(i)}: ${of(i)}`).join(",")}}\n`;
 };

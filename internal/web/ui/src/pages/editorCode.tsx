@@ -115,12 +115,22 @@ export function Code(p: Props) {
           lineNumbers(), foldGutter(), lintGutter(), highlightSpecialChars(), history(), drawSelection(), rectangularSelection(), indentOnInput(), bracketMatching(),
           highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(), search({ top: true }), yaml(), indentUnit.of("  "), templates, theme, syntaxHighlighting(ink),
           EditorState.readOnly.of(props.current.readOnly),
-          EditorView.contentAttributes.of({ "aria-label": "Definition in YAML. Escape, then Tab, leaves the editor.", spellcheck: "false" }),
+          EditorView.contentAttributes.of({ "aria-label": "Definition in YAML. Escape, then Tab, leaves the editor.", spellcheck: "false", tabindex: "0" }),
           keymap.of([
             { key: "F8", run: nextDiagnostic },
             { key: "Shift-F8", run: previousDiagnostic },
             ...defaultKeymap, ...historyKeymap, ...searchKeymap, ...foldKeymap, indentWithTab,
           ]),
+          EditorView.domEventHandlers({
+            // What is typed over a selection the browser would put into an
+            // element with a style of its own, which the policy refuses.
+            beforeinput(e, v) {
+              if (e.inputType !== "insertText" || e.data === null || v.composing || v.state.readOnly || v.state.selection.main.empty) return false;
+              e.preventDefault();
+              v.dispatch(v.state.replaceSelection(e.data), { userEvent: "input.type", scrollIntoView: true });
+              return true;
+            },
+          }),
           EditorView.updateListener.of((u) => {
             if (u.docChanged) props.current.onChange(u.state.doc.toString());
             if (u.docChanged || u.selectionSet) props.current.onLine(u.state.doc.lineAt(u.state.selection.main.head).number);

@@ -28,10 +28,10 @@ export function TaskXcom({ run, task, attempt, over }: { run: string; task: stri
     <div className="h-full space-y-4 overflow-y-auto p-3">
       {q.data.values.map((v) => (
         <section key={v.key} aria-label={v.key}>
-          <h3 className="mb-1 flex items-baseline gap-2">
+          <h2 className="mb-1 flex items-baseline gap-2">
             <code className="font-semibold">{v.key}</code>
             <span className="text-[0.86em] text-soft">{bytes(v.bytes)}</span>
-          </h3>
+          </h2>
           {v.cut && <p className="mb-1 text-soft">Too large to be shown whole: this is how it begins.</p>}
           <XcomTree task={task} name={v.key} value={v.value as Json} onCopy={copy} />
         </section>
