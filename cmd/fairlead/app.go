@@ -90,8 +90,10 @@ type options struct {
 	verdict   bool          // any failed task fails its run
 	limits    limits
 	pprof     string // address of profiles; empty: none
-	otlp      string // URL of a collector of traces; empty: that of the environment
-	readOnly  bool   // the console changes nothing
+	// schedulerLog has a log stream say of each run why what began when.
+	schedulerLog bool
+	otlp         string // URL of a collector of traces; empty: that of the environment
+	readOnly     bool   // the console changes nothing
 	// hosts are names under which the console is asked, beside those of this
 	// machine.
 	hosts []string
@@ -188,6 +190,7 @@ type app struct {
 	web       *web.Console
 	office    *events.Office
 	traces    *trace.Exporter // nil without a collector
+	scribe    *scribe         // nil without a log of the scheduler
 	info      serverInfo
 	inner     string // the URL at which tasks reach the server
 	// metricsToken is what Prometheus shows from elsewhere.
@@ -227,6 +230,9 @@ func start(opt options) (_ *app, err error) {
 	if err := a.openMeter(); err != nil {
 		return nil, err
 	}
+	if opt.schedulerLog {
+		a.scribe = newScribe(a)
+	}
 	if err := a.openTraces(); err != nil {
 		return nil, err
 	}
@@ -258,6 +264,9 @@ func start(opt options) (_ *app, err error) {
 		}
 	}
 	a.background.Go(func() { a.office.Run(ctx) })
+	if a.scribe != nil {
+		a.background.Go(func() { a.scribe.run(ctx) })
+	}
 	if a.traces != nil {
 		a.background.Go(func() { a.traces.Run(ctx) })
 	}

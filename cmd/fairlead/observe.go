@@ -78,6 +78,9 @@ func (a *app) stepped(s engine.Step) {
 	a.meter.Step(s.Run, s.Tasks, fresh, s.Entry)
 	a.web.Stepped(web.Change{Run: s.Run, Tasks: s.Tasks})
 	a.office.Told(s.Run.ID)
+	if a.scribe != nil {
+		a.scribe.told(s)
+	}
 	if a.traces != nil {
 		a.traces.Add(trace.Of(s.Run, s.Tasks, s.Entry)...)
 	}

@@ -53,6 +53,9 @@ func (a *app) dropLogs(ctx context.Context, r flow.Run, groups map[flow.VersionI
 		}
 		groups[r.Version] = group
 	}
+	if err := a.dropSchedulerLog(group, r); err != nil {
+		return err
+	}
 	for p := (flow.Page{Limit: 1000}); ; {
 		tasks, next, err := a.db.Instances(ctx, r.ID, p)
 		if err != nil {

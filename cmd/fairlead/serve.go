@@ -52,6 +52,7 @@ server: stop it, start it again, and they are taken up.`,
 	cmd.Flags().BoolVar(&opt.readOnly, "console-read-only", false, "let the console show everything and change nothing")
 	cmd.Flags().StringVar(&logFormat, "log", logFormat, "form of the server's own log: text or json")
 	cmd.Flags().TextVar(&logLevel, "log-level", logLevel, "least level of the server's own log: debug, info, warn or error")
+	cmd.Flags().BoolVar(&opt.schedulerLog, "scheduler-log", false, "write for each run why its tasks began when they did, as a log stream, which the service does not have")
 	cmd.Flags().StringVar(&opt.otlp, "otlp-endpoint", "", "send traces to the collector at this URL, such as http://127.0.0.1:4318; OTEL_EXPORTER_OTLP_ENDPOINT otherwise")
 	cmd.Flags().StringVar(&opt.events, "events", "", "file of sinks that events are delivered to; events.json in --data otherwise")
 	cmd.Flags().Var(&opt.eventSinks, "event-sink", "deliver events to NAME=TO, such as audit=file:///var/log/runs.jsonl; may be repeated")
