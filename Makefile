@@ -9,7 +9,7 @@ LINT_VERSION := v2.15.0
 
 UI := internal/web/ui
 
-.PHONY: help build ui demo test short lint clients moto judge console console-bench calls bench peers campaign fuzz clean
+.PHONY: help build ui demo test short lint clients moto judge console console-bench pictures calls bench peers campaign fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ console: build $(CONSOLE)/node_modules/.package-lock.json ## drive the console i
 
 console-bench: build $(CONSOLE)/node_modules/.package-lock.json ## measure the console in Chromium
 	cd $(CONSOLE) && for f in *.bench.mjs; do FAIRLEAD=$(CURDIR)/bin/fairlead node $$f || exit 1; done
+
+pictures: build $(CONSOLE)/node_modules/.package-lock.json ## take the pictures of the console that the README shows
+	cd $(CONSOLE) && FAIRLEAD=$(CURDIR)/bin/fairlead node pictures.mjs
 
 calls: $(VENV)/ready ## generate the functions that call AWS anew, from the operators' data
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check botocore==1.43.1 --target $(VENV)/botocore

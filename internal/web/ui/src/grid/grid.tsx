@@ -318,6 +318,11 @@ const Tile = memo(function Tile({ left, top, columns, from, rows, first, art, dp
 
 const dayText = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
 
+/** slot is the time that a run is for, as its schedule says; on demand it is when it was made. */
+function slot({ run: r }: Column): number {
+  return r.logical || r.created;
+}
+
 /** took is how long a run has gone on. */
 function took({ run: r }: Column): number {
   return r.started ? (r.ended || Date.now()) - r.started : 0;
@@ -335,11 +340,12 @@ const Head = memo(function Head({ left, all, longest, from, art, dpr }: Piece & 
       const c = all[from + x];
       if (!c) continue;
       const before = all[from + x - 1];
-      const d = dayText.format(c.run.created);
-      if (!before || dayText.format(before.run.created) !== d) {
+      const d = dayText.format(slot(c));
+      if (!before || dayText.format(slot(before)) !== d) {
+        const room = x * cell >= free;
         g.fillStyle = art.edge;
-        g.fillRect(x * cell, 0, 1, headH);
-        if (x * cell >= free) {
+        g.fillRect(x * cell, room ? 0 : dayH, 1, headH);
+        if (room) {
           g.fillStyle = art.soft;
           g.fillText(d, x * cell + 4, dayH / 2 + 1);
           free = x * cell + g.measureText(d).width + 10;
