@@ -162,8 +162,12 @@ export function GraphView(p: Props) {
     live.painter!.emphasise(p.selected >= 0 ? p.scene.kin(p.selected) : undefined);
     const n = p.scene.nodes[p.selected];
     if (n && live.size.w > 0) {
-      live.touched = true;
-      go(reveal(live.goal?.to ?? live.view, n, live.size), true);
+      const from = live.goal?.to ?? live.view;
+      const to = reveal(from, n, live.size);
+      if (to.x !== from.x || to.y !== from.y || to.k !== from.k) {
+        live.touched = true;
+        go(to, true);
+      }
     }
     request();
   }, [p.selected, p.scene, live, go, request]);

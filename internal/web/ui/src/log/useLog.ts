@@ -126,6 +126,13 @@ export function useLog(o: { run: string; task: string; attempt: number; level: a
     if ((bottom < buffer.top - ahead && buffer.head > 0) || (top > buffer.bottom + ahead && buffer.tail < buffer.size)) {
       clearTimeout(s.current.timer);
       s.current.timer = window.setTimeout(() => {
+        // The last pixel is the last line, however many bytes a pixel stands for.
+        if (el.scrollTop + el.clientHeight >= buffer.height - 2) {
+          s.current.follow = true;
+          setFollow(true);
+          void jump(undefined);
+          return;
+        }
         const pos = buffer.posAt(el.scrollTop);
         s.current.anchor = undefined;
         const e = ++s.current.epoch;
@@ -164,7 +171,7 @@ export function useLog(o: { run: string; task: string; attempt: number; level: a
         busy.back = false;
       }
     }
-  }, [ask, took, failed, buffer, scroll, state]);
+  }, [ask, took, failed, jump, buffer, scroll, state]);
 
   // The first screen, and again when other lines are wanted.
   const began = useRef(false);

@@ -116,7 +116,7 @@ export function Component() {
       actions={canAct && <Actions run={r} tasks={t} onAsk={setAsk} />}
       fill
     >
-      <RunNotes run={r} />
+      <RunNotes run={r} tasks={t} />
       <div role="tablist" aria-label="Views" className="mb-2 flex gap-1" onKeyDown={(e) => tabKeys(e.key, view, show, e)}>
         {views.map((v) => (
           <button
@@ -300,8 +300,9 @@ function Facts({ run: r }: { run: api.Run }) {
 }
 
 /** RunNotes says what the run waits for, why it failed, and what its success hides. */
-function RunNotes({ run: r }: { run: api.Run }) {
+function RunNotes({ run: r, tasks: t }: { run: api.Run; tasks: api.Tasks | undefined }) {
   const now = useNow();
+  const failed = t && "fo".includes(r.state) ? t.ids.filter((_, i) => "fo".includes(t.states[i]!)) : [];
   const wait = r.wait && r.wait.gate !== "" && r.wait.gate !== "tasks" ? r.wait : null;
   return (
     <>
@@ -319,21 +320,33 @@ function RunNotes({ run: r }: { run: api.Run }) {
       {r.reason && isFinal(r.state) && (
         <Note tone={r.state === "s" ? "hold" : "bad"} icon="alert">
           {r.reason}
+          {failed.length > 0 && ": "}
+          <Links run={r.id} tasks={failed} />
         </Note>
       )}
       {r.hidden.length > 0 && (
         <Note tone="hold" icon="alert">
           The run succeeded although {r.hidden.length === 1 ? "this task" : "these tasks"} did not:{" "}
-          {r.hidden.map((id, i) => (
-            <span key={id}>
-              {i > 0 && ", "}
-              <Link to={taskURL(r.id, id)} className="underline underline-offset-2">
-                {id}
-              </Link>
-            </span>
-          ))}
+          <Links run={r.id} tasks={r.hidden} />
         </Note>
       )}
+    </>
+  );
+}
+
+/** Links names tasks, a few of many. */
+function Links({ run, tasks }: { run: string; tasks: string[] }) {
+  return (
+    <>
+      {tasks.slice(0, 8).map((id, i) => (
+        <span key={id}>
+          {i > 0 && ", "}
+          <Link to={taskURL(run, id)} className="underline underline-offset-2">
+            {id}
+          </Link>
+        </span>
+      ))}
+      {tasks.length > 8 && ` and ${tasks.length - 8} more`}
     </>
   );
 }

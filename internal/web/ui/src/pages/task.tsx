@@ -114,7 +114,7 @@ export function Component() {
       <div className="relative min-h-[34rem] flex-1">
         <div className="flex flex-col gap-3 lg:absolute lg:inset-0 lg:flex-row">
           <div className="flex min-w-0 flex-col overflow-hidden rounded-lg border border-edge bg-sheet shadow-sheet max-lg:h-[80dvh] max-lg:min-h-96 lg:flex-1">
-            <div role="tablist" aria-label="Of this attempt" className="flex gap-1 overflow-x-auto border-b border-edge p-1.5" onKeyDown={(e) => moveTab(e, tab, show)}>
+            <div role="tablist" aria-label="Of this attempt" className="flex shrink-0 gap-1 overflow-x-auto border-b border-edge p-1.5" onKeyDown={(e) => moveTab(e, tab, show)}>
               {tabs.map((v) => (
                 <button
                   key={v.id}
@@ -181,7 +181,7 @@ function noLog(t: api.Task, a: api.Attempt | undefined): string {
 
 function Attempts({ of, current, onPick }: { of: api.Attempt[]; current: number; onPick(n: number): void }) {
   return (
-    <div role="group" aria-label="Attempts" className="mb-2 flex gap-1.5 overflow-x-auto pb-1">
+    <div role="group" aria-label="Attempts" className="mb-2 flex shrink-0 gap-1.5 overflow-x-auto pb-1">
       {of.map((a) => (
         <button
           key={a.n}
