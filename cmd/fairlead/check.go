@@ -49,8 +49,9 @@ func checkCommand() *cobra.Command {
 		Use:   "check FILE...",
 		Short: "Say what the service would say of definitions",
 		Long: `Reads each definition as MWAA Serverless would, and each that ends with .wdl
-with all that it imports as HealthOmics would, and prints everything that would
-be refused or ignored, with line and column and what to write instead.
+with all that it imports as HealthOmics would, as well as a zip or directory of
+them, and prints everything that would be refused or ignored, with line and
+column and what to write instead.
 "-" reads YAML from standard input. Exits with 1 when one would be refused.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -60,8 +61,12 @@ be refused or ignored, with line and column and what to write instead.
 				return err
 			}
 			for _, name := range files {
-				if isWDL(name) {
-					found, err := checkWDL(name, lenient)
+				if isWDL(name) || isArchive(name) {
+					check := checkWDL
+					if !isWDL(name) {
+						check = checkArchive
+					}
+					found, err := check(name, lenient)
 					if err != nil {
 						return err
 					}
