@@ -45,6 +45,33 @@ func nodeLines(g flow.Graph) []string {
 	return out
 }
 
+// inOrder checks that each node comes after those that it needs, and that
+// what unfolds has a body.
+func inOrder(t testing.TB, g flow.Graph) {
+	t.Helper()
+	check := func(where string, nodes []flow.Node) {
+		seen := map[flow.TaskID]bool{}
+		for _, n := range nodes {
+			for _, up := range n.After {
+				if !seen[up] {
+					t.Errorf("%s: %s is after %s, which comes later or not at all", where, n.ID, up)
+				}
+			}
+			if seen[n.ID] || n.ID == "" || strings.Contains(string(n.ID), "/") {
+				t.Errorf("%s: node id %q is there twice or none", where, n.ID)
+			}
+			seen[n.ID] = true
+			if _, ok := g.Bodies[n.Unfolds]; n.Unfolds != "" && !ok {
+				t.Errorf("%s: %s unfolds into %q, which is no body", where, n.ID, n.Unfolds)
+			}
+		}
+	}
+	check("graph", g.Nodes)
+	for name, body := range g.Bodies {
+		check(name, body)
+	}
+}
+
 const nested = `version 1.1
 import "sub.wdl" as sub
 workflow w {
@@ -90,6 +117,7 @@ func TestCompile(t *testing.T) {
 	if len(found) > 0 {
 		t.Fatalf("%+v", found)
 	}
+	inOrder(t, def.Graph)
 	want := []string{
 		"first t",
 		"scatter.x.1 scatter after first unfolds main.wdl:4",

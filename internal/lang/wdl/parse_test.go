@@ -347,6 +347,7 @@ func FuzzParse(f *testing.F) {
 		if !Refused(found) && doc.Workflow != nil {
 			def, more := Compile(doc, Options{})
 			if !Refused(more) {
+				inOrder(t, def.Graph)
 				if _, err := Open(&def.Graph); err != nil {
 					t.Error(err)
 				}

@@ -34,7 +34,9 @@ func TestSuiteDocuments(t *testing.T) {
 		}
 		doc, found := Load(os.DirFS(suite), file, Options{})
 		if !Refused(found) {
-			_, found = Compile(doc, Options{})
+			def, more := Compile(doc, Options{})
+			inOrder(t, def.Graph)
+			found = more
 		}
 		if Refused(found) {
 			refused++
