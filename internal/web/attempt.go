@@ -92,7 +92,7 @@ func (s *Console) getTask(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.c.Workflows.Workflow(ctx, r.Workflow)
+	name, err := s.nameOf(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (s *Console) getTask(c *call) (any, error) {
 		return nil, err
 	}
 	out := wholeTask{
-		WorkflowName: w.Name, ID: t.ID, Index: i, Kind: node.Kind, State: state(t.State), Reason: clip(t.Reason, maxReason),
+		WorkflowName: name, ID: t.ID, Index: i, Kind: node.Kind, State: state(t.State), Reason: clip(t.Reason, maxReason),
 		Attempt: t.Attempt, MayTry: node.Retries + 1, Due: dueOf(t), Rule: node.When, Timeout: node.Timeout.Milliseconds(),
 		RetryDelay: node.Delay.Milliseconds(), Pokes: t.Pokes, Mark: clip(string(t.Mark), maxReason), Up: []neighbor{}, Down: []neighbor{},
 	}
@@ -197,8 +197,11 @@ const around = 4
 // excerpt shows where a task is in its definition; of one that failed for an
 // argument, where that is. It is nil if the version is gone.
 func (s *Console) excerpt(ctx context.Context, r flow.Run, line int, bad bool, args Arguments) (*excerpt, error) {
+	if line == 0 || r.Version == "" {
+		return nil, nil
+	}
 	v, err := s.c.Workflows.Version(ctx, r.Workflow, r.Version)
-	if flow.KindOf(err) == flow.NotFound && err != nil || err == nil && line == 0 {
+	if flow.KindOf(err) == flow.NotFound && err != nil {
 		return nil, nil
 	}
 	if err != nil {

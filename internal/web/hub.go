@@ -104,7 +104,7 @@ func (s *Console) Stepped(c Change) {
 	if len(h.topics) == 0 {
 		return
 	}
-	if t := h.topics["workflows"]; t != nil {
+	if t := h.topics["workflows"]; t != nil && serviceOf(c.Run) == mwaa {
 		t.news.workflow(c.Run.Workflow)
 		h.stir()
 	}

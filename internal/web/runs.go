@@ -32,7 +32,7 @@ func (s *Console) getRun(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.c.Workflows.Workflow(ctx, r.Workflow)
+	name, err := s.nameOf(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (s *Console) getRun(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := wholeRun{ARN: s.arn(w.ID), WorkflowName: w.Name, Form: sk.params, Hidden: []flow.TaskID{}}
+	out := wholeRun{ARN: s.arnOf(r), WorkflowName: name, Form: sk.params, Hidden: []flow.TaskID{}}
 	if out.runView, err = s.viewRun(ctx, r); err != nil {
 		return nil, err
 	}

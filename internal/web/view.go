@@ -81,7 +81,7 @@ type runView struct {
 func (s *Console) viewRun(ctx context.Context, r flow.Run) (runView, error) {
 	n, err := s.numberOf(ctx, r.Workflow, r.Version)
 	return runView{
-		ID: r.ID, Workflow: r.Workflow, Service: mwaa, Version: r.Version, N: n, Kind: r.Kind, State: state(r.State), Rev: r.Rev,
+		ID: r.ID, Workflow: r.Workflow, Service: serviceOf(r), Version: r.Version, N: n, Kind: r.Kind, State: state(r.State), Rev: r.Rev,
 		Created: millis(r.Created), Logical: millis(r.Logical), Started: millis(r.Started), Ended: millis(r.Ended),
 		Reason: clip(r.Reason, maxReason), By: r.By, Held: r.Held,
 	}, err
@@ -98,8 +98,39 @@ func (s *Console) viewRuns(ctx context.Context, rows []flow.Run) ([]runView, err
 	return out, nil
 }
 
-// numberOf returns the number of a version; 0 if it was deleted.
+// serviceOf tells whose run it is: those of HealthOmics have no version.
+func serviceOf(r flow.Run) service {
+	if r.Version == "" {
+		return omics
+	}
+	return mwaa
+}
+
+// nameOf returns the name of a run's workflow. Those of HealthOmics are known
+// by their ids.
+func (s *Console) nameOf(ctx context.Context, r flow.Run) (string, error) {
+	if serviceOf(r) == omics {
+		return string(r.Workflow), nil
+	}
+	w, err := s.c.Workflows.Workflow(ctx, r.Workflow)
+	return w.Name, err
+}
+
+// arnOf is the ARN that a run goes by: its own, or that of its workflow where
+// runs have none.
+func (s *Console) arnOf(r flow.Run) string {
+	if serviceOf(r) == omics {
+		return arn.OmicsRun(s.c.Region, s.c.Account, string(r.ID)).String()
+	}
+	return s.arn(r.Workflow)
+}
+
+// numberOf returns the number of a version; 0 if it was deleted, or there is
+// none.
 func (s *Console) numberOf(ctx context.Context, w flow.WorkflowID, id flow.VersionID) (int, error) {
+	if id == "" {
+		return 0, nil
+	}
 	if n, ok := s.numbers.find(id); ok {
 		return n, nil
 	}
