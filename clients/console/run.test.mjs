@@ -275,6 +275,29 @@ test("on a phone all is there", async () => {
   await page.context().close();
 });
 
+test("a console that only shows offers no action", async () => {
+  const other = await Server.start();
+  try {
+    const id = await other.create("sales", sales);
+    const run = await other.run(id);
+    await other.ended(run);
+    other.flags = ["--console-read-only"];
+    await other.restart();
+    for (const path of [`/runs/${run}?task=clean.items`, `/runs/${run}/table`, `/runs/${run}/tasks/clean.items`, `/workflows/${id}/edit`]) {
+      const page = await open(browser, other, { path });
+      await page.getByText("Read-only").first().waitFor();
+      await page.getByText(/clean.items/).first().waitFor();
+      for (const name of [/Stop/, /Retry/, /Run again/, /Clear/, /Mark as/, /Save/]) assert.equal(await page.getByRole("button", { name }).count(), 0, `${name} on ${path}`);
+      assert.equal(await page.getByRole("checkbox").count(), 0, path);
+      await accessible(page);
+      quiet(page);
+      await page.context().close();
+    }
+  } finally {
+    await other.stop();
+  }
+});
+
 test("a run that does not exist says so", async () => {
   const page = await open(browser, server, { path: "/runs/nothing-of-the-kind" });
   await page.getByRole("alert").waitFor();

@@ -191,7 +191,7 @@ export function useLog(o: { run: string; task: string; attempt: number; level: a
   }, [jump, buffer, scroll]);
 
   useLive(
-    `log:${run}/${attempt}/${task}` as const,
+    attempt > 0 ? (`log:${run}/${attempt}/${task}` as const) : null,
     (e) => {
       if (e.ended) setEnded(true);
       if (state === "first") return;

@@ -5,7 +5,7 @@ import * as api from "../api";
 import { useKeys } from "../app/keys";
 import { useLive } from "../app/live";
 import { Lasts, Moment, useNow } from "../app/now";
-import { useCanAct } from "../app/session";
+import { useCanAct, useWord } from "../app/session";
 import { ago, bytes, duration } from "../lib/format";
 import { look } from "../lib/states";
 import { LogView } from "../log/LogView";
@@ -265,6 +265,7 @@ function Excerpt({ of: x, bad, whole }: { of: api.Excerpt; bad: boolean; whole?:
 
 function Facts({ task: t, attempt: a }: { task: api.Task; attempt: api.Attempt | undefined }) {
   const now = useNow();
+  const word = useWord()(t.run.service, "task", t.state);
   const x = a?.exit;
   return (
     <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1">
@@ -295,6 +296,11 @@ function Facts({ task: t, attempt: a }: { task: api.Task; attempt: api.Attempt |
       {t.mark && (
         <Fact name="Keeps">
           <code className="break-all">{t.mark}</code>
+        </Fact>
+      )}
+      {word && (
+        <Fact name="At the API">
+          <code>{word}</code>
         </Fact>
       )}
       <Fact name="Operator">
