@@ -48,7 +48,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
       id: `w-${w.id}`, label: w.name, detail: w.paused ? "workflow, paused" : "workflow", icon: "graph", run: go(`/workflows/${encodeURIComponent(w.id)}`),
     }));
     // Ids of runs are recognised by their look alone; their page says if there is none.
-    if (/^[\w-]{8,64}$/.test(asked) && /\d/.test(asked)) all.push({ id: "run", label: asked, detail: "open as a run", icon: "play", run: go(`/runs/${encodeURIComponent(asked)}`) });
+    if (/^[A-Za-z0-9]{12,64}$/.test(asked) && (/\d/.test(asked) || (/[a-z]/.test(asked) && /[A-Z]/.test(asked)))) all.push({ id: "run", label: asked, detail: "open as a run", icon: "play", run: go(`/runs/${encodeURIComponent(asked)}`) });
     const seen = new Set<string>();
     // Those of the page come first, then those of everywhere.
     for (const k of [...keys].sort((a, b) => Number(a.group === "Everywhere") - Number(b.group === "Everywhere"))) {

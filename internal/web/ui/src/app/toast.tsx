@@ -1,7 +1,10 @@
+import { useQueryClient } from "@tanstack/react-query";
 import { createContext, use, useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { Link } from "react-router";
+import { ApiError } from "../api";
 import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icons";
+import { sessionKey } from "./session";
 
 interface Toast {
   id: number;
@@ -24,13 +27,18 @@ const shownFor = 6000;
 /** ToastProvider shows what actions came to, and has it said. */
 export function ToastProvider({ children }: { children: ReactNode }) {
   const [toasts, setToasts] = useState<Toast[]>([]);
+  const client = useQueryClient();
   const next = useRef(1);
   const add = useCallback((t: Omit<Toast, "id">) => setToasts((all) => [...all.slice(-3), { ...t, id: next.current++ }]), []);
   const drop = useCallback((id: number) => setToasts((all) => all.filter((t) => t.id !== id)), []);
   const value = useMemo<Toasts>(() => ({
     done: (text, link) => add({ kind: "good", text, ...(link ? { link } : {}) }),
-    failed: (what, error) => add({ kind: "bad", text: `${what}: ${error instanceof Error ? error.message : String(error)}` }),
-  }), [add]);
+    failed: (what, error) => {
+      // The session's owner leads to the login page.
+      if (error instanceof ApiError && error.kind === "signedOut") void client.invalidateQueries({ queryKey: sessionKey });
+      add({ kind: "bad", text: `${what}: ${error instanceof Error ? error.message : String(error)}` });
+    },
+  }), [add, client]);
   return (
     <Context value={value}>
       {children}

@@ -106,6 +106,13 @@ export function StateGrid({ model, rows, picked, onPick, onOpen, ref }: GridProp
     else if (p.row >= 0 && y + cell > s.scrollTop + h) s.scrollTop = y + cell - h;
   }, [names]);
 
+  // A panel that opens takes room; what is picked stays in view.
+  const seen = useRef(at);
+  seen.current = at;
+  useLayoutEffect(() => {
+    if (seen.current) reveal(seen.current);
+  }, [view.height, view.width, reveal]);
+
   const pick = (p: Place | null) => {
     if (!p) return onPick(null);
     const to = { row: Math.min(rows.length - 1, Math.max(-1, p.row)), column: Math.min(columns.length - 1, Math.max(0, p.column)) };

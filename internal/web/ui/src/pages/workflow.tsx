@@ -48,16 +48,22 @@ function WorkflowPage({ id, tab }: { id: string; tab: string }) {
   const toast = useToast();
   const [dialog, setDialog] = useState<"start" | "delete" | "backfill" | null>(null);
 
+  const q = useQuery(workflowQuery(id));
+  const w = q.data;
   const ready = useLive<"workflow">(`workflow:${id}`, (e) => {
     if (e.gone) {
       void client.invalidateQueries({ queryKey: keys.workflow(id) });
       return;
     }
+    // Another version has other params and another text, which events do not carry.
+    const newer = w && e.row.n !== w.n;
     putWorkflows(client, [e.row]);
+    if (newer) {
+      void client.invalidateQueries({ queryKey: keys.workflow(id), exact: true });
+      void client.invalidateQueries({ queryKey: keys.versions(id) });
+    }
     putRuns(client, id, e.runs);
   }, () => void client.invalidateQueries({ queryKey: keys.workflow(id) }));
-  const q = useQuery({ ...workflowQuery(id), enabled: ready });
-  const w = q.data;
   const to = `/workflows/${encodeURIComponent(id)}`;
 
   const toggle = async () => {

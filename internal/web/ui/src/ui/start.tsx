@@ -18,7 +18,7 @@ export function StartDialog({ workflow, onClose }: { workflow: string; onClose: 
       </Dialog>
     );
   }
-  return <Form workflow={q.data} onClose={onClose} />;
+  return <Form key={q.data.latest} workflow={q.data} onClose={onClose} />; // another version asks for other params
 }
 
 function Form({ workflow: w, onClose }: { workflow: Workflow; onClose: () => void }) {

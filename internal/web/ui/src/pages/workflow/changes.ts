@@ -33,5 +33,8 @@ export function putRuns(client: QueryClient, workflow: string, changes: readonly
     client.setQueryData<InfiniteData<RunList>>(key, { ...data, pages });
   }
   const ended = changes.some((c) => c.ended > 0);
-  if (ended) void client.invalidateQueries({ queryKey: keys.durations(workflow) });
+  if (ended) {
+    void client.invalidateQueries({ queryKey: keys.durations(workflow) });
+    void client.invalidateQueries({ queryKey: ["workflow", workflow, "calendar"] });
+  }
 }

@@ -95,7 +95,7 @@ export function GridTab({ id, ready }: { id: string; ready: boolean }) {
         <Legend model={model} />
         {q.hasNextPage && <Button kind="quiet" icon="left" busy={q.isFetchingNextPage} onClick={() => void q.fetchNextPage()}>Older runs</Button>}
       </div>
-      <div className="flex min-h-0 flex-1">
+      <div className="flex min-h-0 flex-1 max-lg:flex-col">
         {rows.length ? <StateGrid ref={handle} model={model} rows={rows} picked={picked} onPick={onPick} onOpen={onOpen} />
           : <div className="flex-1"><Empty icon="filter" title="No task is left by the filter"><Button onClick={() => { setFilter(""); setOnlyFailed(false); }}>Show all</Button></Empty></div>}
         {!picked && latest && (
@@ -104,7 +104,7 @@ export function GridTab({ id, ready }: { id: string; ready: boolean }) {
           </aside>
         )}
         {picked && column && (
-          <aside aria-label="What is picked" className="w-80 shrink-0 overflow-y-auto border-l border-edge bg-sheet max-lg:fixed max-lg:inset-x-0 max-lg:bottom-0 max-lg:z-30 max-lg:max-h-[55dvh] max-lg:w-auto max-lg:rounded-t-xl max-lg:border-t max-lg:shadow-up">
+          <aside aria-label="What is picked" className="w-80 shrink-0 overflow-y-auto border-l border-edge bg-sheet max-lg:max-h-[48%] max-lg:w-auto max-lg:border-t max-lg:border-l-0">
             {picked.row < 0 ? <PickedRun column={column} model={model} onClose={() => onPick(null)} />
               : <PickedTask column={column} task={model.tasks[picked.row] ?? ""} kind={model.kinds[picked.row] ?? ""} letter={column.at(picked.row)} onClose={() => onPick(null)} onRun={() => onPick({ row: -1, column: picked.column })} />}
           </aside>
