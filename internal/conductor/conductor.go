@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fairlead/internal/engine"
@@ -97,6 +98,7 @@ type Conductor struct {
 	// there is none.
 	launched map[flow.RunID]bool
 	wg       crew
+	epochs   atomic.Int64    // that there were, of all runs
 	ctx      context.Context // of all loops; set by Resume
 }
 
@@ -284,7 +286,7 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 		}
 		c.launched[row.ID] = true
 	}
-	r := &run{c: c, id: row.ID, wf: row.Workflow, eng: er, graph: g, inbox: make(chan message, 64), inflight: map[flow.TaskID]*inflight{}}
+	r := &run{c: c, id: row.ID, wf: row.Workflow, eng: er, graph: g, inbox: make(chan message, 64), inflight: map[flow.TaskID]*inflight{}, epoch: c.epochs.Add(1)}
 	c.runs[row.ID] = r
 	cand := engine.Candidate{Run: row.ID, Workflow: row.Workflow, Limit: maxRuns}
 	switch {

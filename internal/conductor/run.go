@@ -26,6 +26,7 @@ type run struct {
 	opening  []message   // what the loop begins with
 	inbox    chan message
 	inflight map[flow.TaskID]*inflight
+	epoch    int64 // see lang.Attempt
 }
 
 // A message is an event for a run; answer, if not nil, is called once the
@@ -146,6 +147,10 @@ func (r *run) handle(ctx context.Context, batch []message) error {
 		if changed {
 			steps = append(steps, step)
 		}
+		switch batch[i].ev.What.(type) {
+		case engine.Clear, engine.Mark:
+			r.epoch = r.c.epochs.Add(1)
+		}
 	}
 	if len(steps) > 0 {
 		if err := r.c.store.Save(ctx, steps...); err != nil {
@@ -258,7 +263,7 @@ func (r *run) reconcile(ctx context.Context, id flow.TaskID) {
 		actx, end := context.WithCancelCause(ctx)
 		have = &inflight{n: duty.Task.Attempt, end: end}
 		r.inflight[id] = have
-		a := &lang.Attempt{Run: r.eng.Row(), Graph: r.graph, Node: duty.Node, Task: duty.Task}
+		a := &lang.Attempt{Run: r.eng.Row(), Graph: r.graph, Node: duty.Node, Task: duty.Task, Epoch: r.epoch}
 		if duty.End {
 			end(errEnd)
 		}

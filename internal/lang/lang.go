@@ -18,6 +18,9 @@ type Attempt struct {
 	Graph *flow.Graph
 	Node  *flow.Node
 	Task  flow.Task
+	// Epoch changes when somebody has tasks of the run done again, or decides
+	// how they ended: what was read of their outputs before may not hold then.
+	Epoch int64
 }
 
 // Tell lets an attempt report on its way. A call that may fail returns when

@@ -8,6 +8,9 @@ import (
 	"fairlead/internal/flow"
 )
 
+// maxExposed bounds the outputs of a workflow that names none.
+const maxExposed = 2000
+
 func (c *checker) workflow(w *Workflow) {
 	s := outside(nil)
 	for _, d := range w.Inputs {
@@ -27,6 +30,21 @@ func (c *checker) workflow(w *Workflow) {
 	}
 	c.body(s, w.Body)
 	out := outside(s)
+	if !w.HasOutputs && c.rules.Version <= V10 {
+		// Up to 1.0 all outputs of calls are the workflow's then.
+		seen, size := map[string]bool{}, 0
+		for _, call := range calls(w.Body) {
+			name := call.Name()
+			if sym, ok := s.find(name.Text); ok && sym.typ.Kind == Outputs && !seen[name.Text] {
+				seen[name.Text] = true
+				if size += len(sym.typ.Struct.Members); size > maxExposed {
+					c.fault(w.Name.Span, "add an output section", "the calls have more than %d outputs", maxExposed)
+					break
+				}
+				w.Exposed = append(w.Exposed, &Exposed{call.Span, []Ident{name, {call.Span, "*"}}})
+			}
+		}
+	}
 	for _, e := range w.Exposed {
 		c.exposed(s, w, e)
 	}

@@ -7,17 +7,31 @@ import (
 
 // refs calls f with each name that an expression uses.
 func refs(e Expr, f func(*Ref)) {
+	visit(e, func(e Expr) {
+		if r, ok := e.(*Ref); ok {
+			f(r)
+		}
+	})
+}
+
+// visit calls f with an expression and all that are in it.
+func visit(e Expr, f func(Expr)) {
 	if e == nil {
 		return
 	}
+	f(e)
 	each := func(list ...Expr) {
 		for _, e := range list {
-			refs(e, f)
+			visit(e, f)
 		}
 	}
 	switch e := e.(type) {
 	case *StringLit:
-		partRefs(e.Parts, f)
+		for _, p := range e.Parts {
+			if p.Hole != nil {
+				visit(p.Hole.Expr, f)
+			}
+		}
 	case *ArrayLit:
 		each(e.Items...)
 	case *PairLit:
@@ -30,8 +44,6 @@ func refs(e Expr, f func(*Ref)) {
 		for _, m := range e.Members {
 			each(m.Value)
 		}
-	case *Ref:
-		f(e)
 	case *Member:
 		each(e.X)
 	case *Index:
@@ -44,15 +56,6 @@ func refs(e Expr, f func(*Ref)) {
 		each(e.X, e.Y)
 	case *If:
 		each(e.Cond, e.Then, e.Else)
-	}
-}
-
-// partRefs calls f with each name that the placeholders of a text use.
-func partRefs(parts []Part, f func(*Ref)) {
-	for _, p := range parts {
-		if p.Hole != nil {
-			refs(p.Hole.Expr, f)
-		}
 	}
 }
 
@@ -164,4 +167,13 @@ func (c *checker) cycles(nodes []depNode) {
 			stack = append(stack, frame{need, 0})
 		}
 	}
+}
+
+// applies calls f with the name of each function that an expression calls.
+func applies(e Expr, f func(name string)) {
+	visit(e, func(e Expr) {
+		if a, ok := e.(*Apply); ok {
+			f(a.Name.Text)
+		}
+	})
 }

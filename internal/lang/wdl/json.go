@@ -91,7 +91,13 @@ func parseJSON(d *json.Decoder, depth int) (Value, error) {
 // AppendJSON appends a value as JSON: files and directories by their names,
 // pairs as objects with left and right, maps as objects by the texts of their
 // keys. Floats always have a point or an exponent, so that they stay Floats.
-func AppendJSON(b []byte, v Value) ([]byte, error) {
+func AppendJSON(b []byte, v Value) ([]byte, error) { return jsonStyle{",", ":"}.append(b, v) }
+
+// A jsonStyle says what separates the parts of JSON. What documents make has
+// spaces, as the engine has it that HealthOmics behaves like.
+type jsonStyle struct{ comma, colon string }
+
+func (s jsonStyle) append(b []byte, v Value) ([]byte, error) {
 	var err error
 	switch v := v.(type) {
 	case nil:
@@ -118,15 +124,15 @@ func AppendJSON(b []byte, v Value) ([]byte, error) {
 		b = append(b, '[')
 		for i, x := range v.Items {
 			if i > 0 {
-				b = append(b, ',')
+				b = append(b, s.comma...)
 			}
-			if b, err = AppendJSON(b, x); err != nil {
+			if b, err = s.append(b, x); err != nil {
 				return nil, err
 			}
 		}
 		return append(b, ']'), nil
 	case *Couple:
-		return AppendJSON(b, &Record{[]string{"left", "right"}, []Value{v.Left, v.Right}})
+		return s.append(b, &Record{[]string{"left", "right"}, []Value{v.Left, v.Right}})
 	case *Dict:
 		rec := &Record{Values: v.Values}
 		for _, k := range v.Keys {
@@ -136,15 +142,15 @@ func AppendJSON(b []byte, v Value) ([]byte, error) {
 			}
 			rec.Names = append(rec.Names, name)
 		}
-		return AppendJSON(b, rec)
+		return s.append(b, rec)
 	case *Record:
 		b = append(b, '{')
 		for i, name := range v.Names {
 			if i > 0 {
-				b = append(b, ',')
+				b = append(b, s.comma...)
 			}
-			b = append(appendString(b, name), ':')
-			if b, err = AppendJSON(b, v.Values[i]); err != nil {
+			b = append(appendString(b, name), s.colon...)
+			if b, err = s.append(b, v.Values[i]); err != nil {
 				return nil, err
 			}
 		}

@@ -560,7 +560,7 @@ func (v *Evaluator) write(name string, a []Value) (Value, error) {
 	}
 	switch name {
 	case "write_json":
-		b, err = AppendJSON(nil, a[0])
+		b, err = jsonStyle{", ", ": "}.append(nil, a[0])
 	case "write_lines":
 		var all []string
 		all, err = texts(items(a[0]))

@@ -119,6 +119,9 @@ func text(v Value) (string, bool) {
 	case string:
 		return v, true
 	case Path:
+		if v.Dir && !strings.HasSuffix(v.Name, "/") {
+			return v.Name + "/", true // as engines write it
+		}
 		return v.Name, true
 	}
 	return "", false
@@ -130,7 +133,7 @@ func Text(v Value) (string, error) {
 	if s, ok := text(v); ok || v == nil {
 		return s, nil
 	}
-	b, err := AppendJSON(nil, v)
+	b, err := jsonStyle{", ", ": "}.append(nil, v)
 	return string(b), err
 }
 
@@ -450,11 +453,12 @@ func (r Rules) toStruct(v Value, to Type, no wrong) (Value, *Mismatch) {
 	}
 	out := &Record{Names: make([]string, len(to.Struct.Members)), Values: make([]Value, len(to.Struct.Members))}
 	for i, f := range to.Struct.Members {
+		want, _ := to.Struct.Field(f.Name)
 		x, ok := rec.Find(f.Name)
-		if !ok && !f.Type.Optional {
-			return nil, &Mismatch{Where: "." + f.Name, Want: f.Type, Found: "nothing"}
+		if !ok && !want.Optional {
+			return nil, &Mismatch{Where: "." + f.Name, Want: want, Found: "nothing"}
 		}
-		y, m := r.convert(x, f.Type)
+		y, m := r.convert(x, want)
 		if m != nil {
 			return nil, m.within("." + f.Name)
 		}

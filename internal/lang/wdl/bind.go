@@ -1,0 +1,77 @@
+package wdl
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Bind reads the inputs of a run, a JSON object, for a document's workflow.
+// Names may begin with the workflow's and a dot, or not. The result has every
+// input by its name as [Inputs] gives it, without defaults. What is wrong is
+// said of all inputs at once.
+func Bind(doc *Document, inputs []byte, lenient bool) (map[string]Value, error) {
+	out := map[string]Value{}
+	rec := &Record{}
+	if len(inputs) > 0 {
+		v, err := ParseJSON(inputs)
+		if err != nil {
+			return nil, fmt.Errorf("inputs: %w", err)
+		}
+		var ok bool
+		if rec, ok = v.(*Record); !ok {
+			return nil, fmt.Errorf("inputs: expected a JSON object, found %s", kindOf(v))
+		}
+	}
+	rules := Rules{Version: doc.Version, Lenient: lenient}
+	known := map[string]Input{}
+	var names []string
+	for _, in := range Inputs(doc) {
+		known[in.Name] = in
+		names = append(names, in.Name)
+	}
+	var wrong []error
+	for i, full := range rec.Names {
+		if strings.HasPrefix(full, "##") {
+			continue // a comment, by a custom of inputs files
+		}
+		name := strings.TrimPrefix(full, doc.Workflow.Name.Text+".")
+		in, ok := known[name]
+		if target := "run_" + full; !ok { // see wrapper
+			in, ok = known[target]
+			name = target
+		}
+		switch _, twice := out[name]; {
+		case !ok:
+			fix := ""
+			if near := nearest(strings.TrimPrefix(full, doc.Workflow.Name.Text+"."), names); near != "" {
+				fix = fmt.Sprintf("; did you mean %q?", near)
+			}
+			wrong = append(wrong, fmt.Errorf("workflow %s has no input %q%s", doc.Workflow.Name.Text, full, fix))
+			continue
+		case twice:
+			wrong = append(wrong, fmt.Errorf("input %q is given twice", name))
+			continue
+		}
+		if rec.Values[i] == nil && in.Decl.Expr != nil {
+			continue // its default
+		}
+		v, err := rules.Convert(rec.Values[i], in.Decl.Type)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("input %s: %w", full, err))
+			continue
+		}
+		out[name] = v
+	}
+	var missing []string
+	for _, in := range Inputs(doc) {
+		if _, given := out[in.Name]; in.Required && !given && !slices.Contains(rec.Names, in.Name) && !slices.Contains(rec.Names, doc.Workflow.Name.Text+"."+in.Name) {
+			missing = append(missing, fmt.Sprintf("%s %s", in.Decl.Type, in.Name))
+		}
+	}
+	if len(missing) > 0 {
+		wrong = append(wrong, fmt.Errorf("missing: %s", some(missing)))
+	}
+	return out, errors.Join(wrong...)
+}

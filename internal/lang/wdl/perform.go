@@ -1,0 +1,588 @@
+package wdl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"fairlead/internal/exec"
+	"fairlead/internal/flow"
+	"fairlead/internal/lang"
+)
+
+// Performer carries out the tasks of graphs that [Compile] made.
+type Performer struct {
+	Driver exec.Driver
+	Values Values
+	Site   Site
+	Limits exec.Limits // of each process; memory, processors and time are the task's own
+	// Room is what tasks may use of this machine together; nil is no bound.
+	Room  *Room
+	Grace time.Duration
+	// Images says that the driver has images. Where it has none, tasks that
+	// name one run with the programs of this machine.
+	Images bool
+	// Env is the environment of each task, KEY=value, but for what tells it
+	// about itself.
+	Env func(run flow.Run, task flow.Task) []string
+	// Publish takes a run's outputs to where it was asked to; the result is
+	// what they are called there. Nil leaves them where they are.
+	Publish func(ctx context.Context, run flow.Run, outputs Value) (Value, error)
+
+	mu     sync.Mutex
+	scenes map[flow.RunID]*scene // those of runs that were busy last
+	order  []flow.RunID
+}
+
+// Site is where a run has its files.
+type Site interface {
+	// Dir returns the directory of a run, which exists, as an absolute path
+	// without links. What is in it stays until somebody removes the run.
+	Dir(run flow.Run) (string, error)
+	// Log returns the file that takes an attempt's log.
+	Log(ctx context.Context, run flow.Run, task flow.TaskID, attempt int) (string, error)
+	// Fetch makes what a name means, which is no path within Dir, a file or
+	// directory at a path that does not exist yet. What cannot be had is a
+	// flow.Invalid or flow.NotFound error.
+	Fetch(ctx context.Context, run flow.Run, name, to string) error
+}
+
+// The codes with which reasons of failures begin, as HealthOmics has them.
+const (
+	codeTask    = "RUN_TASK_FAILED"
+	codeRun     = "WORKFLOW_RUN_FAILED"
+	codeMemory  = "OUT_OF_MEMORY_ERROR"
+	codeDisk    = "FILE_SYSTEM_OUT_OF_SPACE"
+	codeTime    = "TASK_TIMED_OUT"
+	codeImport  = "IMPORT_FAILED"
+	codeMissing = "INPUT_URI_NOT_FOUND"
+	codeURI     = "INVALID_URI_INPUT"
+	codeValue   = "INVALID_TASK_RESOURCE_VALUE"
+	codeExport  = "EXPORT_FAILED"
+)
+
+// Perform carries out one attempt. What has no command is evaluated here.
+func (p *Performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
+	s, err := p.scene(ctx, a)
+	if err != nil {
+		return flow.Outcome{}, err
+	}
+	w := &work{Performer: p, Attempt: a, s: s}
+	out, err := w.perform(ctx, tell)
+	if ours, ok := errors.AsType[*unread](err); ok {
+		return flow.Outcome{}, ours
+	}
+	if wrong, ok := errors.AsType[*Fault](err); ok {
+		return flow.Outcome{Verdict: flow.Fatal, Reason: codeRun + ": " + wrong.Error()}, nil
+	}
+	if wrong, ok := errors.AsType[*failure](err); ok {
+		return flow.Outcome{Verdict: flow.Fatal, Reason: wrong.Error()}, nil
+	}
+	return out, err
+}
+
+// A failure is one of the workflow, with its code.
+type failure struct {
+	code string
+	err  error
+}
+
+func (f *failure) Error() string { return f.code + ": " + f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// Forget removes what the driver keeps of an ended attempt.
+func (p *Performer) Forget(a lang.Attempt) {
+	// What cannot be removed now is swept at the next start.
+	_ = p.Driver.Forget(AttemptID(a.Run.ID, a.Task))
+}
+
+// AttemptID names the current attempt of a task for the driver.
+func AttemptID(run flow.RunID, t flow.Task) string {
+	return fmt.Sprintf("%s.%d.%d", run, t.Index, t.Attempt)
+}
+
+// maxScenes bounds of how many runs values are kept between attempts.
+const maxScenes = 64
+
+// scene returns what attempts of a run share.
+func (p *Performer) scene(ctx context.Context, a lang.Attempt) (*scene, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.scenes[a.Run.ID]; s != nil && s.epoch == a.Epoch {
+		return s, nil
+	}
+	program, err := Open(a.Graph)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := p.Site.Dir(a.Run)
+	if err != nil {
+		return nil, err
+	}
+	s := &scene{program: program, graph: a.Graph, run: a.Run.ID, epoch: a.Epoch, lenient: program.Lenient, values: p.Values, ctx: ctx}
+	s.files = &runFiles{p: p, run: a.Run, dir: dir, ctx: context.WithoutCancel(ctx)}
+	inputs, err := Bind(program.Main, a.Run.Params, program.Lenient)
+	if err != nil {
+		return nil, flow.Errorf(flow.Invalid, "%w", err)
+	}
+	s.root = s.workflow(program.plans[program.Main.Source.Path], "", inputs)
+	if p.scenes == nil {
+		p.scenes = map[flow.RunID]*scene{}
+	}
+	if p.scenes[a.Run.ID] == nil {
+		p.order = append(p.order, a.Run.ID)
+	}
+	p.scenes[a.Run.ID] = s
+	if len(p.order) > maxScenes {
+		delete(p.scenes, p.order[0])
+		p.order = p.order[1:]
+	}
+	return s, nil
+}
+
+// A work is one attempt in the hands of a Performer.
+type work struct {
+	*Performer
+	lang.Attempt
+	s *scene
+}
+
+func (w *work) perform(ctx context.Context, tell lang.Tell) (flow.Outcome, error) {
+	place, err := w.s.program.Place(w.Node)
+	if err != nil {
+		return flow.Outcome{}, err
+	}
+	if place.Do == DoCall {
+		return w.call(ctx, place.Element.(*Call), tell)
+	}
+	if err := ctx.Err(); err != nil {
+		return flow.Outcome{Verdict: flow.Failure, Reason: "stopped"}, nil
+	}
+	if err := tell.Started(""); err != nil {
+		return flow.Outcome{}, err
+	}
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.s.ctx = context.WithoutCancel(ctx)
+	if place.Do == DoOutputs {
+		out, err := w.s.root.outputs()
+		if err != nil {
+			return flow.Outcome{}, err
+		}
+		v, err := w.keep(ctx, w.s.root, out)
+		if err != nil {
+			return flow.Outcome{}, err
+		}
+		if w.Publish != nil {
+			if v, err = w.Publish(ctx, w.Run, v); err != nil {
+				return flow.Outcome{}, &failure{codeExport, err}
+			}
+		}
+		return publish(keyOutputs, v)
+	}
+	f, e, err := w.s.at(w.Task.ID)
+	if err != nil {
+		return flow.Outcome{}, err
+	}
+	if e == nil {
+		return flow.Outcome{}, fmt.Errorf("task %s is no part of the workflow", w.Task.ID)
+	}
+	if c, ok := e.(*Call); ok {
+		return w.workflow(f, c)
+	}
+	if w.Task.Instances == 0 {
+		return w.unfold(f, e)
+	}
+	return w.gather(ctx, f, e, w.Task.Instances)
+}
+
+// publish is a success with one output.
+func publish(key string, v Value) (flow.Outcome, error) {
+	raw, err := AppendJSON(nil, v)
+	return flow.Outcome{Verdict: flow.Success, Outputs: map[string]json.RawMessage{key: raw}}, err
+}
+
+// workflow is a call of a workflow: at first it gives it its inputs, and when
+// its calls have ended it evaluates its outputs.
+func (w *work) workflow(f *frame, c *Call) (flow.Outcome, error) {
+	var g *frame
+	if w.Task.Instances > 0 {
+		var err error
+		if g, err = f.instance(f.ids[c], 0); err != nil {
+			return flow.Outcome{}, err
+		}
+	} else {
+		given, err := f.arguments(c)
+		if err != nil {
+			return flow.Outcome{}, err
+		}
+		if w.Node.Unfolds != "" {
+			out, err := publish(keyInputs, recordOf(given))
+			out.Verdict, out.Instances = flow.Unfold, 1
+			return out, err
+		}
+		g = w.s.workflow(w.s.program.plans[c.Workflow.Source.Path], w.Task.ID+"/0/", given)
+	}
+	out, err := g.outputs()
+	if err != nil {
+		return flow.Outcome{}, err
+	}
+	return publish(keyOutputs, out)
+}
+
+// unfold evaluates how many instances a section has.
+func (w *work) unfold(f *frame, e Element) (flow.Outcome, error) {
+	n, items, err := f.expand(e)
+	if err != nil {
+		return flow.Outcome{}, err
+	}
+	if n == 0 {
+		v, err := f.gather(e, 0, nil)
+		if err != nil {
+			return flow.Outcome{}, err
+		}
+		return publish(keyOutputs, v)
+	}
+	out := flow.Outcome{Verdict: flow.Unfold, Instances: n, Outputs: map[string]json.RawMessage{}}
+	for i := 0; i < len(items); i += piece {
+		raw, err := AppendJSON(nil, &List{Items: items[i:min(i+piece, len(items))]})
+		if err != nil {
+			return flow.Outcome{}, &Fault{e.At(), err}
+		}
+		out.Outputs[keyItems+strconv.Itoa(i/piece)] = raw
+	}
+	return out, nil
+}
+
+// gather reads what the instances of a section have given.
+func (w *work) gather(ctx context.Context, f *frame, e Element, n int) (flow.Outcome, error) {
+	size := n * len(w.Graph.Bodies[w.Node.Unfolds])
+	list, err := w.Values.OutputsBetween(context.WithoutCancel(ctx), w.Run.ID, w.Task.First, w.Task.First+size, keyOutputs)
+	if err != nil {
+		return flow.Outcome{}, &unread{err}
+	}
+	below := make(map[flow.TaskID]json.RawMessage, len(list))
+	for _, o := range list {
+		below[o.Task] = o.Value
+	}
+	v, err := f.gather(e, n, below)
+	if err != nil {
+		return flow.Outcome{}, err
+	}
+	return publish(keyOutputs, v)
+}
+
+// keep brings the files of a run's outputs that are not in its directory yet,
+// such as inputs that are outputs, into it.
+func (w *work) keep(ctx context.Context, f *frame, v Value) (Value, error) {
+	local := f.s.files.(*runFiles)
+	return Paths(v, func(p Path) (Value, error) {
+		name, err := local.local(ctx, p.Name)
+		return Path{name, p.Dir}, err
+	})
+}
+
+// A call under way.
+type call struct {
+	task  *Task
+	want  Resources
+	spec  exec.Spec
+	scope *Scope
+	v     *Evaluator
+	files *runFiles
+	// out and errs are where the command's outputs go, if anybody reads them;
+	// else they go to the log alone.
+	out, errs string
+}
+
+// call runs the command of a task.
+func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome, error) {
+	t, err := w.prepare(ctx, c)
+	if err != nil {
+		return flow.Outcome{}, err
+	}
+	release, err := w.Room.take(ctx, t.want)
+	if err != nil {
+		return flow.Outcome{Verdict: flow.Failure, Reason: "stopped before it began"}, nil
+	}
+	defer release()
+	exit, err := w.Driver.Run(ctx, t.spec, w.Task.Handle, tell.Started)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) && !errors.Is(err, exec.ErrDetach) {
+			return flow.Outcome{Verdict: flow.Failure, Reason: "stopped before it began"}, nil
+		}
+		if flow.KindOf(err) == flow.Invalid {
+			return flow.Outcome{Verdict: flow.Fatal, Reason: codeTask + ": " + err.Error()}, nil
+		}
+		return flow.Outcome{}, err
+	}
+	facts := &flow.Exit{Code: exit.Code, Signal: exit.Signal, Why: string(exit.Why), CPU: exit.CPU, Memory: exit.MaxRSS}
+	out := w.ended(t, exit)
+	out.Ended, out.Exit = exit.Ended, facts
+	if out.Verdict != flow.Success {
+		return out, nil
+	}
+	if err := t.copyOutput(); err != nil {
+		return flow.Outcome{}, err
+	}
+	v, err := w.collect(t)
+	if err != nil {
+		out, err := w.failed(err)
+		out.Ended, out.Exit = exit.Ended, facts
+		return out, err
+	}
+	raw, err := AppendJSON(nil, v)
+	out.Outputs = map[string]json.RawMessage{keyOutputs: raw}
+	return out, err
+}
+
+// failed says of what is wrong with a task's outputs that it is the task's
+// fault.
+func (w *work) failed(err error) (flow.Outcome, error) {
+	if _, ours := errors.AsType[*unread](err); ours {
+		return flow.Outcome{}, err
+	}
+	return flow.Outcome{Verdict: flow.Fatal, Reason: codeTask + ": " + err.Error()}, nil
+}
+
+// ended judges how a command ended.
+func (w *work) ended(t *call, exit exec.Exit) flow.Outcome {
+	n := w.Task.Attempt - w.Task.Base // of the task since it was last cleared
+	switch {
+	case exit.Why == exec.Lost:
+		return flow.Outcome{Verdict: flow.Lost, Reason: "SERVICE_ERROR: the worker was lost: its supervisor ended without a report"}
+	case exit.Why == exec.OutOfTime:
+		return flow.Outcome{Verdict: flow.Fatal, Reason: fmt.Sprintf("%s: the task ran longer than %v", codeTime, t.want.Timeout)}
+	case exit.Why == exec.Stopped:
+		return flow.Outcome{Verdict: flow.Failure, Reason: "stopped"}
+	case exit.Why == exec.OutOfDisk:
+		return flow.Outcome{Verdict: flow.Fatal, Reason: codeDisk + ": the task's files are larger than it may have"}
+	case exit.Why == exec.OutOfMemory || exit.Code == 137:
+		out := flow.Outcome{Verdict: flow.Fatal, Reason: fmt.Sprintf("%s: the task used more than its %d GiB of memory", codeMemory, t.spec.Limits.Memory/gib)}
+		if n <= t.want.MaxRetries {
+			out.Verdict = flow.Failure // the next attempt has twice as much
+		}
+		return out
+	}
+	if t.want.AnyCode || slices.Contains(t.want.ReturnCodes, exit.Code) || t.want.ReturnCodes == nil && exit.Code == 0 {
+		return flow.Outcome{Verdict: flow.Success}
+	}
+	last := strings.TrimSpace(exit.LastLine)
+	if last == "" && t.errs != "" {
+		last = lastLine(t.errs)
+	}
+	reason := fmt.Sprintf("%s: the command ended with exit code %d", codeTask, exit.Code)
+	if last != "" {
+		reason += ": " + last
+	}
+	return flow.Outcome{Verdict: flow.Fatal, Reason: reason}
+}
+
+// lastLine returns the last line of a file that is not blank, as far as its
+// end tells.
+func lastLine(name string) string {
+	f, err := os.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	const most = 4 << 10
+	if info, err := f.Stat(); err == nil && info.Size() > most {
+		_, _ = f.Seek(-most, io.SeekEnd)
+	}
+	b, _ := io.ReadAll(io.LimitReader(f, most))
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+// prepare evaluates what a task's command needs, and brings its files.
+func (w *work) prepare(ctx context.Context, c *Call) (*call, error) {
+	given, doc, err := w.given(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	run := w.s.files.(*runFiles)
+	// Task ids may be longer than a file name; the index tells them apart.
+	name := fmt.Sprintf("%d-%.60s.%d", w.Task.Index, c.Name().Text, w.Task.Attempt)
+	mine := &runFiles{p: w.Performer, run: w.Run, dir: run.dir, ctx: context.WithoutCancel(ctx), task: filepath.Join(run.dir, "calls", name)}
+	mine.work = filepath.Join(mine.task, "work")
+	if err := os.MkdirAll(mine.work, 0o755); err != nil {
+		return nil, err
+	}
+	for d, v := range given {
+		if given[d], err = Paths(v, func(p Path) (Value, error) {
+			local, err := mine.local(ctx, p.Name)
+			return Path{local, p.Dir}, err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	t := &call{task: c.Task, files: mine}
+	t.v = &Evaluator{Rules: Rules{Version: doc.Version, Lenient: w.s.lenient}, Files: mine}
+	t.scope = NewScope(t.v, nil, given, c.Task.Inputs, c.Task.Decls, c.Task.Outputs)
+	for _, d := range slices.Concat(c.Task.Inputs, c.Task.Decls) {
+		if _, err := t.scope.Decl(d); err != nil {
+			return nil, err
+		}
+	}
+	if t.want, err = t.v.Resources(c.Task); err != nil {
+		return nil, &failure{codeValue, err}
+	}
+	return t, w.specify(t)
+}
+
+// given evaluates the inputs of a call of a task.
+func (w *work) given(ctx context.Context, c *Call) (map[*Decl]Value, *Document, error) {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.s.ctx = context.WithoutCancel(ctx)
+	f, _, err := w.s.at(w.Task.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	args, err := f.arguments(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	given := map[*Decl]Value{}
+	for _, d := range c.Takes() {
+		if v, ok := args[d.Name.Text]; ok {
+			given[d] = v
+		}
+	}
+	return given, c.Doc, nil
+}
+
+// specify says what the driver runs.
+func (w *work) specify(t *call) error {
+	text, err := t.v.Parts(t.task.Command.Parts)
+	if err != nil {
+		return err
+	}
+	script := filepath.Join(t.files.task, "command")
+	if err := settle(script, []byte(text)); err != nil {
+		return err
+	}
+	log, err := w.Site.Log(t.files.ctx, w.Run, w.Task.ID, w.Task.Attempt)
+	if err != nil {
+		return err
+	}
+	argv := []string{"/bin/bash", script}
+	out, errs := readsOutputs(t.task)
+	var redirect []string
+	if out {
+		t.out = filepath.Join(t.files.task, "work", ".stdout")
+		redirect = append(redirect, `>"$1"`)
+	}
+	if errs {
+		t.errs = filepath.Join(t.files.task, "work", ".stderr")
+		redirect = append(redirect, `2>"$2"`)
+	}
+	if redirect != nil {
+		argv = []string{"/bin/bash", "-c", "exec /bin/bash \"$0\" " + strings.Join(redirect, " "), script, t.out, t.errs}
+	}
+	limits := w.Limits
+	limits.CPUs = float64(t.want.CPUs)
+	limits.Memory = t.want.Memory
+	if t.want.MaxRetries > 0 {
+		limits.Memory <<= min(w.Task.Attempt-w.Task.Base-1, 10)
+	}
+	if t.want.Disk > 0 {
+		limits.Disk = t.want.Disk
+	}
+	limits.Wall = t.want.Timeout
+	t.spec = exec.Spec{
+		ID: AttemptID(w.Run.ID, w.Task), Argv: argv, Dir: t.files.work, Log: log, Logger: t.task.Name.Text, Level: "INFO", Grace: w.Grace, Limits: limits,
+		Env: append(w.Env(w.Run, w.Task), t.environment()...),
+		Mounts: []exec.Mount{
+			{Source: t.files.dir, Target: t.files.dir},
+			{Source: t.files.work, Target: t.files.work, Writable: true},
+		},
+	}
+	if w.Images && len(t.want.Images) > 0 {
+		t.spec.Image = t.want.Images[0]
+	}
+	return nil
+}
+
+// environment returns the declarations that the command finds there.
+func (t *call) environment() []string {
+	var out []string
+	for _, d := range slices.Concat(t.task.Inputs, t.task.Decls) {
+		if v := t.scope.known[d]; d.Env {
+			if s, err := Text(v); err == nil {
+				out = append(out, d.Name.Text+"="+s)
+			}
+		}
+	}
+	return out
+}
+
+// readsOutputs says whether a task's expressions read what its command prints.
+func readsOutputs(t *Task) (out, errs bool) {
+	for _, d := range t.Outputs {
+		applies(d.Expr, func(name string) {
+			out = out || name == "stdout"
+			errs = errs || name == "stderr"
+		})
+	}
+	return out, errs
+}
+
+// collect evaluates the outputs of a task whose command has succeeded, and
+// makes sure that its files are there.
+func (w *work) collect(t *call) (Value, error) {
+	t.files.ended = true
+	out := &Record{}
+	for _, d := range t.task.Outputs {
+		v, err := t.scope.Decl(d)
+		if err != nil {
+			return nil, err
+		}
+		gone := errors.New("gone")
+		kept, err := Paths(v, func(p Path) (Value, error) {
+			name, err := t.files.output(p.Name)
+			if errors.Is(err, os.ErrNotExist) && d.Type.Optional {
+				return nil, gone
+			}
+			if err != nil {
+				return nil, err
+			}
+			return Path{name, p.Dir}, nil
+		})
+		switch {
+		case errors.Is(err, gone):
+			kept = nil
+		case errors.Is(err, os.ErrNotExist):
+			return nil, &Fault{d.Name.Span, fmt.Errorf("output %s: the command has not made %w", d.Name.Text, err)}
+		case err != nil:
+			return nil, &Fault{d.Name.Span, fmt.Errorf("output %s: %w", d.Name.Text, err)}
+		}
+		t.scope.known[d] = kept
+		out.Names, out.Values = append(out.Names, d.Name.Text), append(out.Values, kept)
+	}
+	return out, nil
+}
+
+// copyOutput puts what went into files for the task's outputs into its log,
+// too.
+func (t *call) copyOutput() error {
+	for _, name := range []string{t.out, t.errs} {
+		if name == "" {
+			continue
+		}
+		if err := appendLog(t.spec.Log, name, t.spec.Logger, t.spec.Limits.Output); err != nil {
+			return err
+		}
+	}
+	return nil
+}
