@@ -36,6 +36,7 @@ import (
 	"fairlead/internal/exec/container"
 	"fairlead/internal/flow"
 	"fairlead/internal/lang/airflow"
+	"fairlead/internal/lang/wdl"
 	"fairlead/internal/logs"
 	"fairlead/internal/meter"
 	"fairlead/internal/mwaa"
@@ -74,12 +75,16 @@ type options struct {
 	driver    string // one of drivers
 	image     string // with the driver "container", of tasks that name none
 	tasks     int    // processes at once
-	memory    int64
-	disk      int64
-	cpus      float64
-	lenient   bool
-	skipped   bool
-	extras    bool
+	// localFiles lets runs name files of this machine, and publish says where
+	// their outputs go: both are for a run without a server.
+	localFiles bool
+	publish    func(context.Context, flow.Run, wdl.Value) (wdl.Value, error)
+	memory     int64
+	disk       int64
+	cpus       float64
+	lenient    bool
+	skipped    bool
+	extras     bool
 
 	roles          string // the file; empty: roles.json in the data directory
 	strictRoles    bool
@@ -448,7 +453,11 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.conductor = conductor.New(a.db, watched{performer, a}, conductor.Settings{
+	wdlPerformer, err := a.wdlPerformer()
+	if err != nil {
+		return nil, err
+	}
+	a.conductor = conductor.New(a.db, performers{watched{performer, a}, wdlPerformer}, conductor.Settings{
 		MaxRunning: opt.running,
 		MaxRuns:    opt.limits["runs"], MaxWorkflow: opt.limits["workflow-runs"],
 		MaxRunDuration: time.Duration(opt.limits["run-seconds"]) * time.Second,

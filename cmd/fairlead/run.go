@@ -30,14 +30,21 @@ func runCommand() *cobra.Command {
 	var params []string
 	var codePath string
 	var watch bool
+	var job wdlJob
 	cmd := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run one definition without a server",
 		Long: `Runs a definition to its end and shows how it goes. A small S3 is there for it
 and its state is thrown away afterwards, unless --data names a directory.
+A document of WDL, FILE.wdl, takes its inputs from --inputs; its outputs are
+printed as JSON, and their files stay in the directory that --dir names.
 Exits with 0 when the run succeeds, 1 when it does not, 2 on wrong usage.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if isWDL(args[0]) {
+				job.file = args[0]
+				return runWDL(cmd, opt, job)
+			}
 			overrides, err := parseParams(params)
 			if err != nil {
 				return err
@@ -48,6 +55,11 @@ Exits with 0 when the run succeeds, 1 when it does not, 2 on wrong usage.`,
 	serverFlags(cmd, &opt)
 	f := cmd.Flags()
 	f.StringArrayVarP(&params, "param", "p", nil, "override a parameter: key=value; the value is JSON if it reads as such, else text")
+	f.StringVarP(&job.inputs, "inputs", "i", "", "WDL: a file with the inputs as JSON by full name, - for standard input, or the JSON itself")
+	f.StringVar(&job.target, "target", "", "WDL: the workflow or task of the document to run (default the workflow, or the only task)")
+	f.StringVar(&job.outputs, "outputs", "", "WDL: write the outputs into this file instead of standard output")
+	f.StringVar(&job.dir, "dir", "", "WDL: directory for the files of the outputs (default the workflow's name and the time)")
+	f.BoolVar(&job.lenient, "lenient", false, "WDL: read it as HealthOmics does for the engine WDL_LENIENT")
 	f.StringVar(&codePath, "code", "", codeHelp)
 	f.BoolVar(&watch, "watch", false, "show the run as fairlead top does; where that is no terminal, what tasks print")
 	f.StringVar((*string)(&opt.data), "data", "", "keep the state in this directory")

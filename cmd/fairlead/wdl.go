@@ -23,6 +23,11 @@ func checkWDL(name string, lenient bool) ([]airflow.FileDiagnostics, error) {
 		_, more := wdl.Compile(doc, wdl.Options{Lenient: lenient})
 		found = append(found, more...)
 	}
+	return checkedWDL(doc, name, found), nil
+}
+
+// checkedWDL sorts what is to be said by the file of each.
+func checkedWDL(doc *wdl.Document, name string, found []wdl.Finding) []airflow.FileDiagnostics {
 	out := []airflow.FileDiagnostics{{File: name}}
 	index := map[string]int{doc.Source.Path: 0}
 	texts := map[string]string{}
@@ -39,7 +44,7 @@ func checkWDL(name string, lenient bool) ([]airflow.FileDiagnostics, error) {
 		}
 		out[i].Found = append(out[i].Found, f.Diagnostic)
 	}
-	return out, nil
+	return out
 }
 
 // loadWDL reads a document and what it imports from anywhere on this machine.
