@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // maxStruct bounds the members of a struct with all that is nested in it, and
@@ -432,12 +433,56 @@ func (c *checker) difference(have, want *StructType) string {
 }
 
 // runtimeKeys are the keys that HealthOmics reads, and those of the
-// specification that it has no use for but that are no mistake.
-var runtimeKeys = []string{
-	"docker", "container", "cpu", "memory", "gpu", "gpuType", "gpuCount", "acceleratorType", "acceleratorCount",
-	"disk", "disks", "maxRetries", "preemptible", "returnCodes", "continueOnReturnCode", "omicsTimeout",
-	"omicsResourceFallbackOrder", "omicsResourceWaitTimeoutInMin",
-	"max_retries", "return_codes", "fpga",
+// specification that it has no use for but that are no mistake, with the types
+// that their values have.
+const runtimeKeys = `
+docker String Array[String]
+container String Array[String]
+cpu Int Float String
+memory Int Float String
+gpu Boolean
+fpga Boolean
+gpuType String
+acceleratorType String
+gpuCount Int
+acceleratorCount Int
+disk Int Float String Array[String]
+disks Int Float String Array[String]
+maxRetries Int String
+max_retries Int String
+preemptible Int String Boolean
+returnCodes Int String Array[Int]
+return_codes Int String Array[Int]
+continueOnReturnCode Int String Boolean Array[Int]
+omicsTimeout Int String
+omicsResourceFallbackOrder Array[Map[String,String]]
+omicsResourceWaitTimeoutInMin Int String
+`
+
+// runtimeTypes returns [runtimeKeys] by key. It must not be changed.
+var runtimeTypes = sync.OnceValue(func() map[string][]Type {
+	out := map[string][]Type{}
+	for line := range strings.Lines(strings.TrimSpace(runtimeKeys)) {
+		words := strings.Fields(line)
+		for _, word := range words[1:] {
+			t, _ := readType(strings.ReplaceAll(word, ",", ", "))
+			out[words[0]] = append(out[words[0]], t)
+		}
+	}
+	return out
+})
+
+// runtimeValue warns of a value that the key has no use for.
+func (c *checker) runtimeValue(task *Task, a Attr) {
+	have := a.Value.Type().Plain()
+	var names []string
+	for _, want := range runtimeTypes()[a.Key.Text] {
+		if c.rules.Fit(have, want) == Good || have.Kind == Array && have.Kind == want.Kind && c.rules.Assignable(have, want) {
+			return
+		}
+		names = append(names, want.String())
+	}
+	c.caution(a.Value.At(), "", "task %s: %s: expected %s, found %s", task.Name.Text, a.Key.Text, strings.Join(names, " or "), have)
 }
 
 // runtime names the keys that nobody heeds.
@@ -445,7 +490,8 @@ func (c *checker) runtime(t *Task) {
 	var unknown []string
 	var at Span
 	for _, a := range slices.Concat(t.Runtime, t.Requirements) {
-		if slices.Contains(runtimeKeys, a.Key.Text) {
+		if runtimeTypes()[a.Key.Text] != nil {
+			c.runtimeValue(t, a)
 			continue
 		}
 		if at.Source == nil {
@@ -460,7 +506,7 @@ func (c *checker) runtime(t *Task) {
 	}
 	fix := ""
 	if len(unknown) == 1 {
-		fix = c.meant(unknown[0], runtimeKeys)
+		fix = c.meant(unknown[0], keys(runtimeTypes()))
 	}
 	c.caution(at, fix, "task %s: nothing heeds the runtime keys: %s", t.Name.Text, strings.Join(unknown, ", "))
 }

@@ -28,7 +28,7 @@ task t {
   input { File f }
   command <<< cat ~{g} >>>
   output { Int n = stdin() }
-  runtime { dokcer: "x" zones: "y" cpu: 1 }
+  runtime { dokcer: "x" zones: "y" cpu: [1] memory: f disks: 3 gpu: true }
   parameter_meta { ff: "the file" }
 }
 #! 8:14: warning: call add is not given "b": whoever starts a run has to, as w.add.b (write call lib.add { input: b = … })
@@ -51,4 +51,5 @@ task t {
 #! 29:21: error: there is no "g" here
 #! 30:20: error: there is no function "stdin"
 #! 31:13: warning: task t: nothing heeds the runtime keys: dokcer, zones
+#! 31:41: warning: task t: cpu: expected Int or Float or String, found Array[Int]+
 #! 32:20: note: parameter_meta describes "ff", which is neither input nor output
