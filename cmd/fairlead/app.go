@@ -40,6 +40,7 @@ import (
 	"fairlead/internal/logs"
 	"fairlead/internal/meter"
 	"fairlead/internal/mwaa"
+	"fairlead/internal/omics"
 	"fairlead/internal/operator"
 	"fairlead/internal/ops"
 	"fairlead/internal/role"
@@ -185,6 +186,7 @@ type app struct {
 	logs      *logs.Dir
 	conductor *conductor.Conductor
 	door      *mwaa.Door
+	omics     *omics.Door
 	driver    driver
 	roles     *role.Book
 	sessions  *session.Issuer
@@ -480,9 +482,13 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		Objects: a.objects, Code: packages{a}, Logs: logGroups{a.logs}, Tokens: tokens, Why: a.why, CheckRole: a.checkRole, CheckTags: checkTags, Mask: a.maskOf,
 		Check: a.admit(verify("airflow-serverless", sigv4.JSON)), Log: opt.log,
 	})
+	if a.omics, err = a.omicsDoor(tokens, a.admit(verify(omics.Service, sigv4.REST))); err != nil {
+		return nil, err
+	}
 	logDoor := cwlogs.New(cwlogs.Config{Logs: a.logs, Account: opt.account, Region: opt.region, Check: a.admit(verify("logs", sigv4.JSON)), Log: opt.log})
 	return a.counted(doors{
 		mwaa:    a.door,
+		omics:   a.omics,
 		logs:    logDoor,
 		s3:      builtin,
 		sts:     sts.New(stsconf),

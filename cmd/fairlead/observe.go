@@ -23,6 +23,7 @@ import (
 	"fairlead/internal/lang"
 	"fairlead/internal/lang/airflow"
 	"fairlead/internal/meter"
+	"fairlead/internal/omics"
 	"fairlead/internal/store"
 	"fairlead/internal/trace"
 	"fairlead/internal/web"
@@ -190,6 +191,7 @@ func methodOf(r *http.Request) string {
 // counted has the requests of all doors counted.
 func (a *app) counted(d doors, logOps []string) doors {
 	d.mwaa = a.meter.Serve("airflow-serverless", operationOf(a.door.Operations()), d.mwaa)
+	d.omics = a.meter.Serve(omics.Service, methodOf, d.omics)
 	d.logs = a.meter.Serve("logs", operationOf(logOps), d.logs)
 	d.s3 = a.meter.Serve("s3", methodOf, d.s3)
 	d.sts = a.meter.Serve("sts", methodOf, d.sts)

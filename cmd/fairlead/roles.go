@@ -21,6 +21,7 @@ import (
 	"fairlead/internal/aws/sigv4"
 	"fairlead/internal/cwlogs"
 	"fairlead/internal/flow"
+	"fairlead/internal/omics"
 	"fairlead/internal/operator"
 	"fairlead/internal/role"
 	"fairlead/internal/session"
@@ -193,15 +194,21 @@ func (a *app) permit(ctx context.Context, action, resource string) error {
 	return role.Refusal(id.ARN, action, resource, verdict)
 }
 
-// permitJSON is permit for a request to a service that speaks awsJson.
+// permitJSON is permit for a request to a service that speaks awsJson or
+// restJson.
 func (a *app) permitJSON(ctx context.Context, service string, r *http.Request, body []byte) error {
 	id, ok := sigv4.IdentityOf(ctx)
 	if !ok || id.Role == "" {
 		return nil
 	}
-	in, op := readMembers(body), awsjson.Target(r)
+	in, op := readMembers(body), awsjson.Operation(ctx)
+	if op == "" { // one that nobody knows
+		op = awsjson.Target(r)
+	}
 	resource := "*"
 	switch service {
+	case omics.Service:
+		return a.permitOmics(ctx, op, r, in)
 	case "airflow-serverless":
 		resource = a.workflowOf(ctx, op, in)
 	case "logs":

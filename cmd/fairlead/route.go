@@ -9,14 +9,15 @@ import (
 
 	"fairlead/internal/aws/sigv4"
 	"fairlead/internal/egress"
+	"fairlead/internal/omics"
 	"fairlead/internal/ops"
 	"fairlead/internal/session"
 )
 
 // Doors are what listens behind the one port.
 type doors struct {
-	mwaa, logs, s3, sts, task, secrets, ops, console, egress http.Handler
-	metrics, ready                                           http.Handler
+	mwaa, omics, logs, s3, sts, task, secrets, ops, console, egress http.Handler
+	metrics, ready                                                  http.Handler
 	// open says that signatures are not checked: then only requests that can't
 	// come from a web page elsewhere are let in.
 	open bool
@@ -42,8 +43,9 @@ func (d doors) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // How long a client may take to send its request.
 const (
-	bodyTime   = time.Minute
-	objectTime = 6 * time.Hour
+	bodyTime    = time.Minute
+	archiveTime = 10 * time.Minute // of a workflow, within the request
+	objectTime  = 6 * time.Hour
 )
 
 // fromHere reports whether a request names this machine as its host, and was
@@ -92,6 +94,8 @@ func (d doors) door(r *http.Request) (http.Handler, time.Duration) {
 			return d.sts, bodyTime
 		case "airflow-serverless":
 			return d.mwaa, bodyTime
+		case omics.Service:
+			return d.omics, archiveTime
 		case ops.Service:
 			return d.ops, bodyTime
 		}
@@ -128,7 +132,7 @@ func unserved(service string) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Amzn-ErrorType", "UnknownOperationException")
 		w.WriteHeader(http.StatusNotFound)
-		_, _ = w.Write([]byte(`{"__type":"UnknownOperationException","message":"fairlead serves airflow-serverless, s3, logs and sts; the request is for ` +
+		_, _ = w.Write([]byte(`{"__type":"UnknownOperationException","message":"fairlead serves airflow-serverless, omics, s3, logs and sts; the request is for ` +
 			strings.Map(plain, service) + `. Set AWS_ENDPOINT_URL_<SERVICE> to send it elsewhere."}` + "\n"))
 	})
 }

@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"internal/store/pgtest":    {},
 	"internal/store/storetest": {"internal/flow", "internal/engine", "internal/store"},
 	"internal/aws/awsjson":     {"internal/flow"},
-	"internal/aws/restjson":    {"internal/flow"},
+	"internal/aws/restjson":    {"internal/flow", "internal/aws/awsjson"},
 	"internal/aws/sigv4":       {"internal/flow"},
 	"internal/aws/arn":         {"internal/flow"},
 	"internal/aws/page":        {"internal/flow"},

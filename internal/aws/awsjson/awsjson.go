@@ -1,6 +1,7 @@
 // Package awsjson is the server's side of the protocols awsJson 1.0 and 1.1:
 // it routes a request by its target, reads and checks its members by the
-// service's model, and writes answers and errors. It knows no service.
+// service's model, and writes answers and errors. It knows no service. What
+// package restjson shares with it is here too.
 package awsjson
 
 import (
@@ -40,10 +41,29 @@ type Config struct {
 	Fail func(error) *Error
 	// LowerMessage sends an error's text as "message" instead of "Message".
 	LowerMessage bool
+	// HeaderClass names an error's class in the header alone, not as __type.
+	HeaderClass bool
+	// Route finds the operation that a request names; nil means [Target], of
+	// a POST. Its error says that there is none.
+	Route func(r *http.Request) (Route, error)
+	// ContentType is that of answers; empty means that of the Version.
+	ContentType string
 	// MaxBody bounds a request's body in bytes; zero means 1 MiB.
 	MaxBody int64
 	// Log is told of internal errors; nil means slog.Default.
 	Log *slog.Logger
+}
+
+// A Route is the operation that a request names.
+type Route struct {
+	Operation string
+	// Status is that of a good answer; zero means 200. One of 204 has no body.
+	Status int
+	// Texts are the members that the path and the query give, by the names in
+	// their in tags.
+	Texts map[string][]string
+	// MaxBody bounds the request's body; zero means that of the service.
+	MaxBody int64
 }
 
 // A Service answers the operations that were added with [Handle]. Operations
@@ -60,7 +80,7 @@ type Stream interface {
 	Stream(ctx context.Context, w http.ResponseWriter) error
 }
 
-type operation func(ctx context.Context, body []byte) (any, error)
+type operation func(ctx context.Context, body []byte, texts map[string][]string) (any, error)
 
 // New returns a service without operations. It panics if a shape is not well
 // formed.
@@ -74,6 +94,9 @@ func New(c Config) *Service {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.ContentType == "" {
+		c.ContentType = "application/x-amz-json-" + c.Version
+	}
 	s := &Service{Config: c, rules: map[string]*rule{}, ops: map[string]operation{}}
 	for name, shape := range c.Shapes {
 		s.rules[name] = newRule(name, shape)
@@ -83,15 +106,16 @@ func New(c Config) *Service {
 
 // Handle adds an operation. In and Out are structs whose members carry a
 // json tag with the member's name and, in In, an aws tag "Shape,required",
-// either part of which may be missing. Members are strings, bools, ints,
-// floats, structs, lists, maps with string keys, or [json.RawMessage] for
-// documents, which are kept to the letter. f is called only with a request
-// that the model allows.
+// either part of which may be missing. A member with an in tag, whose value
+// is "path" or "query", is read from there and not from the body. Members are
+// strings, bools, ints, floats, structs, lists, maps with string keys, []byte,
+// which is base64 on the wire, or [json.RawMessage] for documents, which are
+// kept to the letter. f is called only with a request that the model allows.
 func Handle[In, Out any](s *Service, name string, f func(context.Context, *In) (*Out, error)) {
 	p := newPlan(s.rules, reflect.TypeFor[In](), "")
-	s.ops[name] = func(ctx context.Context, body []byte) (any, error) {
+	s.ops[name] = func(ctx context.Context, body []byte, texts map[string][]string) (any, error) {
 		in := new(In)
-		if err := p.decode(body, reflect.ValueOf(in).Elem()); err != nil {
+		if err := p.decode(body, texts, reflect.ValueOf(in).Elem()); err != nil {
 			return nil, err
 		}
 		return f(ctx, in)
@@ -101,7 +125,16 @@ func Handle[In, Out any](s *Service, name string, f func(context.Context, *In) (
 // Operations returns the names of the operations, sorted.
 func (s *Service) Operations() []string { return slices.Sorted(maps.Keys(s.ops)) }
 
-type idKey struct{}
+type (
+	idKey struct{}
+	opKey struct{}
+)
+
+// Operation returns the name of the operation that ctx belongs to, or "".
+func Operation(ctx context.Context) string {
+	op, _ := ctx.Value(opKey{}).(string)
+	return op
+}
 
 // RequestID returns the id of the request that ctx belongs to, or "".
 func RequestID(ctx context.Context) string {
@@ -114,7 +147,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := uuid()
 	w.Header().Set("X-Amzn-Requestid", id)
 	r = r.WithContext(context.WithValue(r.Context(), idKey{}, id))
-	out, err := s.answer(r)
+	route, err := s.route(r)
+	if err == nil {
+		r = r.WithContext(context.WithValue(r.Context(), opKey{}, route.Operation))
+	}
+	out, err := s.answer(r, route, err)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -132,11 +169,25 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fmt.Errorf("encode answer: %w", err))
 		return
 	}
-	s.write(w, http.StatusOK, data)
+	s.write(w, max(route.Status, http.StatusOK), data)
 }
 
-// answer carries out the operation; a panic becomes an error.
-func (s *Service) answer(r *http.Request) (out any, err error) {
+// route finds the operation of a request.
+func (s *Service) route(r *http.Request) (Route, error) {
+	if s.Route != nil {
+		return s.Route(r)
+	}
+	route := Route{Operation: Target(r)}
+	if _, ok := s.ops[route.Operation]; !ok || r.Method != http.MethodPost {
+		return Route{}, &Error{Class: "UnknownOperationException", Status: http.StatusNotFound,
+			Message: fmt.Sprintf("no operation %q here: the X-Amz-Target header names it, in a POST", clip(r.Header.Get("X-Amz-Target")))}
+	}
+	return route, nil
+}
+
+// answer carries out the operation, or returns what is wrong with its route
+// to whom it is due; a panic becomes an error.
+func (s *Service) answer(r *http.Request, route Route, unknown error) (out any, err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -146,7 +197,7 @@ func (s *Service) answer(r *http.Request) (out any, err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	body, err := s.read(r)
+	body, err := s.read(r, route)
 	if err != nil {
 		return nil, err
 	}
@@ -156,12 +207,10 @@ func (s *Service) answer(r *http.Request) (out any, err error) {
 			return nil, err
 		}
 	}
-	op, ok := s.ops[Target(r)]
-	if !ok || r.Method != http.MethodPost {
-		return nil, &Error{Class: "UnknownOperationException", Status: http.StatusNotFound,
-			Message: fmt.Sprintf("no operation %q here: the X-Amz-Target header names it, in a POST", clip(r.Header.Get("X-Amz-Target")))}
+	if unknown != nil {
+		return nil, unknown
 	}
-	return op(ctx, body)
+	return s.ops[route.Operation](ctx, body, route.Texts)
 }
 
 // Target returns the operation that a request names: what follows the last
@@ -171,24 +220,32 @@ func Target(r *http.Request) string {
 	return target[strings.LastIndexByte(target, '.')+1:]
 }
 
-func (s *Service) read(r *http.Request) ([]byte, error) {
+func (s *Service) read(r *http.Request, route Route) ([]byte, error) {
+	most := s.MaxBody
+	if route.MaxBody > 0 {
+		most = route.MaxBody
+	}
 	tooLarge := &Error{Class: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge,
-		Message: fmt.Sprintf("the request body is larger than %d bytes", s.MaxBody)}
-	if r.ContentLength > s.MaxBody {
+		Message: fmt.Sprintf("the request body is larger than %d bytes", most)}
+	if r.ContentLength > most {
 		return nil, tooLarge
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, s.MaxBody+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	if err != nil {
 		return nil, &Error{Class: "RequestAbortedException", Status: http.StatusBadRequest, Message: "the request body ended early"}
 	}
-	if int64(len(body)) > s.MaxBody {
+	if int64(len(body)) > most {
 		return nil, tooLarge
 	}
 	return body, nil
 }
 
 func (s *Service) write(w http.ResponseWriter, status int, data []byte) {
-	w.Header().Set("Content-Type", "application/x-amz-json-"+s.Version)
+	if status == http.StatusNoContent {
+		w.WriteHeader(status)
+		return
+	}
+	w.Header().Set("Content-Type", s.ContentType)
 	w.WriteHeader(status)
 	// A client that has gone is not our concern.
 	_, _ = w.Write(data)

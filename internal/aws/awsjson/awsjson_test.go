@@ -238,7 +238,7 @@ func TestDecode(t *testing.T) {
 		var got request
 		s := newService(Config{})
 		p := newPlan(s.rules, reflect.TypeFor[request](), "")
-		err := p.decode([]byte(tt.in), reflect.ValueOf(&got).Elem())
+		err := p.decode([]byte(tt.in), nil, reflect.ValueOf(&got).Elem())
 		switch want := tt.want.(type) {
 		case request:
 			if err != nil {
@@ -274,7 +274,7 @@ func FuzzDecode(f *testing.F) {
 	p := newPlan(s.rules, reflect.TypeFor[request](), "")
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var got request
-		err := p.decode(body, reflect.ValueOf(&got).Elem())
+		err := p.decode(body, nil, reflect.ValueOf(&got).Elem())
 		switch e := err.(type) {
 		case nil:
 			if n := len([]rune(got.Name)); n < 1 || n > 5 || len(got.Tags) > 2 || got.Keys != nil && len(got.Keys) == 0 {

@@ -2,6 +2,7 @@ package awsjson
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,10 +35,14 @@ type field struct {
 	name     string
 	index    int
 	required bool
+	placed   bool // in the path or the query
 	plan     *plan
 }
 
-var rawType = reflect.TypeFor[json.RawMessage]()
+var (
+	rawType  = reflect.TypeFor[json.RawMessage]()
+	blobType = reflect.TypeFor[[]byte]()
+)
 
 // newPlan reads the tags of typ. It panics on what no request can hold:
 // types are written into the program.
@@ -49,7 +54,7 @@ func newPlan(rules map[string]*rule, typ reflect.Type, shape string) *plan {
 		}
 		p.rule = &rule{}
 	}
-	if typ == rawType {
+	if typ == rawType || typ == blobType {
 		return p
 	}
 	switch typ.Kind() {
@@ -79,7 +84,7 @@ func newPlan(rules map[string]*rule, typ reflect.Type, shape string) *plan {
 				panic(fmt.Sprintf("awsjson: %s.%s: option %q", typ, f.Name, option))
 			}
 			p.byName[name] = len(p.fields)
-			p.fields = append(p.fields, field{name, i, option == "required", newPlan(rules, f.Type, of)})
+			p.fields = append(p.fields, field{name, i, option == "required", f.Tag.Get("in") != "", newPlan(rules, f.Type, of)})
 		}
 	case reflect.String, reflect.Bool, reflect.Int, reflect.Int32, reflect.Int64, reflect.Float64:
 	default:
@@ -88,17 +93,18 @@ func newPlan(rules map[string]*rule, typ reflect.Type, shape string) *plan {
 	return p
 }
 
-// decode reads a body into v, which has the plan's type. Its error is a
-// SerializationException where the body cannot be read as that type, and
-// otherwise a [flow.Error] that names every broken constraint.
-func (p *plan) decode(body []byte, v reflect.Value) error {
+// decode reads a body, and texts from the path and the query, into v, which
+// has the plan's type. Its error is a SerializationException where they cannot
+// be read as that type, and otherwise a [flow.Error] that names every broken
+// constraint.
+func (p *plan) decode(body []byte, texts map[string][]string, v reflect.Value) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		body = []byte("{}")
 	}
 	if depth(body) > maxDepth {
 		return serialization("the body nests more than %d levels", maxDepth)
 	}
-	d := &decoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(body))}
+	d := &decoder{Decoder: jsontext.NewDecoder(bytes.NewBuffer(body)), texts: texts}
 	if d.PeekKind() == 'n' {
 		return serialization("the body must be a JSON object, got null")
 	}
@@ -156,6 +162,7 @@ func invalid(faults []flow.Field) error {
 // A decoder reads one body.
 type decoder struct {
 	*jsontext.Decoder
+	texts  map[string][]string
 	faults []flow.Field
 }
 
@@ -193,6 +200,9 @@ func (d *decoder) value(p *plan, v reflect.Value, path string) error {
 		v.SetBytes(bytes.Clone(raw))
 		return err
 	}
+	if p.typ == blobType {
+		return d.blob(v, path)
+	}
 	switch p.typ.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(p.typ.Elem()))
@@ -212,13 +222,18 @@ func (d *decoder) object(p *plan, v reflect.Value, path string) error {
 		return err
 	}
 	seen := make([]bool, len(p.fields))
+	if path == "" {
+		if err := d.placed(p, v, seen); err != nil {
+			return err
+		}
+	}
 	for d.PeekKind() != '}' {
 		tok, err := d.ReadToken()
 		if err != nil {
 			return err
 		}
 		i, known := p.byName[tok.String()]
-		if !known {
+		if !known || p.fields[i].placed {
 			if err := d.SkipValue(); err != nil {
 				return err
 			}
@@ -250,6 +265,76 @@ func (d *decoder) object(p *plan, v reflect.Value, path string) error {
 	}
 	_, err := d.ReadToken()
 	return err
+}
+
+// placed reads the members that are in the path or the query, and notes in
+// seen those that are there.
+func (d *decoder) placed(p *plan, v reflect.Value, seen []bool) error {
+	for i := range p.fields {
+		f := &p.fields[i]
+		if !f.placed {
+			continue
+		}
+		values := d.texts[f.name]
+		if seen[i] = len(values) > 0; !seen[i] {
+			continue
+		}
+		if err := d.text(f.plan, v.Field(f.index), f.name, values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// text reads a member of the path or the query.
+func (d *decoder) text(p *plan, v reflect.Value, name string, values []string) error {
+	switch p.typ.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(p.typ.Elem()))
+		return d.text(p.elem, v.Elem(), name, values)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(p.typ, len(values), len(values)))
+		for i := range values {
+			if err := d.text(p.elem, v.Index(i), fmt.Sprintf("%s[%d]", name, i), values[i:i+1]); err != nil {
+				return err
+			}
+		}
+		d.fault(name, p.rule.checkCount(len(values)))
+	case reflect.String:
+		v.SetString(values[0])
+		d.fault(name, p.rule.checkString(values[0]))
+	case reflect.Bool:
+		b, err := strconv.ParseBool(values[0])
+		if err != nil {
+			return errType{name, "true or false", clip(strconv.Quote(values[0]))}
+		}
+		v.SetBool(b)
+	default:
+		n, err := strconv.ParseInt(values[0], 10, 64)
+		if err != nil || v.OverflowInt(n) {
+			return errType{name, fmt.Sprintf("an integer of %d bits", p.typ.Bits()), clip(strconv.Quote(values[0]))}
+		}
+		v.SetInt(n)
+		d.fault(name, p.rule.checkNumber(n))
+	}
+	return nil
+}
+
+// blob reads bytes, which are base64 on the wire.
+func (d *decoder) blob(v reflect.Value, path string) error {
+	if d.PeekKind() != '"' {
+		return d.mismatch(path, "a string of base64")
+	}
+	tok, err := d.ReadToken()
+	if err != nil {
+		return err
+	}
+	data, err := base64.StdEncoding.DecodeString(tok.String())
+	if err != nil {
+		return errType{path, "base64", "something else"}
+	}
+	v.SetBytes(data)
+	return nil
 }
 
 func (d *decoder) mapping(p *plan, v reflect.Value, path string) error {

@@ -90,7 +90,7 @@ func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	// A client that hung up has cancelled our work; that is no fault of ours.
 	if e.Cause != nil && r.Context().Err() == nil {
-		s.Log.ErrorContext(r.Context(), "internal error", "operation", Target(r), "request", RequestID(r.Context()), "err", e.Cause)
+		s.Log.ErrorContext(r.Context(), "internal error", "operation", Operation(r.Context()), "request", RequestID(r.Context()), "err", e.Cause)
 	}
 	h := w.Header()
 	h.Set("X-Amzn-Errortype", e.Class)
@@ -109,7 +109,10 @@ func (s *Service) body(e *Error) []byte {
 	if s.LowerMessage {
 		text = "message"
 	}
-	body := map[string]any{"__type": typ, text: Bound(e.Message)}
+	body := map[string]any{text: Bound(e.Message)}
+	if !s.HeaderClass {
+		body["__type"] = typ
+	}
 	for name, value := range e.Members {
 		body[name] = value
 	}
