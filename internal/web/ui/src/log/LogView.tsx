@@ -178,6 +178,13 @@ export function LogView(p: Props) {
           tabIndex={0}
           data-testid="log"
           onScroll={log.onScroll}
+          onKeyDown={(e) => {
+            // The browser would glide there, past all that lies between.
+            if (e.key === "Home") void log.show(0);
+            else if (e.key === "End") log.setFollow(true);
+            else return;
+            e.preventDefault();
+          }}
           className="absolute inset-0 overflow-auto bg-sunken font-mono text-[12.5px] leading-5 outline-offset-[-2px]"
           style={{ overflowAnchor: "none" }}
         >

@@ -59,6 +59,9 @@ export function useLog(o: { run: string; task: string; attempt: number; level: a
   const hold = useCallback(() => {
     const el = scroll.current;
     if (!el || buffer.lines.length === 0) return;
+    // Beyond the lines at hand there is nothing to stand on, and the reader
+    // may be on the way: to put the screen anywhere would end the movement.
+    if (el.scrollTop + el.clientHeight < buffer.top || el.scrollTop > buffer.bottom) return;
     const i = buffer.indexAt(el.scrollTop);
     s.current.anchor = { pos: buffer.lines[i]!.pos, off: el.scrollTop - buffer.placeOf(i) };
   }, [buffer, scroll]);
@@ -126,13 +129,6 @@ export function useLog(o: { run: string; task: string; attempt: number; level: a
     if ((bottom < buffer.top - ahead && buffer.head > 0) || (top > buffer.bottom + ahead && buffer.tail < buffer.size)) {
       clearTimeout(s.current.timer);
       s.current.timer = window.setTimeout(() => {
-        // The last pixel is the last line, however many bytes a pixel stands for.
-        if (el.scrollTop + el.clientHeight >= buffer.height - 2) {
-          s.current.follow = true;
-          setFollow(true);
-          void jump(undefined);
-          return;
-        }
         const pos = buffer.posAt(el.scrollTop);
         s.current.anchor = undefined;
         const e = ++s.current.epoch;
@@ -171,7 +167,7 @@ export function useLog(o: { run: string; task: string; attempt: number; level: a
         busy.back = false;
       }
     }
-  }, [ask, took, failed, jump, buffer, scroll, state]);
+  }, [ask, took, failed, buffer, scroll, state]);
 
   // The first screen, and again when other lines are wanted.
   const began = useRef(false);
@@ -237,14 +233,24 @@ export function useLog(o: { run: string; task: string; attempt: number; level: a
     const el = scroll.current!;
     // Where we put it ourselves nobody has scrolled.
     if (Math.abs(el.scrollTop - s.current.set) > 1.5) {
-      const end = el.scrollTop + el.clientHeight >= buffer.height - 4 && buffer.tail >= buffer.size;
-      if (s.current.follow !== end && (end || el.scrollTop + el.clientHeight < buffer.height - 30)) {
+      // The last pixel is the last line, however many bytes a pixel stands for.
+      if (el.scrollTop + el.clientHeight >= el.scrollHeight - 2 && buffer.tail < buffer.size) {
+        clearTimeout(s.current.timer);
+        s.current.follow = true;
+        setFollow(true);
+        void jump(undefined);
+        return;
+      }
+      // Up by any step lets go of the end; the end itself takes it up again.
+      const end = el.scrollTop > s.current.set && el.scrollTop + el.clientHeight >= buffer.height - 2;
+      if (s.current.follow !== end) {
         s.current.follow = end;
         setFollow(end);
       }
+      s.current.set = -1;
     }
     draw();
-  }, [buffer, scroll]);
+  }, [buffer, scroll, jump]);
 
   const setFollowing = useCallback(
     (on: boolean) => {
