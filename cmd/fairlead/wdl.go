@@ -26,21 +26,31 @@ func checkWDL(name string, lenient bool) ([]airflow.FileDiagnostics, error) {
 	return checkedWDL(doc, name, found), nil
 }
 
-// checkedWDL sorts what is to be said by the file of each.
+// checkedWDL is [byFile] of a document that was named on the command line.
 func checkedWDL(doc *wdl.Document, name string, found []wdl.Finding) []airflow.FileDiagnostics {
-	out := []airflow.FileDiagnostics{{File: name}}
+	return byFile(doc, found, func(path string) string {
+		if path == doc.Source.Path {
+			return name
+		}
+		return relativeName(path)
+	})
+}
+
+// byFile sorts what is to be said by the file of each, the document's own
+// first; named is what a person calls the file at a path.
+func byFile(doc *wdl.Document, found []wdl.Finding, named func(path string) string) []airflow.FileDiagnostics {
+	out := []airflow.FileDiagnostics{{File: named(doc.Source.Path), Source: []byte(doc.Source.Text)}}
 	index := map[string]int{doc.Source.Path: 0}
 	texts := map[string]string{}
 	for _, d := range doc.All() {
 		texts[d.Source.Path] = d.Source.Text
 	}
-	out[0].Source = []byte(doc.Source.Text)
 	for _, f := range found {
 		i, known := index[f.File]
 		if !known && f.File != "" {
 			i = len(out)
 			index[f.File] = i
-			out = append(out, airflow.FileDiagnostics{File: relativeName(f.File), Source: []byte(texts[f.File])})
+			out = append(out, airflow.FileDiagnostics{File: named(f.File), Source: []byte(texts[f.File])})
 		}
 		out[i].Found = append(out[i].Found, f.Diagnostic)
 	}

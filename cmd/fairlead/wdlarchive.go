@@ -45,20 +45,7 @@ func checkArchive(name string, lenient bool) ([]airflow.FileDiagnostics, error) 
 		_, more := wdl.Compile(doc, o)
 		found = append(found, more...)
 	}
-	texts := map[string]string{}
-	for _, d := range doc.All() {
-		texts[d.Source.Path] = d.Source.Text
-	}
-	var out []airflow.FileDiagnostics
-	index := map[string]int{}
-	for _, f := range found {
-		i, known := index[f.File]
-		if !known {
-			i = len(out)
-			index[f.File] = i
-			out = append(out, airflow.FileDiagnostics{File: filepath.Join(name, filepath.FromSlash(f.File)), Source: []byte(texts[f.File])})
-		}
-		out[i].Found = append(out[i].Found, f.Diagnostic)
-	}
-	return out, nil
+	return byFile(doc, found, func(path string) string {
+		return filepath.Join(name, filepath.FromSlash(path))
+	}), nil
 }
