@@ -15,7 +15,7 @@ import (
 func (a *app) omicsDoor(tokens *page.Tokens, check func(*http.Request, []byte) (context.Context, error)) (*omics.Door, error) {
 	return omics.New(omics.Config{
 		Account: a.opt.account, Region: a.opt.region, Limits: omics.DefaultLimits(),
-		Resources: a.db, Objects: a.objects, Tokens: tokens,
+		Resources: a.db, Compiler: omicsCompiler{}, Objects: a.objects, Definitions: a.newDefinitionShelf(), Tokens: tokens,
 		CheckRole: a.checkRole, Check: check, Log: a.opt.log,
 	}), nil
 }
