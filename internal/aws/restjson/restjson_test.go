@@ -1,0 +1,110 @@
+package restjson
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"fairlead/internal/aws/awsjson"
+	"fairlead/internal/flow"
+)
+
+type request struct {
+	ID   string          `json:"id,omitzero" aws:"Id,required" in:"path"`
+	Size *int            `json:"size,omitzero" aws:"Size" in:"query"`
+	Keys []string        `json:"keys,omitzero" aws:"Keys" in:"query"`
+	Dry  *bool           `json:"dry,omitzero" in:"query"`
+	Text string          `json:"text,omitzero" aws:"Text,required"`
+	Doc  json.RawMessage `json:"doc,omitzero"`
+	Zip  []byte          `json:"zip,omitzero"`
+}
+
+func newService() *Service {
+	s := New(Config{MaxBody: 200, Shapes: map[string]awsjson.Shape{
+		"Id": {Bounds: "1..20"}, "Size": {Bounds: "1..9"}, "Keys": {Bounds: "0..2", Member: "Id"}, "Text": {Bounds: "1..5"},
+	}})
+	echo := func(_ context.Context, in *request) (*request, error) { return in, nil }
+	Handle(s, Operation{Name: "Put", Method: http.MethodPost, Path: "/thing/{id}", Status: http.StatusAccepted, Body: 300}, echo)
+	Handle(s, Operation{Name: "Stop", Method: http.MethodPost, Path: "/thing/stop", Status: http.StatusOK},
+		func(context.Context, *struct{}) (*struct{}, error) { return nil, flow.Errorf(flow.NotFound, "gone") })
+	Handle(s, Operation{Name: "Drop", Method: http.MethodDelete, Path: "/thing/{id}", Status: http.StatusNoContent},
+		func(context.Context, *struct{}) (*struct{}, error) { return &struct{}{}, nil })
+	return s
+}
+
+func TestRequests(t *testing.T) {
+	s := newService()
+	for _, tt := range []struct {
+		name, method, uri, body string
+		want                    string // status, class of an error, body
+	}{
+		{"members from everywhere", "POST", "/thing/a%2Fb%3Ac?size=3&keys=x&keys=y%20z&dry=true&other=1", `{"text":"é","doc":{"n":1.50},"zip":"aGk=","new":[]}`,
+			`202  {"id":"a/b:c","size":3,"keys":["x","y z"],"dry":true,"text":"é","doc":{"n":1.50},"zip":"aGk="}`},
+		{"a body cannot say what is in the path", "POST", "/thing/a", `{"text":"t","id":"b","size":5}`, `202  {"id":"a","text":"t"}`},
+		{"no body", "POST", "/thing/a", ``, `400 ValidationException text is required`},
+		{"broken constraints", "POST", "/thing/a?size=10&keys=1&keys=2&keys=3", `{"text":"abcdef"}`, `400 ValidationException keys must have 0 to 2 entries`},
+		{"a number that is none", "POST", "/thing/a?size=x", `{"text":"t"}`, `400 SerializationException size must be an integer`},
+		{"a number that is too large", "POST", "/thing/a?size=9223372036854775808", `{"text":"t"}`, `400 SerializationException size must be an integer`},
+		{"a truth that is none", "POST", "/thing/a?dry=maybe", `{"text":"t"}`, `400 SerializationException dry must be true or false`},
+		{"no base64", "POST", "/thing/a", `{"text":"t","zip":"?"}`, `400 SerializationException zip must be base64`},
+		{"a fixed segment wins", "POST", "/thing/stop", ``, `400 ResourceNotFoundException gone`},
+		{"no content", "DELETE", "/thing/a", ``, `204  `},
+		{"another method", "PUT", "/thing/a", ``, `404 UnknownOperationException no operation`},
+		{"another path", "POST", "/thing/a/b", ``, `404 UnknownOperationException no operation`},
+		{"a slash at the end", "POST", "/thing/a/", ``, `404 UnknownOperationException no operation`},
+		{"an empty segment", "POST", "/thing/", ``, `404 UnknownOperationException no operation`},
+		{"a long body where one may be", "POST", "/thing/a", `{"text":"t","new":"` + strings.Repeat("x", 230) + `"}`, `202  {"id":"a"`},
+		{"a body that is too long", "POST", "/thing/a", `{"text":"t","new":"` + strings.Repeat("x", 400) + `"}`, `413 RequestEntityTooLargeException`},
+		{"a query that is none", "POST", "/thing/a?size=%zz", `{"text":"t"}`, `400 SerializationException`},
+	} {
+		r := httptest.NewRequest(tt.method, "/", strings.NewReader(tt.body))
+		uri, query, _ := strings.Cut(tt.uri, "?")
+		r.URL.RawQuery, r.URL.RawPath = query, uri
+		r.URL.Path = strings.ReplaceAll(strings.ReplaceAll(uri, "%2F", "/"), "%3A", ":")
+		res := httptest.NewRecorder()
+		s.ServeHTTP(res, r)
+		text := res.Body.String()
+		if class := res.Header().Get("X-Amzn-Errortype"); class != "" {
+			var e map[string]string
+			if err := json.Unmarshal(res.Body.Bytes(), &e); err != nil || len(e) != 1 {
+				t.Errorf("%s: the error is %s, want a message alone", tt.name, res.Body)
+			}
+			text = e["message"]
+		}
+		got := strings.TrimSpace(strings.Join([]string{itoa(res.Code), res.Header().Get("X-Amzn-Errortype"), text}, " "))
+		if !contains(got, tt.want) || res.Header().Get("X-Amzn-Requestid") == "" {
+			t.Errorf("%s: %s %s: got %s, want %s", tt.name, tt.method, tt.uri, got, tt.want)
+		}
+	}
+}
+
+func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
+
+// contains compares statuses and classes, and looks for the text.
+func contains(got, want string) bool {
+	g, w := strings.SplitN(got, " ", 3), strings.SplitN(strings.TrimSpace(want), " ", 3)
+	for i := range w {
+		if i >= len(g) || i < 2 && g[i] != w[i] || i == 2 && !strings.Contains(g[i], w[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func TestTime(t *testing.T) {
+	for _, tt := range []struct {
+		in   time.Time
+		want string
+	}{
+		{time.Date(2026, 11, 21, 9, 0, 0, 412337999, time.FixedZone("", 3600)), `"2026-11-21T08:00:00.412337Z"`},
+		{time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC), `"2026-11-21T08:00:00.000000Z"`},
+	} {
+		if got, err := json.Marshal(Time{tt.in}); string(got) != tt.want || err != nil {
+			t.Errorf("%v: got %s, %v, want %s", tt.in, got, err, tt.want)
+		}
+	}
+}
