@@ -64,11 +64,25 @@ type Settings struct {
 	MaxRunning     int // runs under way in all: more are queued
 	MaxRunDuration time.Duration
 	Strict         bool // as in engine.Options
+	// Terms says on what terms a run is let in; nil: those of its workflow.
+	Terms func(ctx context.Context, r flow.Run) (Terms, error)
 	// Grace is how late a schedule may still fire, after the server was down.
 	Grace time.Duration
 	// NewRun makes the run of a version that fires: its ID and Key. The rest
 	// is filled in.
 	NewRun func(v flow.Version, slot time.Time) flow.Run
+}
+
+// Terms are what a run is let in on, beside the limits of its workflow. The
+// zero Terms are none.
+type Terms struct {
+	// Group, GroupLimit and Priority are as in [engine.Candidate].
+	Group      string
+	GroupLimit int
+	Priority   int
+	// MaxDuration ends the run when it takes longer, if that is less than what
+	// all runs may take; zero is no bound.
+	MaxDuration time.Duration
 }
 
 // A Conductor owns the active runs of a deployment.
@@ -251,8 +265,20 @@ func (c *Conductor) Start(ctx context.Context, req StartRequest) (flow.Run, erro
 	return row, nil
 }
 
-func (c *Conductor) options() engine.Options {
-	return engine.Options{MaxDuration: c.set.MaxRunDuration, Strict: c.set.Strict}
+// terms returns on what terms a run is let in, and its limits.
+func (c *Conductor) terms(ctx context.Context, row flow.Run) (Terms, engine.Options, error) {
+	o := engine.Options{MaxDuration: c.set.MaxRunDuration, Strict: c.set.Strict}
+	if c.set.Terms == nil {
+		return Terms{}, o, nil
+	}
+	t, err := c.set.Terms(ctx, row)
+	if err != nil {
+		return t, o, fmt.Errorf("terms of run %s: %w", row.ID, err)
+	}
+	if t.MaxDuration > 0 && (o.MaxDuration == 0 || t.MaxDuration < o.MaxDuration) {
+		o.MaxDuration = t.MaxDuration
+	}
+	return t, o, nil
 }
 
 func (c *Conductor) has(id flow.RunID) bool {
@@ -268,7 +294,11 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 	if err != nil {
 		return fmt.Errorf("run %s: %w", row.ID, err)
 	}
-	er, err := engine.Restore(row, g, tasks, c.options())
+	terms, options, err := c.terms(ctx, row)
+	if err != nil {
+		return err
+	}
+	er, err := engine.Restore(row, g, tasks, options)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnfit, err)
 	}
@@ -286,9 +316,11 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 		}
 		c.launched[row.ID] = true
 	}
-	r := &run{c: c, id: row.ID, wf: row.Workflow, eng: er, graph: g, inbox: make(chan message, 64), inflight: map[flow.TaskID]*inflight{}, epoch: c.epochs.Add(1)}
+	r := &run{c: c, id: row.ID, wf: row.Workflow, options: options, eng: er, graph: g, inbox: make(chan message, 64), inflight: map[flow.TaskID]*inflight{}, epoch: c.epochs.Add(1)}
 	c.runs[row.ID] = r
-	cand := engine.Candidate{Run: row.ID, Workflow: row.Workflow, Limit: maxRuns}
+	cand := engine.Candidate{
+		Run: row.ID, Workflow: row.Workflow, Limit: maxRuns, Group: terms.Group, GroupLimit: terms.GroupLimit, Priority: terms.Priority,
+	}
 	switch {
 	case wish != nil:
 		c.gate.Enter(cand)

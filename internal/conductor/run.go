@@ -22,6 +22,7 @@ type run struct {
 	wf       flow.WorkflowID
 	eng      *engine.Run
 	graph    *flow.Graph
+	options  engine.Options
 	first    engine.What // to be said again if it could not be saved
 	opening  []message   // what the loop begins with
 	inbox    chan message
@@ -221,7 +222,7 @@ func (r *run) reload(ctx context.Context, cause error) bool {
 			cause = err
 			continue
 		}
-		eng, err := engine.Restore(row, r.graph, tasks, r.c.options())
+		eng, err := engine.Restore(row, r.graph, tasks, r.options)
 		if err != nil {
 			r.c.log.ErrorContext(ctx, "run cannot be restored", "run", r.id, "err", err)
 			return false

@@ -17,15 +17,27 @@ type Gate struct {
 	held    map[flow.WorkflowID]bool
 	inside  map[flow.RunID]flow.WorkflowID
 	count   map[flow.WorkflowID]int
+	groups  map[string]*group
+	grouped map[flow.RunID]string // those inside that are of a group
 	waiting []Candidate
 }
 
+// A group is what the gate knows of a group of runs that has some inside.
+type group struct{ limit, inside int }
+
 // A Candidate is a run that asks to begin. Limit bounds how many runs of its
-// workflow may be inside with it; zero is no bound.
+// workflow may be inside with it; zero is no bound. So does GroupLimit of its
+// group, whatever their workflows; what the last candidate of a group says of
+// it holds for all. An empty Group is none.
 type Candidate struct {
-	Run      flow.RunID
-	Workflow flow.WorkflowID
-	Limit    int
+	Run        flow.RunID
+	Workflow   flow.WorkflowID
+	Limit      int
+	Group      string
+	GroupLimit int
+	// Priority orders those of one group, or of none, that wait: the greater
+	// first.
+	Priority int
 }
 
 // Enter counts a run that has begun already, whatever the limits say.
@@ -36,16 +48,42 @@ func (g *Gate) Enter(c Candidate) {
 	if _, ok := g.inside[c.Run]; !ok {
 		g.inside[c.Run] = c.Workflow
 		g.count[c.Workflow]++
+		if in := g.group(c); in != nil {
+			in.inside++
+			g.grouped[c.Run] = c.Group
+		}
 	}
 }
 
-// Ask lets the run in, or puts it at the end of the queue and returns false.
+// group returns what is known of a candidate's group; nil if it is of none.
+func (g *Gate) group(c Candidate) *group {
+	if c.Group == "" {
+		return nil
+	}
+	if g.groups == nil {
+		g.groups, g.grouped = map[string]*group{}, map[flow.RunID]string{}
+	}
+	if g.groups[c.Group] == nil {
+		g.groups[c.Group] = &group{limit: c.GroupLimit}
+	}
+	return g.groups[c.Group]
+}
+
+// Ask lets the run in, or puts it into the queue and returns false: at its end,
+// or before those of its group that have less priority.
 func (g *Gate) Ask(c Candidate) bool {
+	if in := g.group(c); in != nil {
+		in.limit = c.GroupLimit
+	}
 	if g.fits(c) {
 		g.Enter(c)
 		return true
 	}
-	g.waiting = append(g.waiting, c)
+	at := slices.IndexFunc(g.waiting, func(o Candidate) bool { return o.Group == c.Group && o.Priority < c.Priority })
+	if at < 0 {
+		at = len(g.waiting)
+	}
+	g.waiting = slices.Insert(g.waiting, at, c)
 	return false
 }
 
@@ -85,6 +123,9 @@ func (g *Gate) Why(id flow.RunID) (flow.Wait, bool) {
 	case c.Limit > 0 && g.count[c.Workflow] >= c.Limit:
 		return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%d runs of the workflow are under way, as many as may be (max_active_runs); %d of its runs wait before this one", g.count[c.Workflow], before)}, true
 	}
+	if in := g.groups[c.Group]; in != nil && in.limit > 0 && in.inside >= in.limit {
+		return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%d runs of run group %s are under way, as many as may be (maxRuns)", in.inside, c.Group)}, true
+	}
 	return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%d runs are under way, as many as this server may run at once; %d wait before this one", len(g.inside), i)}, true
 }
 
@@ -96,6 +137,10 @@ func (g *Gate) Leave(id flow.RunID) []flow.RunID {
 		if g.count[wf]--; g.count[wf] == 0 {
 			delete(g.count, wf)
 		}
+	}
+	if in := g.groups[g.grouped[id]]; in != nil {
+		in.inside--
+		delete(g.grouped, id)
 	}
 	g.waiting = slices.DeleteFunc(g.waiting, func(c Candidate) bool { return c.Run == id })
 	return g.admit()
@@ -116,5 +161,8 @@ func (g *Gate) admit() []flow.RunID {
 }
 
 func (g *Gate) fits(c Candidate) bool {
+	if in := g.group(c); in != nil && in.limit > 0 && in.inside >= in.limit {
+		return false
+	}
 	return !g.Held(c.Workflow) && (g.Limit == 0 || len(g.inside) < g.Limit) && (c.Limit == 0 || g.count[c.Workflow] < c.Limit)
 }

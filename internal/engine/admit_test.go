@@ -43,3 +43,39 @@ func TestGate(t *testing.T) {
 		})
 	}
 }
+
+// TestGateGroups plays transcripts of runs of one group, or of none: "+g1/5"
+// asks for run 1 of group g (limit 1) with priority 5.
+func TestGateGroups(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		limit int
+		moves string
+	}{
+		{"a group at its limit queues", 0, "+g1/0>g1 +g2/0> +h1/0>h1 -g1>g2 -g2>"},
+		{"the greater priority first, then who came first", 0, "+g1/0>g1 +g2/1> +g3/5> +g4/5> -g1>g3 -g3>g4 -g4>g2"},
+		{"runs of no group among themselves", 1, "+-1/0>-1 +-2/1> +-3/5> --1>-3 --3>-2"},
+		{"one that waits and leaves", 0, "+g1/0>g1 +g2/9> +g3/1> -g2> -g1>g3"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g := Gate{Limit: tt.limit}
+			for _, move := range strings.Fields(tt.moves) {
+				ask, want, _ := strings.Cut(move, ">")
+				name, priority, _ := strings.Cut(ask[1:], "/")
+				c := Candidate{Run: flow.RunID(name), Workflow: flow.WorkflowID(name), Group: strings.Trim(name[:1], "-"), GroupLimit: 1}
+				var got string
+				if ask[0] == '+' {
+					_, _ = fmt.Sscan(priority, &c.Priority)
+					if g.Ask(c) {
+						got = name
+					}
+				} else {
+					got = strings.Trim(fmt.Sprint(g.Leave(c.Run)), "[]")
+				}
+				if got != want {
+					t.Fatalf("%s of %q let in %q, want %q", ask, tt.moves, got, want)
+				}
+			}
+		})
+	}
+}
