@@ -187,6 +187,7 @@ type app struct {
 	conductor *conductor.Conductor
 	door      *mwaa.Door
 	omics     *omics.Door
+	runs      *omicsEngine // those of HealthOmics
 	driver    driver
 	roles     *role.Book
 	sessions  *session.Issuer
@@ -271,6 +272,7 @@ func start(opt options) (_ *app, err error) {
 		}
 	}
 	a.background.Go(func() { a.office.Run(ctx) })
+	a.background.Go(func() { a.runs.record(ctx) })
 	if a.scribe != nil {
 		a.background.Go(func() { a.scribe.run(ctx) })
 	}
@@ -464,6 +466,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		MaxRuns:    opt.limits["runs"], MaxWorkflow: opt.limits["workflow-runs"],
 		MaxRunDuration: time.Duration(opt.limits["run-seconds"]) * time.Second,
 		Strict:         opt.verdict,
+		Terms:          a.runs.terms,
 		Grace:          10 * time.Minute, NewRun: func(v flow.Version, slot time.Time) flow.Run { return newRun(v, flow.Scheduled, slot, time.Now()) },
 	}, opt.log, a.stepped)
 

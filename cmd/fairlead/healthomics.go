@@ -17,6 +17,7 @@ func (a *app) omicsDoor(tokens *page.Tokens, check func(*http.Request, []byte) (
 		Account: a.opt.account, Region: a.opt.region, Limits: omics.DefaultLimits(),
 		Resources: a.db, Compiler: omicsCompiler{}, Objects: a.objects, Definitions: a.newDefinitionShelf(), Tokens: tokens,
 		CheckRole: a.checkRole, Check: check, Log: a.opt.log,
+		RunConfig: omics.RunConfig{Runs: a.db, Engine: a.runs},
 	}), nil
 }
 

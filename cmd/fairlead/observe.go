@@ -79,6 +79,7 @@ func (a *app) stepped(s engine.Step) {
 	a.meter.Step(s.Run, s.Tasks, fresh, s.Entry)
 	a.web.Stepped(web.Change{Run: s.Run, Tasks: s.Tasks})
 	a.office.Told(s.Run.ID)
+	a.runs.stepped(s)
 	if a.scribe != nil {
 		a.scribe.told(s)
 	}

@@ -45,6 +45,9 @@ func (a *app) retain(ctx context.Context) {
 // to look for streams by their names means to read the names of all. groups
 // remembers where versions have their logs.
 func (a *app) dropLogs(ctx context.Context, r flow.Run, groups map[flow.VersionID]string) error {
+	if r.Version == "" {
+		return a.runs.forget(ctx, r)
+	}
 	group, ok := groups[r.Version]
 	if !ok {
 		var err error

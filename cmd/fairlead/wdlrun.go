@@ -25,6 +25,7 @@ import (
 	"fairlead/internal/lang"
 	"fairlead/internal/lang/wdl"
 	"fairlead/internal/mwaa"
+	"fairlead/internal/omics"
 )
 
 // performers carry out tasks, each those of its language.
@@ -63,61 +64,16 @@ func (a *app) wdlPerformer() (*wdl.Performer, error) {
 		return nil, err
 	}
 	cpus, memory := machineSize()
+	site := &runSite{a, dir}
+	a.runs = newOmicsEngine(a, site)
 	return &wdl.Performer{
-		Driver: metered{a.driver, a.meter}, Values: a.db, Site: &runSite{a, dir}, Room: wdl.NewRoom(cpus, memory, 0), Grace: 10 * time.Second,
+		Driver: metered{a.driver, a.meter}, Values: a.db, Site: site, Share: a.runs.share, Room: wdl.NewRoom(cpus, memory, 0), Grace: 10 * time.Second,
 		Limits: exec.Limits{PIDs: 4096, Files: 4096, Disk: a.opt.disk, Output: 256 << 20},
-		Images: a.opt.driver == "container", Publish: a.opt.publish,
+		Images: a.opt.driver == "container", Publish: a.publish,
 		Env: func(r flow.Run, t flow.Task) []string {
-			return []string{
-				"PATH=" + usualPath, "AWS_REGION=" + a.opt.region, "AWS_WORKFLOW_RUN_ID=" + string(r.ID), "AWS_WORKFLOW_RUN_UUID=" + r.Key,
-				"AWS_WORKFLOW_TASK_ID=" + string(t.ID),
-			}
+			return a.taskEnvironment(r, t)
 		},
 	}, nil
-}
-
-// A runSite is where runs of WDL have their files.
-type runSite struct {
-	a   *app
-	dir string
-}
-
-// Dir implements [wdl.Site].
-func (s *runSite) Dir(r flow.Run) (string, error) {
-	dir := filepath.Join(s.dir, string(r.ID))
-	return dir, os.MkdirAll(dir, 0o755)
-}
-
-// omicsLogs is the group of all logs of HealthOmics.
-const omicsLogs = "/aws/omics/WorkflowLog"
-
-// taskStream names the log of an attempt.
-func taskStream(run flow.RunID, task flow.TaskID, attempt int) string {
-	return fmt.Sprintf("run/%s/task/%s.%d", run, strings.ReplaceAll(string(task), "/", "."), attempt)
-}
-
-// Log implements [wdl.Site].
-func (s *runSite) Log(_ context.Context, r flow.Run, task flow.TaskID, attempt int) (string, error) {
-	return s.a.logs.Path(omicsLogs, taskStream(r.ID, task, attempt))
-}
-
-// Fetch implements [wdl.Site]: files of this machine are for runs that its
-// user starts without a server.
-func (s *runSite) Fetch(_ context.Context, _ flow.Run, name, to string) error {
-	if strings.Contains(name, "://") {
-		return flow.Errorf(flow.Invalid, "%s: only files of this machine can be read here", name)
-	}
-	if !s.a.opt.localFiles {
-		return flow.Errorf(flow.Invalid, "%s: expected s3://BUCKET/KEY", name)
-	}
-	real, err := filepath.EvalSymlinks(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return flow.Errorf(flow.NotFound, "there is no file %s", name)
-	}
-	if err != nil {
-		return err
-	}
-	return copyTree(real, to)
 }
 
 // copyTree makes a file or directory appear at another place, for reading:
@@ -367,10 +323,16 @@ func (a *app) outputsWDL(ctx context.Context, r flow.Run, name string) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
+	return outputsText(v, name)
+}
+
+// outputsText returns outputs as JSON, by their full names.
+func outputsText(v wdl.Value, name string) ([]byte, error) {
 	rec, ok := v.(*wdl.Record)
 	if !ok {
 		return nil, fmt.Errorf("the run's outputs are no object")
 	}
+	rec = &wdl.Record{Names: slices.Clone(rec.Names), Values: rec.Values}
 	for i := range rec.Names {
 		rec.Names[i] = name + "." + rec.Names[i]
 	}
@@ -394,7 +356,7 @@ func (a *app) explainWDL(w io.Writer, r flow.Run) {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s failed at attempt %d: %s\n", t.ID, t.Attempt, printable(t.Reason))
-		page, err := a.logs.Read(context.Background(), omicsLogs, taskStream(r.ID, t.ID, t.Attempt), flow.LogRange{From: -1, Back: true, Limit: 20})
+		page, err := a.logs.Read(context.Background(), omics.LogGroup, omics.TaskStream(r.ID, t), flow.LogRange{From: -1, Back: true, Limit: 20})
 		if err != nil {
 			continue // it never began
 		}

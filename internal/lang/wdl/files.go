@@ -63,6 +63,10 @@ func (f *runFiles) local(ctx context.Context, name string) (string, error) {
 			return "", &failure{codeMissing, err}
 		case flow.Invalid:
 			return "", &failure{codeURI, err}
+		case flow.Denied:
+			return "", &failure{codeImport, err}
+		case flow.Quota:
+			return "", &failure{codeSize, err}
 		}
 		return "", &unread{fmt.Errorf("%s: %s: %w", codeImport, name, err)}
 	}

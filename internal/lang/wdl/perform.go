@@ -34,6 +34,9 @@ type Performer struct {
 	// Env is the environment of each task, KEY=value, but for what tells it
 	// about itself.
 	Env func(run flow.Run, task flow.Task) []string
+	// Share is what the tasks of some runs, that of a group, may use together,
+	// beside Room; nil is no bound.
+	Share func(run flow.Run) *Room
 	// Publish takes a run's outputs to where it was asked to; the result is
 	// what they are called there. Nil leaves them where they are.
 	Publish func(ctx context.Context, run flow.Run, outputs Value) (Value, error)
@@ -48,11 +51,12 @@ type Site interface {
 	// Dir returns the directory of a run, which exists, as an absolute path
 	// without links. What is in it stays until somebody removes the run.
 	Dir(run flow.Run) (string, error)
-	// Log returns the file that takes an attempt's log.
-	Log(ctx context.Context, run flow.Run, task flow.TaskID, attempt int) (string, error)
+	// Log returns the file that takes the log of a task's current attempt.
+	Log(ctx context.Context, run flow.Run, task flow.Task) (string, error)
 	// Fetch makes what a name means, which is no path within Dir, a file or
 	// directory at a path that does not exist yet. What cannot be had is a
-	// flow.Invalid or flow.NotFound error.
+	// flow.Invalid, flow.NotFound or flow.Denied error, and what there is no
+	// room for a flow.Quota.
 	Fetch(ctx context.Context, run flow.Run, name, to string) error
 }
 
@@ -66,6 +70,7 @@ const (
 	codeImport  = "IMPORT_FAILED"
 	codeMissing = "INPUT_URI_NOT_FOUND"
 	codeURI     = "INVALID_URI_INPUT"
+	codeSize    = "UNSUPPORTED_INPUT_SIZE"
 	codeValue   = "INVALID_TASK_RESOURCE_VALUE"
 	codeExport  = "EXPORT_FAILED"
 )
@@ -293,6 +298,7 @@ func (w *work) keep(ctx context.Context, f *frame, v Value) (Value, error) {
 
 // A call under way.
 type call struct {
+	name  string
 	task  *Task
 	want  Resources
 	spec  exec.Spec
@@ -310,11 +316,34 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 	if err != nil {
 		return flow.Outcome{}, err
 	}
-	release, err := w.Room.take(ctx, t.want)
-	if err != nil {
-		return flow.Outcome{Verdict: flow.Failure, Reason: "stopped before it began"}, nil
+	usage := t.usage()
+	if w.Task.Handle == "" && w.Task.Mark == nil {
+		if err := tell.Mark(usage.mark()); err != nil {
+			return flow.Outcome{}, err
+		}
 	}
-	defer release()
+	out, err := w.command(ctx, t, tell)
+	if err == nil {
+		if x := out.Exit; x != nil {
+			usage.CPUTime, usage.MaxMemory = x.CPU, x.Memory
+		}
+		if out.Outputs == nil {
+			out.Outputs = map[string]json.RawMessage{}
+		}
+		out.Outputs[KeyUsage] = usage.mark()
+	}
+	return out, err
+}
+
+// command runs the command of a task that is prepared, when there is room.
+func (w *work) command(ctx context.Context, t *call, tell lang.Tell) (flow.Outcome, error) {
+	for _, room := range w.rooms() {
+		release, err := room.take(ctx, t.want)
+		if err != nil {
+			return flow.Outcome{Verdict: flow.Failure, Reason: "stopped before it began"}, nil
+		}
+		defer release()
+	}
 	exit, err := w.Driver.Run(ctx, t.spec, w.Task.Handle, tell.Started)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) && !errors.Is(err, exec.ErrDetach) {
@@ -343,6 +372,15 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 	raw, err := AppendJSON(nil, v)
 	out.Outputs = map[string]json.RawMessage{keyOutputs: raw}
 	return out, err
+}
+
+// rooms are what bounds the attempt, that of its group first: a group at its
+// bound must not keep from others what the machine has.
+func (w *work) rooms() []*Room {
+	if w.Share == nil {
+		return []*Room{w.Room}
+	}
+	return []*Room{w.Share(w.Run), w.Room}
 }
 
 // failed says of what is wrong with a task's outputs that it is the task's
@@ -426,7 +464,7 @@ func (w *work) prepare(ctx context.Context, c *Call) (*call, error) {
 			return nil, err
 		}
 	}
-	t := &call{task: c.Task, files: mine}
+	t := &call{name: c.Name().Text, task: c.Task, files: mine}
 	t.v = &Evaluator{Rules: Rules{Version: doc.Version, Lenient: w.s.lenient}, Files: mine}
 	t.scope = NewScope(t.v, nil, given, c.Task.Inputs, c.Task.Decls, c.Task.Outputs)
 	for _, d := range slices.Concat(c.Task.Inputs, c.Task.Decls) {
@@ -472,7 +510,7 @@ func (w *work) specify(t *call) error {
 	if err := settle(script, []byte(text)); err != nil {
 		return err
 	}
-	log, err := w.Site.Log(t.files.ctx, w.Run, w.Task.ID, w.Task.Attempt)
+	log, err := w.Site.Log(t.files.ctx, w.Run, w.Task)
 	if err != nil {
 		return err
 	}

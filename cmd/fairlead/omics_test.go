@@ -1,0 +1,358 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"fairlead/internal/flow"
+	"fairlead/internal/lang/wdl"
+	"fairlead/internal/omics"
+)
+
+// A lab is a server with a client of HealthOmics.
+type lab struct {
+	omicsClient
+	app *app
+}
+
+// An omicsClient speaks the API as it is on the wire.
+type omicsClient struct{ *client }
+
+func newLab(t *testing.T, change func(*options)) *lab {
+	t.Helper()
+	opt := defaultOptions()
+	opt.data, opt.listen = dataDir(t.TempDir()), "127.0.0.1:0"
+	opt.log = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if change != nil {
+		change(&opt)
+	}
+	a, err := start(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	l := &lab{omicsClient{newClient(t, a.info, a.key)}, a}
+	l.bucket("data")
+	return l
+}
+
+type object = map[string]any // of JSON
+
+// call sends a request and returns its status and answer.
+func (c omicsClient) ask(method, path string, in object) (int, object) {
+	c.t.Helper()
+	var data []byte
+	if in != nil {
+		data, _ = json.Marshal(in)
+	}
+	r, err := http.NewRequestWithContext(c.t.Context(), method, c.info.Endpoint+path, bytes.NewReader(data))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	sum := sha256.Sum256(data)
+	key := aws.Credentials{AccessKeyID: c.key.AccessKey, SecretAccessKey: c.key.SecretKey}
+	if err := v4.NewSigner().SignHTTP(c.t.Context(), key, r, hex.EncodeToString(sum[:]), "omics", c.info.Region, time.Now()); err != nil {
+		c.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var out object
+	if len(bytes.TrimSpace(body)) > 0 {
+		if err := json.Unmarshal(body, &out); err != nil {
+			c.t.Fatalf("%s %s: %d %s: %v", method, path, resp.StatusCode, body, err)
+		}
+	}
+	return resp.StatusCode, out
+}
+
+// must is call for a request that must be answered with a status.
+func (c omicsClient) must(status int, method, path string, in object) object {
+	c.t.Helper()
+	got, out := c.ask(method, path, in)
+	if got != status {
+		c.t.Fatalf("%s %s %v: %d %v, want %d", method, path, in, got, out, status)
+	}
+	return out
+}
+
+// wdl makes a workflow of a document and returns its id.
+func (l *lab) wdl(text string) string {
+	l.t.Helper()
+	doc, found := wdl.Load(fstest.MapFS{"main.wdl": {Data: []byte(text)}}, "main.wdl", wdl.Options{})
+	if wdl.Refused(found) {
+		l.t.Fatalf("%v", found)
+	}
+	def, found := wdl.Compile(doc, wdl.Options{})
+	if wdl.Refused(found) {
+		l.t.Fatalf("%v", found)
+	}
+	graph, err := l.app.db.PutGraph(l.t.Context(), def.Graph)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	r, _, err := l.app.db.AddResource(l.t.Context(), flow.Resource{
+		Kind: flow.OmicsWorkflow, Name: "flow", Status: "ACTIVE", Graph: graph, Created: time.Now(), Body: json.RawMessage(`{"digest":"sha256:0"}`),
+	}, flow.Token{}, 0)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return r.ID
+}
+
+// run starts a run and returns its id.
+func (c omicsClient) begin(in object) string {
+	c.t.Helper()
+	for k, v := range (object{"roleArn": "arn:aws:iam::000000000000:role/omics", "outputUri": "s3://data/out/", "requestId": fmt.Sprint(time.Now().UnixNano())}) {
+		if _, ok := in[k]; !ok {
+			in[k] = v
+		}
+	}
+	return c.must(201, "POST", "/run", in)["id"].(string)
+}
+
+// ends waits for a run's end and returns what is said of it then.
+func (c omicsClient) ends(id string) object {
+	c.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // a server of its own is asked: no clock is ours
+		out := c.must(200, "GET", "/run/"+id, nil)
+		switch out["status"] {
+		case "COMPLETED", "FAILED", "CANCELLED":
+			return out
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("run %s is still %v", id, out["status"])
+		}
+	}
+}
+
+func (c omicsClient) upload(key, text string) {
+	c.t.Helper()
+	if _, err := c.s3.PutObject(c.t.Context(), &awss3.PutObjectInput{Bucket: aws.String("data"), Key: &key, Body: strings.NewReader(text)}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c omicsClient) object(key string) string {
+	c.t.Helper()
+	out, err := c.s3.GetObject(c.t.Context(), &awss3.GetObjectInput{Bucket: aws.String("data"), Key: &key})
+	if err != nil {
+		c.t.Fatalf("%s: %v", key, err)
+	}
+	defer out.Body.Close()
+	data, err := io.ReadAll(out.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(data)
+}
+
+const greetings = `version 1.1
+task greet {
+  input { File list  Int n }
+  command <<< sed -n "~{n + 1}p" ~{list} | tee said.txt; echo "greeted ~{n}" >&2 >>>
+  output { File said = "said.txt" }
+  runtime { cpu: 2  memory: "3 GiB" }
+}
+task join {
+  input { Array[File] parts }
+  command <<< cat ~{sep(" ", parts)} >>>
+  output { String all = read_string(stdout()) }
+}
+workflow main {
+  input { File list  Int count = 2 }
+  scatter (i in range(count)) { call greet { input: list, n = i } }
+  call join { input: parts = greet.said }
+  output { Array[File] said = greet.said  String all = join.all }
+}`
+
+// TestOmicsRun follows a run from its inputs to its outputs, logs and manifest.
+func TestOmicsRun(t *testing.T) {
+	l := newLab(t, nil)
+	l.upload("in/names.txt", "ada\nbob\n")
+	w := l.wdl(greetings)
+	id := l.begin(object{"workflowId": w, "name": "first", "parameters": object{"list": "s3://data/in/names.txt"}, "tags": object{"a": "b"}})
+	r := l.ends(id)
+	if r["status"] != "COMPLETED" || r["runOutputUri"] != "s3://data/out/"+id || r["resourceDigests"].(object)["s3://data/in/names.txt"] == nil {
+		t.Fatalf("run: %v", r)
+	}
+	if got := l.object("out/" + id + "/out/said/1/said.txt"); got != "bob\n" {
+		t.Errorf("out/said/1/said.txt: %q, want bob", got)
+	}
+	var outputs object
+	if err := json.Unmarshal([]byte(l.object("out/"+id+"/logs/outputs.json")), &outputs); err != nil {
+		t.Fatal(err)
+	}
+	if outputs["main.all"] != "ada\nbob" || fmt.Sprint(outputs["main.said"]) != fmt.Sprintf("[s3://data/out/%s/out/said/0/said.txt s3://data/out/%[1]s/out/said/1/said.txt]", id) {
+		t.Errorf("outputs.json: %v", outputs)
+	}
+	if log := l.object("out/" + id + "/logs/engine.log"); !strings.Contains(log, "task greet-0-1") || !strings.Contains(log, "run "+id+" COMPLETED") {
+		t.Errorf("engine.log: %s", log)
+	}
+
+	var names []string
+	var first object
+	for _, item := range l.must(200, "GET", "/run/"+id+"/task", nil)["items"].([]any) {
+		task := item.(object)
+		names = append(names, fmt.Sprint(task["name"], " ", task["status"], " ", task["cpus"], " ", task["memory"], " ", task["instanceType"]))
+		if first == nil || task["name"] == "greet-0-0" {
+			first = task
+		}
+	}
+	want := "join COMPLETED 1 1 omics.c.large,greet-0-0 COMPLETED 2 3 omics.c.large,greet-0-1 COMPLETED 2 3 omics.c.large"
+	if got := strings.Join(names, ","); got != want {
+		t.Errorf("tasks: %s, want %s", got, want)
+	}
+	task := l.must(200, "GET", "/run/"+id+"/task/"+first["taskId"].(string), nil)
+	stream, _ := task["logStream"].(string)
+	if !strings.HasSuffix(stream, ":log-group:/aws/omics/WorkflowLog:log-stream:run/"+id+"/task/"+first["taskId"].(string)) {
+		t.Errorf("log stream: %q", stream)
+	}
+	_, stream, _ = strings.Cut(stream, ":log-stream:")
+	page, err := l.app.logs.Read(t.Context(), omics.LogGroup, stream, flow.LogRange{Limit: 10})
+	if err != nil || len(page.Events) == 0 {
+		t.Errorf("log of %v: %v, %v", task, page.Events, err)
+	}
+	page, err = l.app.logs.Read(t.Context(), omics.LogGroup, "manifest/run/"+id+"/"+r["uuid"].(string), flow.LogRange{Limit: 10})
+	if err != nil || len(page.Events) != 4 || !strings.Contains(page.Events[0].Text, `"status":"COMPLETED"`) || !strings.Contains(page.Events[1].Text, `"cpus":`) {
+		t.Errorf("manifest: %v, %v", page.Events, err)
+	}
+	if got := l.must(200, "GET", "/run?name=first&status=COMPLETED", nil)["items"].([]any); len(got) != 1 {
+		t.Errorf("ListRuns: %v", got)
+	}
+
+	// The same once more, from the first's settings.
+	again := l.begin(object{"runId": id})
+	if r := l.ends(again); r["status"] != "COMPLETED" || r["runId"] != id || r["name"] != "first" {
+		t.Errorf("a run that repeats another: %v", r)
+	}
+	l.must(202, "DELETE", "/run/"+id, nil)
+	l.must(404, "GET", "/run/"+id, nil)
+	l.must(404, "GET", "/run/"+id+"/task", nil)
+}
+
+// TestOmicsRefusals holds what StartRun refuses, and what ends in a failure.
+func TestOmicsRefusals(t *testing.T) {
+	l := newLab(t, nil)
+	w := l.wdl(greetings)
+	for _, tt := range []struct {
+		in     object
+		status int
+		text   string
+	}{
+		{object{"workflowId": w, "parameters": object{"list": "s3://data/x", "lst": 1}}, 400, `no input "lst"`},
+		{object{"workflowId": w}, 400, "list"},
+		{object{"workflowId": w, "parameters": object{"list": "s3://data/x", "count": "many"}}, 400, "count"},
+		{object{"workflowId": "7", "parameters": object{}}, 404, "workflow 7"},
+		{object{"workflowId": w, "runGroupId": "7", "parameters": object{"list": "s3://data/x"}}, 404, "7"},
+		{object{"workflowId": w, "cacheId": "7", "parameters": object{"list": "s3://data/x"}}, 404, "7"},
+		{object{"parameters": object{}}, 400, "workflowId"},
+		{object{"workflowId": w, "outputUri": "file:///tmp/x", "parameters": object{"list": "s3://data/x"}}, 400, "--local-files"},
+	} {
+		in := object{"roleArn": "arn:aws:iam::000000000000:role/omics", "outputUri": "s3://data/out", "requestId": fmt.Sprint(time.Now().UnixNano())}
+		for k, v := range tt.in {
+			in[k] = v
+		}
+		status, out := l.ask("POST", "/run", in)
+		if text, _ := out["message"].(string); status != tt.status || !strings.Contains(text, tt.text) {
+			t.Errorf("StartRun %v: %d %v, want %d with %q", tt.in, status, out, tt.status, tt.text)
+		}
+	}
+	r := l.ends(l.begin(object{"workflowId": w, "parameters": object{"list": "s3://data/not-there"}}))
+	if r["status"] != "FAILED" || r["failureReason"] != "INPUT_URI_NOT_FOUND" {
+		t.Errorf("an input that is not there: %v", r)
+	}
+	r = l.ends(l.begin(object{"workflowId": l.wdl(`version 1.0
+task bad { command { echo no luck >&2; exit 3 } }
+workflow main { call bad }`)}))
+	if r["status"] != "FAILED" || r["failureReason"] != "RUN_TASK_FAILED" || !strings.Contains(r["statusMessage"].(string), "exit code 3") {
+		t.Errorf("a task that fails: %v", r)
+	}
+	items := l.must(200, "GET", "/run/"+r["id"].(string)+"/task?status=FAILED", nil)["items"].([]any)
+	if len(items) != 1 {
+		t.Fatalf("failed tasks: %v", items)
+	}
+	task := l.must(200, "GET", "/run/"+r["id"].(string)+"/task/"+items[0].(object)["taskId"].(string), nil)
+	if task["failureReason"] != "RUN_TASK_FAILED" || !strings.Contains(task["statusMessage"].(string), "no luck") {
+		t.Errorf("the task: %v", task)
+	}
+	l.must(409, "POST", "/run/"+r["id"].(string)+"/cancel", nil)
+}
+
+// TestOmicsReplay holds that a request that is sent twice starts one run.
+func TestOmicsReplay(t *testing.T) {
+	l := newLab(t, nil)
+	w := l.wdl("version 1.0\nworkflow main { output { Int n = 1 } }")
+	one := l.begin(object{"workflowId": w, "requestId": "same"})
+	if two := l.begin(object{"workflowId": w, "requestId": "same"}); two != one {
+		t.Errorf("the same request began run %s, then %s", one, two)
+	}
+	l.ends(one)
+	if got := l.must(200, "GET", "/run", nil)["items"].([]any); len(got) != 1 {
+		t.Errorf("runs: %v, want one", got)
+	}
+}
+
+const sleeper = `version 1.0
+task wait { command { sleep 60 } }
+workflow main { call wait }`
+
+// TestOmicsCancelAndGroup holds that a group lets one run in at a time, the
+// greatest priority first, and that runs end when they are cancelled.
+func TestOmicsCancelAndGroup(t *testing.T) {
+	l := newLab(t, nil)
+	w := l.wdl(sleeper)
+	group := l.must(201, "POST", "/runGroup", object{"maxRuns": 1, "requestId": "g"})["id"].(string)
+	var ids []string
+	for _, priority := range []int{0, 1, 5} {
+		ids = append(ids, l.begin(object{"workflowId": w, "runGroupId": group, "priority": priority}))
+	}
+	status := func(id string) any { return l.must(200, "GET", "/run/"+id, nil)["status"] }
+	becomes := func(id, want string) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); status(id) != want; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("run %s is %v, want %s", id, status(id), want)
+			}
+		}
+	}
+	becomes(ids[0], "RUNNING")
+	if a, b := status(ids[1]), status(ids[2]); a != "PENDING" || b != "PENDING" {
+		t.Errorf("those that wait are %v and %v", a, b)
+	}
+	l.must(409, "DELETE", "/run/"+ids[0], nil)
+	l.must(202, "POST", "/run/"+ids[0]+"/cancel", nil)
+	becomes(ids[0], "CANCELLED")
+	becomes(ids[2], "RUNNING")
+	if got := status(ids[1]); got != "PENDING" {
+		t.Errorf("the run of less priority is %v", got)
+	}
+	l.must(202, "POST", "/run/"+ids[1]+"/cancel", nil)
+	becomes(ids[1], "CANCELLED")
+	l.must(202, "POST", "/run/"+ids[2]+"/cancel", nil)
+	becomes(ids[2], "CANCELLED")
+}

@@ -1,0 +1,466 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+	"golang.org/x/sys/unix"
+
+	"fairlead/internal/flow"
+	"fairlead/internal/lang/wdl"
+	"fairlead/internal/omics"
+	"fairlead/internal/role"
+)
+
+// A runSite is where runs of WDL have their files.
+type runSite struct {
+	a   *app
+	dir string
+}
+
+// Dir implements [wdl.Site].
+func (s *runSite) Dir(r flow.Run) (string, error) {
+	dir := filepath.Join(s.dir, string(r.ID))
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+// Log implements [wdl.Site].
+func (s *runSite) Log(_ context.Context, r flow.Run, t flow.Task) (string, error) {
+	return s.a.logs.Path(omics.LogGroup, omics.TaskStream(r.ID, t))
+}
+
+// Fetch implements [wdl.Site]. Files of this machine are for runs that its
+// user starts without a server, and where --local-files lets others name them.
+func (s *runSite) Fetch(ctx context.Context, r flow.Run, name, to string) error {
+	scheme, _, remote := strings.Cut(name, "://")
+	switch {
+	case remote && scheme == "s3":
+		return s.fetch(ctx, r, name, to)
+	case remote && scheme == "file" && s.a.opt.localFiles:
+		u, err := url.Parse(name)
+		if err != nil || u.Host != "" && u.Host != "localhost" || !path.IsAbs(u.Path) {
+			return flow.Errorf(flow.Invalid, "%s: expected file:///PATH", name)
+		}
+		name = u.Path
+	case remote, !s.a.opt.localFiles:
+		return flow.Errorf(flow.Invalid, "%s: expected s3://BUCKET/KEY", name)
+	}
+	real, err := filepath.EvalSymlinks(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return flow.Errorf(flow.NotFound, "there is no file %s", name)
+	}
+	if err != nil {
+		return err
+	}
+	return copyTree(real, to)
+}
+
+// maxFetched bounds how many objects one directory of a run's inputs has.
+const maxFetched = 100_000
+
+// fetch makes an object a file, or of a URL that ends in a slash the objects
+// below it a directory.
+func (s *runSite) fetch(ctx context.Context, r flow.Run, name, to string) error {
+	u, err := omics.ParseS3(name)
+	if err != nil {
+		return err
+	}
+	store, err := s.a.storeOf(ctx, r)
+	if err != nil {
+		return err
+	}
+	if u.Key != "" && !strings.HasSuffix(u.Key, "/") {
+		etag, err := store.get(ctx, u.Bucket, u.Key, to)
+		if err != nil {
+			return err
+		}
+		return s.note(r, name, etag)
+	}
+	n := 0
+	list := s3.NewListObjectsV2Paginator(store.client, &s3.ListObjectsV2Input{Bucket: &u.Bucket, Prefix: &u.Key})
+	for list.HasMorePages() {
+		if err := store.may("s3:ListBucket", "arn:aws:s3:::"+u.Bucket); err != nil {
+			return err
+		}
+		page, err := list.NextPage(ctx)
+		if err != nil {
+			return explainS3(err, name)
+		}
+		for _, o := range page.Contents {
+			key := aws.ToString(o.Key)
+			rel := strings.TrimPrefix(key, u.Key)
+			if rel == "" || strings.HasSuffix(rel, "/") {
+				continue // stands for a directory
+			}
+			if n++; n > maxFetched {
+				return flow.Errorf(flow.Invalid, "%s has more than %d objects", name, maxFetched)
+			}
+			if !filepath.IsLocal(rel) || path.Clean(rel) != rel {
+				return flow.Errorf(flow.Invalid, "s3://%s/%s cannot be a file: its key has empty parts or dots", u.Bucket, key)
+			}
+			at := filepath.Join(to, rel)
+			if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+				return err
+			}
+			etag, err := store.get(ctx, u.Bucket, key, at)
+			if err != nil {
+				return err
+			}
+			if err := s.note(r, "s3://"+u.Bucket+"/"+key, etag); err != nil {
+				return err
+			}
+		}
+	}
+	if n == 0 {
+		return flow.Errorf(flow.NotFound, "there is no object below %s", name)
+	}
+	return nil
+}
+
+// digestsFile is where a run's directory says which objects were read: a line
+// of JSON each.
+const digestsFile = "digests.jsonl"
+
+type digestLine struct{ URI, ETag string }
+
+// note keeps what an object's bytes were when they were read.
+func (s *runSite) note(r flow.Run, uri, etag string) error {
+	dir, err := s.Dir(r)
+	if err != nil {
+		return err
+	}
+	line, err := json.Marshal(digestLine{uri, "etag:" + strings.Trim(etag, `"`)})
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, digestsFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(err, f.Close())
+}
+
+// maxDigests bounds the bytes that are read of a file of digests.
+const maxDigests = 1 << 20
+
+// digests returns what was noted of a run's inputs.
+func (s *runSite) digests(run flow.RunID) map[string]string {
+	f, err := os.Open(filepath.Join(s.dir, string(run), digestsFile))
+	if err != nil {
+		return nil // nothing was read yet
+	}
+	defer f.Close()
+	out := map[string]string{}
+	for d := json.NewDecoder(io.LimitReader(f, maxDigests)); ; {
+		var line digestLine
+		if d.Decode(&line) != nil {
+			return out // the end, or half a line that a crash has left
+		}
+		out[line.URI] = line.ETag
+	}
+}
+
+// A runStore is S3 as a run may use it.
+type runStore struct {
+	client *s3.Client
+	// may refuses what the run's role may not do with objects here. Elsewhere
+	// that is for whoever holds them.
+	may func(action, resource string) error
+}
+
+// storeOf returns the S3 that a run reads inputs from, and writes outputs to: by
+// the role's own credentials where it has some, else the one beside this server.
+func (a *app) storeOf(ctx context.Context, r flow.Run) (*runStore, error) {
+	set, err := a.runs.settingsOf(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	entry, known := a.roles.Find(set.RoleARN)
+	endpoint := cmp.Or(a.opt.s3, a.inner)
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(awshttp.NewBuildableClient()), // AWS_CA_BUNDLE works with this one alone
+		config.WithRegion(a.opt.region),
+	}
+	may := func(string, string) error { return nil }
+	switch {
+	case entry.Assume != "":
+		endpoint = entry.Endpoint
+		options = append(options, config.WithCredentialsProvider(aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+			c, err := a.assume(ctx, entry, "fairlead-"+string(r.ID))
+			return aws.Credentials{AccessKeyID: c.AccessKey, SecretAccessKey: c.SecretKey, SessionToken: c.Token, CanExpire: !c.Expires.IsZero(), Expires: c.Expires}, err
+		}))))
+	case a.opt.s3 == "":
+		own := aws.Credentials{AccessKeyID: a.key.AccessKey, SecretAccessKey: a.key.SecretKey}
+		options = append(options, config.WithCredentialsProvider(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return own, nil })))
+		may = func(action, resource string) error {
+			if !known && !a.opt.strictRoles || known && entry.Policy == nil || set.RoleARN == "" {
+				return nil
+			}
+			verdict := role.Silent
+			if known {
+				verdict = entry.Policy.Judge(action, resource)
+			}
+			if verdict == role.Allowed {
+				return nil
+			}
+			return role.Refusal(set.RoleARN, action, resource, verdict)
+		}
+	}
+	c, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("configure the client of S3: %w", err)
+	}
+	return &runStore{may: may, client: s3.NewFromConfig(c, func(o *s3.Options) {
+		if endpoint != "" {
+			o.BaseEndpoint = &endpoint
+			o.UsePathStyle = true // few stores answer to bucket names in hosts
+		}
+	})}, nil
+}
+
+// get makes an object a file that is not there yet, and returns its ETag.
+func (s *runStore) get(ctx context.Context, bucket, key, to string) (etag string, err error) {
+	name := "s3://" + bucket + "/" + key
+	if err := s.may("s3:GetObject", "arn:aws:s3:::"+bucket+"/"+key); err != nil {
+		return "", err
+	}
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return "", explainS3(err, name)
+	}
+	defer out.Body.Close()
+	size := aws.ToInt64(out.ContentLength)
+	if free := freeBytes(filepath.Dir(to)); size > free {
+		return "", flow.Errorf(flow.Quota, "%s has %d bytes, and %d are free", name, size, free)
+	}
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
+	if err != nil {
+		return "", err
+	}
+	n, err := io.Copy(f, io.LimitReader(out.Body, size+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return "", fmt.Errorf("read %s: %w", name, err)
+	}
+	if n != size {
+		return "", fmt.Errorf("read %s: it has %d bytes, and %d came", name, size, n)
+	}
+	return aws.ToString(out.ETag), nil
+}
+
+// freeBytes returns the room left in the file system of a directory.
+func freeBytes(dir string) int64 {
+	var s unix.Statfs_t
+	if unix.Statfs(dir, &s) != nil {
+		return math.MaxInt64 // not known
+	}
+	return int64(s.Bavail) * s.Bsize
+}
+
+// Files larger than wholeSize are put in parts, of which there may be maxParts.
+const (
+	wholeSize = 256 << 20
+	partSize  = 64 << 20
+	maxParts  = 10_000
+)
+
+// put makes a file an object.
+func (s *runStore) put(ctx context.Context, from, bucket, key string) error {
+	if err := s.may("s3:PutObject", "arn:aws:s3:::"+bucket+"/"+key); err != nil {
+		return err
+	}
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() > wholeSize {
+		return s.putParts(ctx, f, info.Size(), bucket, key)
+	}
+	_, err = s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: f, ContentLength: aws.Int64(info.Size())})
+	return explainS3(err, "s3://"+bucket+"/"+key)
+}
+
+func (s *runStore) putParts(ctx context.Context, f io.ReaderAt, size int64, bucket, key string) error {
+	name := "s3://" + bucket + "/" + key
+	up, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return explainS3(err, name)
+	}
+	each := max(int64(partSize), (size+maxParts-1)/maxParts)
+	var parts []s3types.CompletedPart
+	for n, at := int32(1), int64(0); at < size; n, at = n+1, at+each {
+		length := min(each, size-at)
+		out, err := s.client.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket: &bucket, Key: &key, UploadId: up.UploadId, PartNumber: &n, Body: io.NewSectionReader(f, at, length), ContentLength: &length,
+		})
+		if err != nil {
+			// What is not said to be aborted is, some day, by the bucket's rules.
+			_, _ = s.client.AbortMultipartUpload(context.WithoutCancel(ctx), &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: up.UploadId})
+			return explainS3(err, name)
+		}
+		parts = append(parts, s3types.CompletedPart{
+			ETag: out.ETag, PartNumber: &n, ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumCRC64NVME: out.ChecksumCRC64NVME,
+		})
+	}
+	_, err = s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		Bucket: &bucket, Key: &key, UploadId: up.UploadId, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: parts},
+	})
+	return explainS3(err, name)
+}
+
+// putText makes a text an object.
+func (s *runStore) putText(ctx context.Context, text []byte, bucket, key string) error {
+	if err := s.may("s3:PutObject", "arn:aws:s3:::"+bucket+"/"+key); err != nil {
+		return err
+	}
+	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(text)})
+	return explainS3(err, "s3://"+bucket+"/"+key)
+}
+
+// explainS3 gives an answer of S3 its kind.
+func explainS3(err error, name string) error {
+	if err == nil {
+		return nil
+	}
+	code := ""
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		code = api.ErrorCode()
+	}
+	switch code {
+	case "NoSuchBucket", "NoSuchKey", "NotFound":
+		return flow.Errorf(flow.NotFound, "%s does not exist", name)
+	case "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch":
+		return flow.Errorf(flow.Denied, "access to %s is denied (%s)", name, code)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// publish takes a run's outputs to where it was asked to put them, and returns
+// them with the names that they have there.
+func (a *app) publish(ctx context.Context, r flow.Run, v wdl.Value) (wdl.Value, error) {
+	if a.opt.publish != nil {
+		return a.opt.publish(ctx, r, v)
+	}
+	to, err := a.destination(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	rec, ok := v.(*wdl.Record)
+	if !ok {
+		return nil, errors.New("the run's outputs are no object")
+	}
+	out := &wdl.Record{Names: rec.Names, Values: slices.Clone(rec.Values)}
+	for i, name := range rec.Names {
+		if out.Values[i], err = wdl.Layout(rec.Values[i], path.Join("out", name), func(p wdl.Path, at string) (wdl.Value, error) {
+			if err := filepath.WalkDir(p.Name, func(file string, d fs.DirEntry, err error) error {
+				if err != nil || !d.Type().IsRegular() {
+					return err
+				}
+				rel, err := filepath.Rel(p.Name, file)
+				if err != nil {
+					return err
+				}
+				return to.file(ctx, file, path.Join(at, filepath.ToSlash(rel)))
+			}); err != nil {
+				return nil, err
+			}
+			url := to.url(at)
+			if p.Dir {
+				url += "/"
+			}
+			return wdl.Path{Name: url, Dir: p.Dir}, nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	text, err := outputsText(out, to.workflow)
+	if err != nil {
+		return nil, err
+	}
+	return out, to.text(ctx, text, "logs/outputs.json")
+}
+
+// A destination is where a run puts what outlives it.
+type destination struct {
+	base     string // URL without a slash at its end
+	workflow string // the name of the document's workflow
+	file     func(ctx context.Context, from, name string) error
+	text     func(ctx context.Context, text []byte, name string) error
+}
+
+func (d destination) url(name string) string { return d.base + "/" + name }
+
+// destination returns where a run's outputs go.
+func (a *app) destination(ctx context.Context, r flow.Run) (destination, error) {
+	set, err := a.runs.settingsOf(ctx, r.ID)
+	if err != nil {
+		return destination{}, err
+	}
+	to := destination{base: omics.RunOutputURI(set.OutputURI, r.ID)}
+	if to.workflow, err = a.runs.workflowName(ctx, r); err != nil {
+		return destination{}, err
+	}
+	if dir, ok := strings.CutPrefix(to.base, "file://"); ok {
+		if !a.opt.localFiles {
+			return destination{}, flow.Errorf(flow.Invalid, "%s: outputs go to files of this machine with --local-files only", to.base)
+		}
+		to.file = func(_ context.Context, from, name string) error {
+			at := filepath.Join(dir, name)
+			if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+				return err
+			}
+			return copyOut(from, at)
+		}
+		to.text = func(_ context.Context, text []byte, name string) error {
+			at := filepath.Join(dir, name)
+			if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+				return err
+			}
+			return os.WriteFile(at, text, 0o644)
+		}
+		return to, nil
+	}
+	u, err := omics.ParseS3(to.base)
+	if err != nil {
+		return destination{}, err
+	}
+	store, err := a.storeOf(ctx, r)
+	if err != nil {
+		return destination{}, err
+	}
+	to.file = func(ctx context.Context, from, name string) error {
+		return store.put(ctx, from, u.Bucket, path.Join(u.Key, name))
+	}
+	to.text = func(ctx context.Context, text []byte, name string) error {
+		return store.putText(ctx, text, u.Bucket, path.Join(u.Key, name))
+	}
+	return to, nil
+}
+
+// publishTime bounds how long the last files of a run may take.
+const publishTime = 5 * time.Minute
