@@ -236,3 +236,88 @@ func differsDir(have any, listing []any) string {
 	}
 	return ""
 }
+
+// runText runs a document with others beside it, and returns its outputs and
+// what it said.
+func runText(t *testing.T, job wdlJob, files map[string]string) (outputs, said string, err error) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	job.file, job.dir, job.base = filepath.Join(dir, "main.wdl"), filepath.Join(dir, "result"), dir
+	opt := defaultOptions()
+	opt.listen, opt.data = "127.0.0.1:0", ""
+	var out, errs bytes.Buffer
+	cmd := runCommand()
+	cmd.SetContext(t.Context())
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	err = runWDL(cmd, opt, job)
+	return strings.ReplaceAll(strings.Join(strings.Fields(out.String()), " "), dir, "DIR"), errs.String(), err
+}
+
+// TestRunWDL runs documents for what they give, or why they fail.
+func TestRunWDL(t *testing.T) {
+	task := func(command, outputs, more string) string {
+		return "version 1.1\ntask t {\n  input { Int n = 1 File? f }\n  command <<< " + command + " >>>\n  output { " + outputs + " }\n" + more + "\n}\n"
+	}
+	for _, tt := range []struct {
+		name   string
+		files  map[string]string
+		inputs string
+		target string
+		want   string // of the outputs
+		fails  string // what is said of the failure
+	}{
+		{"the only task", map[string]string{"main.wdl": task("echo $((~{n} * 2))", "Int twice = read_int(stdout())", "")}, `{"t.n": 21}`, "", `{ "t.twice": 42 }`, ""},
+		{"a file is read", map[string]string{"main.wdl": task("cat ~{f}; wc -c < ~{f} >&2", "String s = read_string(stdout()) String e = read_string(stderr())", ""), "x.txt": "abc"}, `{"t.f": "x.txt"}`, "t", `{ "t.s": "abc", "t.e": "3" }`, ""},
+		{"a file is kept", map[string]string{"main.wdl": task("echo hi > 'a b.txt'", `File f2 = "a b.txt"`, "")}, "", "", `{ "t.f2": "DIR/result/out/f2/a b.txt" }`, ""},
+		{"no such target", map[string]string{"main.wdl": task("true", "", "")}, "", "u", "", `no workflow or task "u"`},
+		{"no such input", map[string]string{"main.wdl": task("true", "", "")}, `{"t.m": 1}`, "", "", `has no input "t.m"`},
+		{"an input of another type", map[string]string{"main.wdl": task("true", "", "")}, `{"t.n": [1]}`, "", "", `input t.n: expected Int, found an Array`},
+		{"a file that is not there", map[string]string{"main.wdl": task("cat ~{f}", "", "")}, `{"t.f": "nothing.txt"}`, "", "", "INPUT_URI_NOT_FOUND"},
+		{"a command that fails", map[string]string{"main.wdl": task("echo oh no >&2; exit 3", "", "")}, "", "", "", "RUN_TASK_FAILED: the command ended with exit code 3: oh no"},
+		{"an exit code that is success", map[string]string{"main.wdl": task("exit 3", "Boolean ok = true", `  runtime { returnCodes: [0, 3] }`)}, "", "", `{ "t.ok": true }`, ""},
+		{"an output that is not made", map[string]string{"main.wdl": task("true", `File g = "g.txt"`, "")}, "", "", "", "output g: the command has not made"},
+		{"an optional output that is not made", map[string]string{"main.wdl": task("true", `File? g = "g.txt"`, "")}, "", "", `{ "t.g": null }`, ""},
+		{"an output elsewhere", map[string]string{"main.wdl": task("true", `File g = "/etc/hostname"`, "")}, "", "", "", "not in the task's working directory"},
+		{"an output that links elsewhere", map[string]string{"main.wdl": task("ln -s /etc/passwd g", `File g = "g"`, "")}, "", "", "", "leads out of the run's directory"},
+		{"what links elsewhere is not read", map[string]string{"main.wdl": task("ln -s /etc/passwd g", `String g = read_string("g")`, "")}, "", "", "", "leads out of the run's directory"},
+		{"inputs are not for writing", map[string]string{"main.wdl": task("echo x >> ~{f}", "", ""), "x.txt": "abc"}, `{"t.f": "x.txt"}`, "", "", "Read-only file system"},
+		{"a fault in an expression", map[string]string{"main.wdl": task("true", `Int g = 1 / (n - 1)`, "")}, "", "", "", "division by zero"},
+		{
+			"workflows in workflows, with inputs of their calls",
+			map[string]string{
+				"main.wdl": "version 1.1\nimport \"sub.wdl\" as sub\nworkflow w {\n  input { Int k = 2 }\n  scatter (i in range(k)) {\n    Int j = i * 10\n    if (j > 0) { call sub.s { input: a = j } }\n  }\n  output { Array[Int?] r = s.b  Array[Int] js = j }\n}\n",
+				"sub.wdl":  "version 1.1\nworkflow s {\n  input { Int a }\n  Int twice = a * 2\n  call t { input: n = twice }\n  output { Int b = t.out + twice }\n}\ntask t {\n  input { Int n Int more = 0 }\n  command <<< echo $((~{n} + ~{more})) >>>\n  output { Int out = read_int(stdout()) }\n}\n",
+			},
+			`{"w.k": 3, "w.s.t.more": 5}`, "", `{ "w.r": [ null, 45, 85 ], "w.js": [ 0, 10, 20 ] }`, "",
+		},
+		{
+			"values of files in the workflow",
+			map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  File f = write_lines([\"a\", \"b\"])\n  scatter (line in read_lines(f)) { String up = line + \"!\" }\n  call t { input: f = f }\n  output { Array[String] ups = up  Int n = t.n }\n}\ntask t {\n  input { File f }\n  command <<< wc -l < ~{f} >>>\n  output { Int n = read_int(stdout()) }\n}\n"},
+			"", "", `{ "w.ups": [ "a!", "b!" ], "w.n": 2 }`, "",
+		},
+		{
+			"a scatter over nothing, and a condition that does not hold",
+			map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  scatter (i in range(0)) { call t as a { input: n = i } }\n  if (false) { call t as b { input: n = 1 } }\n  output { Array[Int] x = a.m  Int? y = b.m }\n}\ntask t {\n  input { Int n }\n  command <<< true >>>\n  output { Int m = n }\n}\n"},
+			"", "", `{ "w.x": [], "w.y": null }`, "",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, said, err := runText(t, wdlJob{inputs: tt.inputs, target: tt.target}, tt.files)
+			switch {
+			case tt.fails != "":
+				if err == nil || !strings.Contains(said, tt.fails) {
+					t.Errorf("got %s, %v and\n%s\nwant a failure with %q", got, err, said, tt.fails)
+				}
+			case err != nil || got != tt.want:
+				t.Errorf("got %s, %v\n%s\nwant %s", got, err, said, tt.want)
+			}
+		})
+	}
+}
