@@ -1,6 +1,8 @@
 package operator
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -69,9 +71,12 @@ func TestInACage(t *testing.T) {
 
 // state is a module whose function says what a task finds.
 const state = `
-import locale, os, resource, signal, sys, time, random
+import importlib.metadata, importlib.util, locale, os, resource, shutil, signal, site, sys, sysconfig, time, random
 def find():
-    parts = [sys.executable, sys.prefix, sys.path, sys.argv, list(sys.flags), sorted(os.environ.items()), os.getcwd(), sys.stdin.read(),
+    thing = importlib.util.find_spec("thing")
+    parts = [sys.executable, sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, sys._base_executable, sys._home, sys.path,
+        site.PREFIXES, site.getsitepackages(), site.ENABLE_USER_SITE, sysconfig.get_paths(), shutil.which("python"), getattr(sys, "hooked", None),
+        thing and (thing.origin, importlib.metadata.version("thing")), sys.argv, list(sys.flags), sorted(os.environ.items()), os.getcwd(), sys.stdin.read(),
         [(s.encoding, s.errors, s.line_buffering, s.seekable(), s.name, s.mode) for s in (sys.stdout, sys.stderr, sys.stdin)],
         locale.getlocale(), time.tzname, str(signal.getsignal(signal.SIGTERM)), sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
         os.umask(0), [resource.getrlimit(n) for n in range(9)], os.listdir("/proc/self/fd")[:-1], sorted(os.listdir("/")), os.getpid() == os.getsid(0),
@@ -82,7 +87,49 @@ def find():
 
 // TestWarmPython has a task say what it finds in a process that is forked from
 // one that waits, and in one that has started Python.
-func TestWarmPython(t *testing.T) {
+func TestWarmPython(t *testing.T) { testWarmPython(t, false) }
+
+// TestWarmPythonInAnEnvironment does so with what a requirements.txt has installed.
+func TestWarmPythonInAnEnvironment(t *testing.T) {
+	if osexec.Command("/usr/bin/python3", "-m", "pip", "--version").Run() != nil {
+		t.Skip("the system's python3 has no pip")
+	}
+	testWarmPython(t, true)
+}
+
+// required writes a package that requires one with a module, and a line that Python
+// carries out at its start.
+func required(t *testing.T, code string) {
+	t.Helper()
+	const wheel = "thing-1.0-py3-none-any.whl"
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, text := range map[string]string{
+		"thing.py":                     "NAME = 'thing one'\n",
+		"thing.pth":                    "import sys; sys.hooked = True\n",
+		"thing-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
+		"thing-1.0.dist-info/WHEEL":    "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+		"thing-1.0.dist-info/RECORD":   "thing.py,,\nthing.pth,,\nthing-1.0.dist-info/METADATA,,\nthing-1.0.dist-info/WHEEL,,\nthing-1.0.dist-info/RECORD,,\n",
+	} {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{wheel: b.Bytes(), "requirements.txt": []byte("--no-index\n./" + wheel + "\n")} {
+		if err := os.WriteFile(filepath.Join(code, name), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func testWarmPython(t *testing.T, requires bool) {
 	d, err := sandbox.New(sandbox.Options{Root: t.TempDir()})
 	if err != nil {
 		t.Skip("no cages here:", err)
@@ -95,6 +142,18 @@ func TestWarmPython(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(code, "state.py"), []byte(state), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	environment := ""
+	if requires {
+		required(t, code)
+		log := filepath.Join(t.TempDir(), "log")
+		environment, err = o.Environment(t.Context(), Installation{
+			Code: code, Driver: d, Log: log, Say: func(_, _, text string) { t.Log(text) },
+		})
+		if err != nil || environment == "" {
+			text, _ := os.ReadFile(log)
+			t.Fatalf("the environment is %q, %v; its log:\n%s", environment, err, text)
+		}
+	}
 	r, _ := o.Runner(pythonPath)
 	n := 0
 	find := func(warm bool) (found struct {
@@ -103,6 +162,7 @@ func TestWarmPython(t *testing.T) {
 		Rest   string
 	}) {
 		c := call(pythonPath, "python_callable", "state.find")
+		c.Environment = environment
 		c.Code, c.Env = code, map[string]string{"SECRET": "word", "TZ": "Asia/Tokyo"}
 		spec, err := r.Command(c)
 		if err != nil {
@@ -128,6 +188,9 @@ func TestWarmPython(t *testing.T) {
 		return found
 	}
 	want := find(false)
+	if sees := strings.Contains(want.Rest, "thing.py"); sees != requires {
+		t.Errorf("the task sees the package: %t, want %t; it found:\n%s", sees, requires, want.Rest)
+	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for range 500 {

@@ -178,6 +178,8 @@ class Warm:
         """Makes the interpreter one of a virtual environment, which may have an
         Airflow."""
         sys.executable = executable
+        if sys.version_info >= (3, 11):  # which follow the link
+            sys._base_executable = os.path.realpath(executable)
         sys.path[:] = self.path
         for name in list(sys.modules):
             if name in ("site", "fairlead_operator") or name.partition(".")[0] == "airflow":
