@@ -105,7 +105,7 @@ func (a *app) console(ctx context.Context, tokens *page.Tokens) (*web.Console, e
 		Tasks:    consoleTasks{a.db, newHistories(a.db)},
 		Language: consoleLanguage{compile, &airflow.Performer{Table: operator.Default(), XComs: a.db, Extras: a.opt.extras}},
 		Actions:  &consoleActions{a: a}, Steering: consoleSteering{opsConductor{a}, a.db},
-		Describe: describe, Mask: a.maskJSON, Tokens: tokens, Log: a.opt.log,
+		Describe: describe, Mask: a.maskOf, Tokens: tokens, Log: a.opt.log,
 		Next: func(s flow.Schedule, after time.Time) (time.Time, bool) {
 			next, err := conductor.NextFire(&s, after)
 			return next, err == nil && !next.IsZero()

@@ -151,3 +151,30 @@ func TestSecretsOfARole(t *testing.T) {
 		t.Errorf("a task finds %s, want what its role may read", got)
 	}
 }
+
+// TestConsoleMasksTheEnvironment has a task publish a secret that its
+// workflow's own environment holds.
+func TestConsoleMasksTheEnvironment(t *testing.T) {
+	c := serve(t, func(o *options) { o.anonymous = true })
+	arn := c.workflow("tell", `tell:
+  tasks:
+    tell:
+      operator: airflow.operators.bash.BashOperator
+      bash_command: echo "it is $AIRFLOW_VAR_API_KEY"
+`)
+	c.call("UpdateWorkflow", map[string]any{
+		"WorkflowArn": arn, "RoleArn": "arn:aws:iam::111122223333:role/etl",
+		"DefinitionS3Location": map[string]string{"Bucket": "workflows", "ObjectKey": "tell.yaml"},
+		"Environment":          map[string]any{"Variables": map[string]string{"AIRFLOW_VAR_API_KEY": "open-sesame"}},
+	}, &struct{}{})
+	run := c.start(arn, nil)
+	c.until(arn, run, over)
+	b := c.signIn()
+	for _, path := range []string{"xcom", "log"} {
+		var text string
+		b.get("runs/"+run+"/tasks/tell/1/"+path, &text)
+		if strings.Contains(text, "sesame") || !strings.Contains(text, "it is ***") {
+			t.Errorf("the console's %s of the task has no mask, or a secret:\n%s", path, text)
+		}
+	}
+}

@@ -283,7 +283,7 @@ func (s *Console) getArguments(c *call) (any, error) {
 	for i := range out.Args {
 		a := &out.Args[i]
 		for _, raw := range []*json.RawMessage{&a.Template, &a.Value} {
-			if *raw, err = s.maskJSON(*raw); err != nil {
+			if *raw, err = s.maskJSON(c.Context(), r, *raw); err != nil {
 				return nil, err
 			}
 			*raw, _ = bounded(*raw)
@@ -342,7 +342,7 @@ func (s *Console) getXCom(c *call) (any, error) {
 	keys := sortedKeys(values)
 	for _, k := range keys[:min(len(keys), maxXComs)] {
 		v := xcomView{Key: clip(k, 1000), Bytes: len(values[k])}
-		masked, err := s.maskJSON(values[k])
+		masked, err := s.maskJSON(c.Context(), r, values[k])
 		if err != nil {
 			return nil, err
 		}

@@ -44,7 +44,7 @@ func (s *Console) getRun(c *call) (any, error) {
 	if out.runView, err = s.viewRun(ctx, r); err != nil {
 		return nil, err
 	}
-	if out.Params, err = s.maskJSON(r.Params); err != nil {
+	if out.Params, err = s.maskJSON(ctx, r, r.Params); err != nil {
 		return nil, err
 	}
 	if !r.State.Final() {
@@ -67,11 +67,11 @@ func (s *Console) getRun(c *call) (any, error) {
 }
 
 // maskJSON returns JSON without what is secret; null for nothing.
-func (s *Console) maskJSON(raw json.RawMessage) (json.RawMessage, error) {
+func (s *Console) maskJSON(ctx context.Context, r flow.Run, raw json.RawMessage) (json.RawMessage, error) {
 	if len(raw) == 0 {
 		return json.RawMessage("null"), nil
 	}
-	return s.c.Mask(raw)
+	return s.c.Mask(ctx, r, raw)
 }
 
 // patience is how long a page waits for what a run says of itself.

@@ -52,8 +52,8 @@ type Config struct {
 	Steering  Steering
 	// Describe reads what a version was made with.
 	Describe func(v flow.Version) (Settings, error)
-	// Mask returns JSON without what is secret.
-	Mask func(raw json.RawMessage) (json.RawMessage, error)
+	// Mask returns JSON of a run without what is secret to it.
+	Mask func(ctx context.Context, r flow.Run, raw json.RawMessage) (json.RawMessage, error)
 	// Next returns when a schedule fires after a moment; false: never again.
 	Next func(s flow.Schedule, after time.Time) (time.Time, bool)
 	// Tokens seal the keys of pages of lists.
