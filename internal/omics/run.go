@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"fairlead/internal/aws/sigv4"
@@ -173,22 +176,25 @@ func (d *Door) runnable(ctx context.Context, s *Settings) (graph string, err err
 	what, r := "workflow "+s.WorkflowID, w
 	if s.WorkflowVersionName != "" {
 		what = "version " + s.WorkflowVersionName + " of " + what
-		if r, err = d.find(ctx, flow.OmicsVersion, s.WorkflowID+"/"+s.WorkflowVersionName); err != nil {
+		if r, err = d.find(ctx, flow.OmicsVersion, versionID(s.WorkflowID, s.WorkflowVersionName)); err != nil {
 			return "", err
 		}
 	}
 	if r.Status != "ACTIVE" || r.Graph == "" {
 		return "", flow.Errorf(flow.Conflict, "%s is %s: only an ACTIVE one can be run; GetWorkflow says in statusMessage what is wrong with it", what, r.Status)
 	}
-	facts, err := body[facts](r.ID, r.Body)
+	b, err := body[definition](r.ID, r.Body)
 	if err != nil {
 		return "", err
 	}
-	s.Digest, s.WorkflowUUID, s.Accelerators = facts.Digest, facts.UUID, facts.Accelerators
-	text(&s.StorageType, facts.StorageType)
+	if err := b.checkNames(s.Parameters); err != nil {
+		return "", err
+	}
+	s.Digest, s.WorkflowUUID, s.Accelerators = b.Digest, b.UUID, b.Accelerators
+	text(&s.StorageType, b.StorageType)
 	text(&s.StorageType, "DYNAMIC")
 	if s.StorageCapacity == nil {
-		s.StorageCapacity = facts.StorageCapacity
+		s.StorageCapacity = b.StorageCapacity
 	}
 	if s.StorageType == "DYNAMIC" {
 		s.StorageCapacity = nil
@@ -207,18 +213,49 @@ func (d *Door) runnable(ctx context.Context, s *Settings) (graph string, err err
 	if err != nil {
 		return "", err
 	}
-	b, err := body[cacheBody](cache.ID, cache.Body)
-	text(&s.CacheBehavior, b.Behavior)
+	kept, err := body[cacheBody](cache.ID, cache.Body)
+	text(&s.CacheBehavior, kept.Behavior)
 	return r.Graph, err
 }
 
-// facts are what runs need of what is kept of workflows and versions.
-type facts struct {
-	Digest          string `json:"digest"`
-	UUID            string `json:"uuid"`
-	Accelerators    string `json:"accelerators"`
-	StorageType     string `json:"storageType"`
-	StorageCapacity *int   `json:"storageCapacity"`
+// checkNames refuses parameters that the template does not name. They may have
+// the name of the document's workflow and a dot before them.
+func (b definition) checkNames(params json.RawMessage) error {
+	var given map[string]json.RawMessage
+	if len(params) > 0 && json.Unmarshal(params, &given) != nil {
+		return flow.Errorf(flow.Invalid, "parameters: expected an object")
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		_, bare, _ := strings.Cut(name, ".")
+		_, known := b.Template[name]
+		if _, short := b.Template[bare]; len(b.Template) > 0 && !known && !short {
+			return flow.Errorf(flow.Invalid, "parameters: the workflow's parameter template has no %q; it has %s", name,
+				strings.Join(slices.Sorted(maps.Keys(b.Template)), ", "))
+		}
+	}
+	return nil
+}
+
+// definitionURL returns where the archive of what a run runs can be fetched for
+// a while; empty if it is deleted.
+func (d *Door) definitionURL(ctx context.Context, s Settings, export []string) (string, error) {
+	kind, id := flow.OmicsWorkflow, s.WorkflowID
+	if s.WorkflowVersionName != "" {
+		kind, id = flow.OmicsVersion, versionID(s.WorkflowID, s.WorkflowVersionName)
+	}
+	r, err := d.Resources.Resource(ctx, kind, id)
+	if err != nil {
+		if flow.KindOf(err) == flow.NotFound {
+			return "", nil
+		}
+		return "", err
+	}
+	b, err := body[definition](r.ID, r.Body)
+	if err != nil {
+		return "", err
+	}
+	url, _, err := d.exported(ctx, b, export)
+	return url, err
 }
 
 // configurationDetails are what is said of the configuration of a run.
@@ -277,6 +314,9 @@ func (d *Door) getRun(ctx context.Context, in *getRunRequest) (*getRunResponse, 
 	}
 	if status == "FAILED" {
 		out.FailureReason, out.StatusMessage = runFailure(r)
+	}
+	if out.Definition, err = d.definitionURL(ctx, s, in.Export); err != nil {
+		return nil, err
 	}
 	if s.ConfigurationName != "" {
 		out.Configuration, err = d.configurationDetails(ctx, s.ConfigurationName)

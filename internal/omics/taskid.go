@@ -34,7 +34,7 @@ func parseTaskID(run flow.RunID, id string) (index, attempt int, ok bool) {
 	}
 	index, err1 := strconv.Atoi(rest[:placeDigits])
 	attempt, err2 := strconv.Atoi(rest[placeDigits:])
-	return index, attempt, err1 == nil && err2 == nil && attempt > 0
+	return index, attempt, err1 == nil && err2 == nil && index >= 0 && attempt > 0
 }
 
 // TaskUUID returns the UUID of a task's current attempt, which follows from
