@@ -64,6 +64,40 @@ func (l *ledger) note(task string) string {
 	return fmt.Sprintf(`exec 9<>/dev/tcp/127.0.0.1/%d; echo "{{ ti.run_id }} %s {{ ti.try_number }}" >&9; read -r _ <&9`, l.port, task)
 }
 
+// ledgerModule is for tasks that are written in Python: they do what those in Bash
+// do. Such a process is told from others by its name, since its command line is that of
+// the one that it was forked from.
+const ledgerModule = `import ctypes, socket, time
+
+def sign(port, run, task, attempt, nap, end=False):
+    ctypes.CDLL(None).prctl(15, b"ledger-%d" % port)
+    with socket.create_connection(("127.0.0.1", port)) as conn, conn.makefile("rw") as f:
+        def note(name):
+            print(run, name, attempt, file=f, flush=True)
+            f.readline()
+        note(task)
+        time.sleep(nap)
+        if end:
+            note("end-" + task)
+    return f"done {attempt}"
+`
+
+// python is a task in Python that signs the ledger and naps.
+func (l *ledger) python(task, nap string, end bool, after string) string {
+	return fmt.Sprintf(`    %s:
+      operator: airflow.operators.python.PythonOperator
+      python_callable: ledger.sign
+      op_kwargs: {port: %d, run: "{{ ti.run_id }}", task: %s, attempt: "{{ ti.try_number }}", nap: %s, end: %t}
+      dependencies: [%s]
+`, task, l.port, task, nap, end, after)
+}
+
+// hasPython reports whether tasks can be written in Python.
+func hasPython() bool {
+	_, err := os.Stat("/usr/bin/python3")
+	return err == nil
+}
+
 // killSlots is how many tasks run at once.
 const killSlots = 6
 
@@ -192,7 +226,7 @@ func (v *victim) steady() {
 	}
 }
 
-// killDefinition has retries, both modes of a sensor, a fan-out and a
+// killDefinition has retries, both modes of a sensor, a fan-out, partly in Python, and a
 // clean-up; every attempt signs the ledger before it does anything.
 func killDefinition(l *ledger) string {
 	bash := func(task, more, rest string) string {
@@ -203,6 +237,10 @@ func killDefinition(l *ledger) string {
 	b.WriteString("killed:\n  default_args: {retries: 2, retry_delay: 0.2}\n  tasks:\n")
 	b.WriteString(bash("first", "; sleep 0.05", ""))
 	for i := range 5 {
+		if (i == 1 || i == 2) && hasPython() {
+			b.WriteString(l.python(fmt.Sprint("fan", i), fmt.Sprintf("0.%d", i), false, "first"))
+			continue
+		}
 		b.WriteString(bash(fmt.Sprintf("fan%d", i), fmt.Sprintf("; sleep 0.%d", i), "      dependencies: [first]\n"))
 	}
 	b.WriteString(bash("flaky", "; [ {{ ti.try_number }} -gt 2 ]", "      dependencies: [first]\n"))
@@ -242,7 +280,7 @@ func TestKillAnywhere(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	led := newLedger(t)
 	v, c := newVictim(t)
-	arn := c.workflow("killed", killDefinition(led))
+	arn := c.packaged("killed", killDefinition(led), map[string]string{"ledger.py": ledgerModule})
 	var runs, open []string
 	for range kills {
 		for len(open) < 3 {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,6 +43,10 @@ func frailDefinition(l *ledger) string {
 	}
 	task("first", "0.05", "")
 	for i := range frailTasks - 2 {
+		if (i == 1 || i == 3) && hasPython() {
+			b.WriteString(l.python(fmt.Sprint("fan", i), fmt.Sprintf("0.%d", i), true, "first"))
+			continue
+		}
 		task(fmt.Sprintf("fan%d", i), fmt.Sprintf("0.%d", i), "first")
 	}
 	task("join", "0", "fan0, fan1, fan2, fan3, fan4")
@@ -101,10 +106,42 @@ func (p proc) alive() bool {
 	return len(after) > 0 && after[0] != 'Z' && after[0] != 'X'
 }
 
+// space is the namespace of numbers that a process is in.
+func (p proc) space() string {
+	name, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", p.pid)) // empty if it is gone
+	return name
+}
+
+// first is process 1 of the attempt of a process, or what made it where attempts
+// have no namespaces.
+func (p proc) first() (proc, bool) {
+	space := p.space()
+	if space == (proc{pid: os.Getpid()}).space() {
+		return p.parent()
+	}
+	all, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, path := range all {
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if space == "" || (proc{pid: pid}).space() != space {
+			continue
+		}
+		status, _ := os.ReadFile(path)
+		_, after, _ := strings.Cut(string(status), "\nNSpid:")
+		line, _, _ := strings.Cut(after, "\n")
+		if strings.HasSuffix(line, "\t1") {
+			return procOf(pid)
+		}
+	}
+	return proc{}, false
+}
+
 // processes are those whose command line has a text in it.
-func processes(text string) []proc {
+func processes(text string) []proc { return search("cmdline", text) }
+
+// search looks for a text in a file of each process.
+func search(file, text string) []proc {
 	var found []proc
-	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	all, _ := filepath.Glob("/proc/[0-9]*/" + file)
 	for _, path := range all {
 		line, _ := os.ReadFile(path)
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
@@ -116,7 +153,41 @@ func processes(text string) []proc {
 }
 
 // tasks are the processes of tasks that sign the ledger.
-func (l *ledger) tasks() []proc { return processes(fmt.Sprintf("/dev/tcp/127.0.0.1/%d", l.port)) }
+func (l *ledger) tasks() []proc {
+	return append(processes(fmt.Sprintf("/dev/tcp/127.0.0.1/%d", l.port)), search("comm", fmt.Sprintf("ledger-%d\n", l.port))...)
+}
+
+// forked are the processes from which tasks in Python are forked, and their children. They
+// have no file of the data directory open, but see our modules, which are there.
+func (v *victim) forked() (list []proc) {
+	parts := strings.Split(string(v.data), "/") // what the mount begins with is not shown
+	mark := []byte(strings.Join(parts[max(0, len(parts)-3):], "/"))
+	for _, p := range processes("/template.py") {
+		mounts, _ := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", p.pid))
+		if bytes.Contains(mounts, mark) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// waits reports whether a process that forked returned is the keeper's, and waits for tasks.
+func (p proc) waits(keeper proc) bool {
+	parent, ok := p.parent()
+	return ok && parent == keeper && p.space() == keeper.space()
+}
+
+// template is the process from which the keeper has tasks in Python forked, if it has one.
+func (v *victim) template() (proc, bool) {
+	if keeper, ok := v.keeper(); ok {
+		for _, p := range v.forked() {
+			if p.waits(keeper) {
+				return p, true
+			}
+		}
+	}
+	return proc{}, false
+}
 
 // keeper is the one that keeper.json names, if it is there.
 func (v *victim) keeper() (proc, bool) {
@@ -135,6 +206,7 @@ type toll struct {
 	attempts       int
 	lost, shot     int // attempts whose keeper, or whose own process, was killed
 	keepers, tasks int // processes that were killed
+	templates      int // processes that tasks are forked from that were killed
 	groups         int // control groups seen when keepers were killed
 }
 
@@ -170,7 +242,7 @@ func (l *ledger) settled(t *testing.T, c *client, arn string, runs []string, cos
 				switch {
 				case strings.Contains(why, "The worker was lost"):
 					cost.lost++
-				case strings.Contains(why, "exit code -9"):
+				case strings.Contains(why, "exit code -9"), strings.Contains(why, "signal: killed"):
 					cost.shot++
 				default:
 					t.Errorf("attempt %s failed, and nobody did it harm: %q", name, why)
@@ -237,6 +309,12 @@ func (v *victim) leftovers(l *ledger) []string {
 	for _, p := range l.tasks() {
 		left = append(left, fmt.Sprintf("task's process %d", p.pid))
 	}
+	keeper, _ := v.keeper()
+	for _, p := range v.forked() {
+		if !p.waits(keeper) {
+			left = append(left, fmt.Sprintf("process %d, forked or to be forked from", p.pid))
+		}
+	}
 	mounts, _ := os.ReadFile("/proc/self/mountinfo")
 	for line := range strings.Lines(string(mounts)) {
 		if strings.Contains(line, string(v.data)) {
@@ -267,8 +345,8 @@ func (v *victim) groups() (found []string) {
 	return found
 }
 
-// TestKillEverything kills the server, the keeper of attempts and tasks'
-// own processes at random moments. Every run that was acknowledged ends, no
+// TestKillEverything kills the server, the keeper of attempts, tasks'
+// own processes and what those in Python are forked from at random moments. Every run that was acknowledged ends, no
 // attempt begins twice, what is reported lost runs no longer, and nothing is
 // left behind.
 func TestKillEverything(t *testing.T) {
@@ -279,7 +357,7 @@ func TestKillEverything(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	led := newLedger(t)
 	v, c := newVictim(t)
-	arn := c.workflow("frail", frailDefinition(led))
+	arn := c.packaged("frail", frailDefinition(led), map[string]string{"ledger.py": ledgerModule})
 	var runs, open []string
 	var cost toll
 	for n := 0; n < kills; {
@@ -288,7 +366,7 @@ func TestKillEverything(t *testing.T) {
 			runs, open = append(runs, id), append(open, id)
 		}
 		time.Sleep(time.Duration(rng.IntN(400)) * time.Millisecond) // the moment of the kill
-		switch r := rng.IntN(10); {
+		switch r := rng.IntN(11); {
 		case r < 5:
 			v.kill()
 			c = v.begin()
@@ -304,14 +382,22 @@ func TestKillEverything(t *testing.T) {
 					t.Errorf("process %d of a task runs on after its keeper was killed", p.pid)
 				}
 			}
+		case r == 10:
+			p, ok := v.template()
+			if !ok {
+				break
+			}
+			_ = syscall.Kill(p.pid, syscall.SIGKILL) // costs no attempt
+			cost.templates++
+			n++
 		default:
 			running := led.tasks()
 			if len(running) == 0 {
 				break
 			}
 			p := running[rng.IntN(len(running))]
-			if parent, ok := p.parent(); ok && r == 9 { // process 1 of the attempt
-				p = parent
+			if first, ok := p.first(); ok && r == 9 { // process 1 of the attempt
+				p = first
 			}
 			_ = syscall.Kill(p.pid, syscall.SIGKILL)
 			cost.tasks++
@@ -334,8 +420,8 @@ func TestKillEverything(t *testing.T) {
 	}
 }
 
-// TestKillPoints has the server or the keeper die at each point that the code
-// names, in a program that is built for it.
+// TestKillPoints has the server, the keeper, a task in Python or what that is forked
+// from die at each point that the code names, in a program that is built for it.
 func TestKillPoints(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "fairlead")
@@ -347,12 +433,22 @@ func TestKillPoints(t *testing.T) {
 	v.program = program
 	c := v.begin()
 	c.bucket("workflows")
-	arn := c.workflow("frail", frailDefinition(led))
+	arn := c.packaged("frail", frailDefinition(led), map[string]string{"ledger.py": ledgerModule})
 	seed := killSeed()
-	plan := killPlan(killCount(40, len(killPoints)), rand.New(rand.NewPCG(seed, 2)))
-	t.Logf("%d kills with FAIRLEAD_SEED=%d", len(plan), seed)
 	var runs []string
 	var cost toll
+	points := killPoints
+	for range 4 { // the first tasks in Python are forked from nothing
+		id := c.start(arn, nil)
+		runs = append(runs, id)
+		c.until(arn, id, over)
+	}
+	if _, warm := v.template(); !warm {
+		t.Log("NOT TESTED: points of processes that are forked, since there are none here")
+		points = slices.DeleteFunc(slices.Clone(points), func(at killPoint) bool { return at.warm })
+	}
+	plan := killPlan(points, killCount(40, len(points)), rand.New(rand.NewPCG(seed, 2)))
+	t.Logf("%d kills with FAIRLEAD_SEED=%d", len(plan), seed)
 	for i, at := range plan {
 		again := 0
 		if !v.dieAt(at, &cost, func(c *client) {
@@ -383,31 +479,39 @@ type killPoint struct {
 	name   string
 	keeper bool // passed by the keeper, not by the server
 	passes int
+	warm   bool // passed with a task that is forked from a process that waits
+	other  bool // who dies is not who passes
 }
 
 // killPoints are the points and how often a plan has them passed at most.
-var killPoints = [...]killPoint{
-	{"commit", false, 40},
-	{"committed", false, 40},
-	{"run inserted", false, 2},
-	{"perform", false, 10},
-	{"tell", false, 10},
-	{"ended unsaved", false, 10},
-	{"forget", false, 10},
-	{"resume", false, 1},
-	{"claim", true, 10},
-	{"claimed", true, 10},
-	{"running", true, 10},
-	{"exit unwritten", true, 10},
-	{"exit written", true, 10},
-	{"forgetting", true, 10},
+var killPoints = []killPoint{
+	{name: "commit", passes: 40},
+	{name: "committed", passes: 40},
+	{name: "run inserted", passes: 2},
+	{name: "perform", passes: 10},
+	{name: "tell", passes: 10},
+	{name: "ended unsaved", passes: 10},
+	{name: "forget", passes: 10},
+	{name: "resume", passes: 1},
+	{name: "claim", keeper: true, passes: 10},
+	{name: "claimed", keeper: true, passes: 10},
+	{name: "running", keeper: true, passes: 10},
+	{name: "exit unwritten", keeper: true, passes: 10},
+	{name: "exit written", keeper: true, passes: 10},
+	{name: "forgetting", keeper: true, passes: 10},
+	{name: "ordered", keeper: true, passes: 3, warm: true},
+	{name: "template asked", keeper: true, passes: 3, warm: true, other: true},
+	{name: "template forked", keeper: true, passes: 3, warm: true, other: true},
+	{name: "child born", keeper: true, passes: 3, warm: true, other: true},
+	{name: "child ready", keeper: true, passes: 3, warm: true, other: true},
+	{name: "child ordered", keeper: true, passes: 3, warm: true, other: true},
 }
 
 // killPlan has every point in turn, at the first pass and then at others.
-func killPlan(kills int, rng *rand.Rand) (plan []killPoint) {
+func killPlan(points []killPoint, kills int, rng *rand.Rand) (plan []killPoint) {
 	for i := range kills {
-		at := killPoints[i%len(killPoints)]
-		if i < len(killPoints) {
+		at := points[i%len(points)]
+		if i < len(points) {
 			at.passes = 1
 		} else {
 			at.passes = 1 + rng.IntN(at.passes)
@@ -426,7 +530,11 @@ func (v *victim) dieAt(at killPoint, cost *toll, do func(*client)) bool {
 	v.kill()
 	if at.keeper {
 		v.killKeeper(cost) // it was started without the order
-		cost.keepers++
+		if at.other {
+			cost.tasks++
+		} else {
+			cost.keepers++
+		}
 	}
 	mark := filepath.Join(v.t.TempDir(), "died")
 	v.env = []string{fmt.Sprintf("FAIRLEAD_KILL_AT=%s:%d:%s", at.name, at.passes, mark)}
@@ -518,7 +626,7 @@ func (v *victim) dieWithSchedule() (kills int) {
 		}
 		db.Close()
 		want++
-		if v.dieAt(killPoint{point, false, 1}, nil, func(*client) {}) {
+		if v.dieAt(killPoint{name: point, passes: 1}, nil, func(*client) {}) {
 			kills++
 		} else {
 			t.Errorf("nobody died at %q", point)
@@ -546,7 +654,7 @@ func (v *victim) dieWithSchedule() (kills int) {
 // in the middle: the next one goes on, until nothing is left.
 func (v *victim) dieInPurge(arn string, runs []string) (kills int) {
 	t := v.t
-	if v.dieAt(killPoint{"purge", false, 1}, nil, func(c *client) {
+	if v.dieAt(killPoint{name: "purge", passes: 1}, nil, func(c *client) {
 		if _, err := impatient(c).api.DeleteWorkflow(t.Context(), &mwaaserverless.DeleteWorkflowInput{WorkflowArn: aws.String(arn)}); err != nil {
 			t.Logf("DeleteWorkflow: %v", err) // it may have died before the answer, and is asked again
 		}

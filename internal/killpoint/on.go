@@ -47,18 +47,28 @@ func parse() (o order) {
 
 // At marks a moment.
 func At(name string) {
+	if kill(name, os.Getpid()) {
+		select {}
+	}
+}
+
+// Other marks a moment at which another process may be made to die.
+func Other(name string, pid int) { kill(name, pid) }
+
+// kill has a process die if this is when. It reports whether it was.
+func kill(name string, pid int) bool {
 	o := read()
 	if name != o.name || passed.Add(1) != o.n {
-		return
+		return false
 	}
 	f, err := os.OpenFile(o.file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return // another has died of it
+		return false // another has died of it
 	}
-	fmt.Fprint(f, os.Getpid())
+	fmt.Fprint(f, pid)
 	f.Close()
-	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	return true
 }
 
 // Env is what a process that is started with an environment of its own is

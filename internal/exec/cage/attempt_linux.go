@@ -197,7 +197,10 @@ func (a *attempt) await() error {
 // begin has the command run.
 func (a *attempt) begin() {
 	if a.child != nil {
+		killpoint.Other("child ready", a.child.pid)
 		if a.child.obey(a.order) == nil {
+			killpoint.Other("child ordered", a.child.pid)
+			killpoint.At("ordered")
 			a.kin.forked = a.child.pid
 			a.say(sayWatch)
 			return

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"fairlead/internal/killpoint"
 )
 
 // A warm process is an interpreter that waits, with its modules imported, and
@@ -332,6 +334,7 @@ func (k *keeper) bear(w *warm, pid int, flags byte, fds []int) *child {
 	all := append([]int{int(r)}, fds[:5]...)
 	all = append(append(all, order[0]), fds[5:]...)
 	var err error
+	killpoint.Other("template asked", w.pid)
 	if h.pid, err = w.request(flags, all); err != nil {
 		// It may have forked, and not been able to say so.
 		_ = syscall.Kill(w.pid, syscall.SIGKILL)
@@ -344,6 +347,8 @@ func (k *keeper) bear(w *warm, pid int, flags byte, fds []int) *child {
 		h.order.Close()
 		return nil
 	}
+	killpoint.Other("template forked", w.pid)
+	killpoint.Other("child born", h.pid)
 	h.ended = await(h.pid)
 	return h
 }
