@@ -1,6 +1,7 @@
 """Workflows, versions, groups, caches and tags of HealthOmics, in boto3."""
 
 import io
+import time
 import urllib.request
 import uuid
 import zipfile
@@ -8,6 +9,8 @@ import zipfile
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from conftest import ROLE
 
 HELLO = """\
 version 1.0
@@ -179,3 +182,68 @@ def test_refusals(omics):
         with pytest.raises(ClientError) as caught:
             call()
         assert code(caught) == want
+
+
+def poll(get, done, seconds=60):
+    deadline = time.monotonic() + seconds
+    while True:
+        got = get()
+        if done(got):
+            return got
+        assert time.monotonic() < deadline, got
+        time.sleep(0.05)
+
+
+def test_life_of_a_batch(omics, s3):
+    s3.create_bucket(Bucket="batch-outputs")
+    workflow = omics.create_workflow(definitionZip=archive(main__wdl=HELLO))["id"]
+    made = omics.start_run_batch(
+        batchName="three",
+        defaultRunSetting={
+            "workflowId": workflow, "roleArn": ROLE, "outputUri": "s3://batch-outputs/x", "parameters": {"who": "all"}, "runTags": {"a": "1"},
+        },
+        batchRunSettings={
+            "inlineSettings": [
+                {"runSettingId": "first", "parameters": {"who": "first"}, "runTags": {"b": "2"}},
+                {"runSettingId": "second"},
+                {"runSettingId": "third", "parameters": {"nobody": 1}},
+            ]
+        },
+    )
+    assert made["arn"].endswith("runBatch/" + made["id"])
+    got = poll(lambda: omics.get_batch(batchId=made["id"]), lambda b: b["status"] == "PROCESSED")
+    assert got["totalRuns"] == 3 and got["runSummary"]["completedRunCount"] == 2, got
+    assert got["submissionSummary"]["successfulStartSubmissionCount"] == 2
+    assert got["submissionSummary"]["failedStartSubmissionCount"] == 1
+    runs = {r["runSettingId"]: r for page in omics.get_paginator("list_runs_in_batch").paginate(batchId=made["id"], PaginationConfig={"PageSize": 2}) for r in page["runs"]}
+    assert runs["third"]["submissionFailureReason"] == "ValidationException" and "nobody" in runs["third"]["submissionFailureMessage"]
+    first = omics.get_run(id=runs["first"]["runId"])
+    assert first["batchId"] == made["id"] and first["tags"] == {"a": "1", "b": "2"} and first["parameters"] == {"who": "first"}
+    assert first["uuid"] == runs["first"]["runInternalUuid"]
+    assert {r["id"] for r in omics.list_runs(batchId=made["id"])["items"]} == {runs["first"]["runId"], runs["second"]["runId"]}
+    assert [b["id"] for b in omics.list_batch(status="PROCESSED", maxItems=1)["items"]] == [made["id"]]
+    with pytest.raises(ClientError) as caught:
+        omics.cancel_run_batch(batchId=made["id"])
+    assert code(caught) == ("ConflictException", 409)
+    omics.delete_run_batch(batchId=made["id"])
+    poll(lambda: omics.get_batch(batchId=made["id"]), lambda b: b["status"] == "RUNS_DELETED")
+    assert omics.list_runs(batchId=made["id"])["items"] == []
+    omics.delete_batch(batchId=made["id"])
+    with pytest.raises(ClientError) as caught:
+        omics.get_batch(batchId=made["id"])
+    assert code(caught) == ("ResourceNotFoundException", 404)
+    omics.delete_workflow(id=workflow)
+
+
+def test_batches_that_are_refused(omics):
+    workflow = omics.create_workflow(definitionZip=archive(main__wdl=HELLO))["id"]
+    twice = [{"runSettingId": "x"}, {"runSettingId": "x"}]
+    for settings, runs in [
+        ({"workflowId": workflow}, {"inlineSettings": twice}),
+        ({"workflowId": workflow, "workflowType": "READY2RUN"}, {"inlineSettings": twice[:1]}),
+        ({"workflowId": workflow}, {"s3UriSettings": "s3://nowhere/x.json"}),
+    ]:
+        with pytest.raises(ClientError) as caught:
+            omics.start_run_batch(defaultRunSetting={"roleArn": ROLE, "outputUri": "s3://o/", **settings}, batchRunSettings=runs)
+        assert code(caught) == ("ValidationException", 400)
+    omics.delete_workflow(id=workflow)

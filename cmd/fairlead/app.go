@@ -273,6 +273,7 @@ func start(opt options) (_ *app, err error) {
 	}
 	a.background.Go(func() { a.office.Run(ctx) })
 	a.background.Go(func() { a.runs.record(ctx) })
+	a.background.Go(func() { a.omics.Work(ctx) })
 	if a.scribe != nil {
 		a.background.Go(func() { a.scribe.run(ctx) })
 	}

@@ -15,7 +15,7 @@ import (
 func (a *app) omicsDoor(tokens *page.Tokens, check func(*http.Request, []byte) (context.Context, error)) (*omics.Door, error) {
 	return omics.New(omics.Config{
 		Account: a.opt.account, Region: a.opt.region, Limits: omics.DefaultLimits(),
-		Resources: a.db, Compiler: omicsCompiler{}, Objects: a.objects, Definitions: a.newDefinitionShelf(), Tokens: tokens,
+		Resources: a.db, Batches: a.db, Compiler: omicsCompiler{}, Objects: a.objects, Definitions: a.newDefinitionShelf(), Tokens: tokens,
 		CheckRole: a.checkRole, Check: check, Log: a.opt.log,
 		RunConfig: omics.RunConfig{Runs: a.db, Engine: a.runs},
 	}), nil
@@ -25,6 +25,11 @@ func (a *app) omicsDoor(tokens *page.Tokens, check func(*http.Request, []byte) (
 func (a *app) permitOmics(ctx context.Context, op string, r *http.Request, in members) error {
 	if err := a.permit(ctx, omics.Service+":"+op, a.omicsResource(r.URL.EscapedPath())); err != nil {
 		return err
+	}
+	if op == "StartRunBatch" {
+		if err := a.permit(ctx, omics.Service+":StartRun", "*"); err != nil {
+			return err
+		}
 	}
 	// As for the other service: the server acts for whoever asks.
 	for _, roleArn := range []string{in.text("roleArn"), in.within("defaultRunSetting").text("roleArn")} {

@@ -73,3 +73,33 @@ type Recorded struct {
 	Run    Run
 	Record Record
 }
+
+// A BatchEntry is a run that a batch is to have.
+type BatchEntry struct {
+	Batch string
+	N     int // place in the batch, from 0
+	// Setting is the caller's name of the entry.
+	Setting string
+	Run     RunID // empty until it is submitted
+	// Status, Reason and Message say what came of it; empty until it is
+	// submitted.
+	Status, Reason, Message string
+	// Body is what only the door reads.
+	Body json.RawMessage
+}
+
+// A BatchFilter says which entries of a batch are listed: those that have
+// what is not empty here.
+type BatchFilter struct {
+	Status, Setting string
+	Run             RunID
+	// Open asks for those without a status instead.
+	Open bool
+}
+
+// BatchCounts say how a batch is getting on.
+type BatchCounts struct {
+	Total, Started int
+	Statuses       map[string]int // entries by status
+	States         map[State]int  // runs by state
+}

@@ -36,6 +36,7 @@ type Config struct {
 	Limits          Limits
 
 	Resources   Resources
+	Batches     Batches
 	Compiler    Compiler
 	Objects     Objects
 	Definitions Definitions
@@ -106,16 +107,17 @@ type Definitions interface {
 	URL(ctx context.Context, key string) (string, error)
 }
 
-// A Door answers requests.
+// A Door answers requests, and [Door.Work] does what they leave to be done.
 type Door struct {
 	Config
 	service *restjson.Service
+	wake    chan struct{} // of Work
 }
 
 // New returns a door with all operations.
 func New(c Config) *Door {
 	s := restjson.New(restjson.Config{Shapes: shapes(), Check: c.Check, Fail: fail, MaxBody: maxBody, Log: c.Log})
-	d := &Door{Config: c, service: s}
+	d := &Door{Config: c, service: s, wake: make(chan struct{}, 1)}
 	for _, op := range d.operations() {
 		op.add(s)
 	}

@@ -154,3 +154,48 @@ func records(w world) {
 	}
 	listed(flow.RecordFilter{})
 }
+
+func batches(w world) {
+	tok := flow.Token{Key: "StartRunBatch/b", Fingerprint: "f", Expires: at(1000)}
+	add := func() (flow.Resource, bool) {
+		w.Helper()
+		r, created, err := w.db.AddBatch(w.ctx, flow.Resource{Kind: flow.OmicsBatch, Status: "PENDING", Created: at(1)}, []flow.BatchEntry{
+			{Setting: "a", Body: json.RawMessage(`{"x":1}`)}, {Setting: "b"}, {Setting: "c"},
+		}, tok)
+		w.ok("AddBatch", err)
+		return r, created
+	}
+	b, created := add()
+	again, createdAgain := add()
+	w.same("AddBatch, and again", []any{created, createdAgain, again.ID}, []any{true, false, b.ID})
+	w.ok("SaveBatchEntry", w.db.SaveBatchEntry(w.ctx, flow.BatchEntry{Batch: b.ID, N: 1, Run: "77", Status: "SUCCESS"}))
+	w.ok("SaveBatchEntry", w.db.SaveBatchEntry(w.ctx, flow.BatchEntry{Batch: b.ID, N: 2, Status: "FAILED", Reason: "r", Message: "m"}))
+	for _, tt := range []struct {
+		f    flow.BatchFilter
+		page flow.Page
+		want string
+	}{
+		{flow.BatchFilter{}, flow.Page{}, "a b c |"},
+		{flow.BatchFilter{}, flow.Page{Limit: 2}, "a b |1"},
+		{flow.BatchFilter{}, flow.Page{Limit: 2, After: "1"}, "c |"},
+		{flow.BatchFilter{Open: true}, flow.Page{}, "a |"},
+		{flow.BatchFilter{Status: "FAILED"}, flow.Page{}, "c |"},
+		{flow.BatchFilter{Setting: "b"}, flow.Page{}, "b |"},
+		{flow.BatchFilter{Run: "77"}, flow.Page{}, "b |"},
+	} {
+		all, after, err := w.db.BatchEntries(w.ctx, b.ID, tt.f, tt.page)
+		w.ok("BatchEntries", err)
+		names := ""
+		for _, e := range all {
+			names += e.Setting + " "
+		}
+		w.same(fmt.Sprintf("BatchEntries(%+v, %+v)", tt.f, tt.page), names+"|"+after, tt.want)
+	}
+	c, err := w.db.CountBatch(w.ctx, b.ID)
+	w.ok("CountBatch", err)
+	w.same("CountBatch", c, flow.BatchCounts{Total: 3, Started: 1, Statuses: map[string]int{"": 1, "SUCCESS": 1, "FAILED": 1}, States: map[flow.State]int{}})
+	w.ok("DeleteResource", w.db.DeleteResource(w.ctx, flow.OmicsBatch, b.ID, nil))
+	all, _, err := w.db.BatchEntries(w.ctx, b.ID, flow.BatchFilter{}, flow.Page{})
+	w.ok("BatchEntries", err)
+	w.same("entries of a batch that is gone", len(all), 0)
+}

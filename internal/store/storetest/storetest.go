@@ -78,6 +78,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"of many who put one key each is replaced once", objectRace},
 		{"resources", resources},
 		{"records of runs", records},
+		{"batches", batches},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(world{t, t.Context(), open(t)}) })
 	}
