@@ -1,6 +1,8 @@
 """Workflows, versions, groups, caches and tags of HealthOmics, in boto3."""
 
 import io
+import json
+import signal
 import time
 import urllib.request
 import uuid
@@ -10,7 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from conftest import ROLE
+from conftest import ROLE, Server
 
 HELLO = """\
 version 1.0
@@ -247,3 +249,49 @@ def test_batches_that_are_refused(omics):
             omics.start_run_batch(defaultRunSetting={"roleArn": ROLE, "outputUri": "s3://o/", **settings}, batchRunSettings=runs)
         assert code(caught) == ("ValidationException", 400)
     omics.delete_workflow(id=workflow)
+
+
+def test_a_batch_goes_on_after_a_kill(tmp_path):
+    server = Server(tmp_path / "data").start()
+    try:
+        client = lambda: server.client("omics", config=Config(inject_host_prefix=False, retries={"max_attempts": 0}))
+        server.client("s3").create_bucket(Bucket="outputs")
+        workflow = client().create_workflow(definitionZip=archive(main__wdl=HELLO))["id"]
+        batch = client().start_run_batch(
+            defaultRunSetting={"workflowId": workflow, "roleArn": ROLE, "outputUri": "s3://outputs/x", "parameters": {"who": "all"}},
+            batchRunSettings={"inlineSettings": [{"runSettingId": f"n{i}"} for i in range(40)]},
+        )["id"]
+        for _ in range(3):  # in the middle of the submission
+            time.sleep(0.1)
+            server.stop(signal.SIGKILL)
+            server.start()
+        got = poll(lambda: client().get_batch(batchId=batch), lambda b: b["status"] == "PROCESSED", seconds=180)
+        assert got["runSummary"]["completedRunCount"] == 40, got
+        assert got["submissionSummary"]["successfulStartSubmissionCount"] == 40
+        runs = [r["id"] for page in client().get_paginator("list_runs").paginate(batchId=batch) for r in page["items"]]
+        assert len(runs) == 40
+    finally:
+        server.stop()
+
+
+def test_the_cli(server, tmp_path):
+    (tmp_path / "w.zip").write_bytes(archive(main__wdl=HELLO))
+
+    def aws(*args):
+        done = server.aws("omics", *args)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    made = aws("create-workflow", "--name", "cli", "--definition-zip", f"fileb://{tmp_path}/w.zip", "--tags", "a=1")
+    aws("wait", "workflow-active", "--id", made["id"])
+    assert aws("get-workflow", "--id", made["id"])["status"] == "ACTIVE"
+    aws("tag-resource", "--resource-arn", made["arn"], "--tags", "b=2")
+    assert aws("list-tags-for-resource", "--resource-arn", made["arn"])["tags"] == {"a": "1", "b": "2"}
+    group = aws("create-run-group", "--name", "cli", "--max-runs", "3")
+    assert aws("get-run-group", "--id", group["id"])["maxRuns"] == 3
+    aws("delete-run-group", "--id", group["id"])
+    cache = aws("create-run-cache", "--cache-s3-location", "s3://some-bucket/x")
+    aws("delete-run-cache", "--id", cache["id"])
+    aws("delete-workflow", "--id", made["id"])
+    done = server.aws("omics", "get-workflow", "--id", made["id"])
+    assert done.returncode != 0 and "ResourceNotFoundException" in done.stderr

@@ -35,7 +35,14 @@ type Service struct {
 	// paths are the operations by method and number of segments, those with
 	// fixed segments before those with names.
 	paths map[string][]path
+	// large has room for the requests whose bodies are beyond the usual bound.
+	large chan struct{}
 }
+
+// maxLarge is how many requests with large bodies are answered at once: each
+// takes several times its body's length of memory, also before its signature
+// is checked.
+const maxLarge = 2
 
 // A path is how requests name an operation.
 type path struct {
@@ -48,12 +55,26 @@ type path struct {
 // New returns a service without operations. It panics if a shape is not well
 // formed.
 func New(c Config) *Service {
-	s := &Service{paths: map[string][]path{}}
+	s := &Service{paths: map[string][]path{}, large: make(chan struct{}, maxLarge)}
 	s.Service = awsjson.New(awsjson.Config{
 		Shapes: c.Shapes, Check: c.Check, Fail: c.Fail, MaxBody: c.MaxBody, Log: c.Log,
 		LowerMessage: true, HeaderClass: true, ContentType: "application/json", Route: s.route,
 	})
 	return s
+}
+
+// ServeHTTP answers one request. One whose body is beyond the usual bound, or
+// of a length that it does not say, waits until there are few of its kind.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength < 0 || r.ContentLength > s.MaxBody {
+		select {
+		case s.large <- struct{}{}:
+			defer func() { <-s.large }()
+		case <-r.Context().Done():
+			return
+		}
+	}
+	s.Service.ServeHTTP(w, r)
 }
 
 // An Operation says how requests name an operation.

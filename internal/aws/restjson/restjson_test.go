@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"fairlead/internal/aws/awsjson"
@@ -93,6 +94,40 @@ func contains(got, want string) bool {
 		}
 	}
 	return true
+}
+
+// TestLargeBodiesWait: two are read at a time, and small ones pass by.
+func TestLargeBodiesWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		entered, leave := 0, make(chan struct{})
+		Handle(s, Operation{Name: "Big", Method: http.MethodPost, Path: "/big", Status: http.StatusOK, Body: 1000},
+			func(context.Context, *struct{}) (*struct{}, error) {
+				entered++
+				<-leave
+				return &struct{}{}, nil
+			})
+		post := func(n int) {
+			s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/big", strings.NewReader(`{"x":"`+strings.Repeat("x", n)+`"}`)))
+		}
+		for i, want := range []int{1, 2, 2} {
+			go post(500)
+			synctest.Wait()
+			if entered != want {
+				t.Errorf("after %d large requests %d are under way, want %d", i+1, entered, want)
+			}
+		}
+		go post(1)
+		synctest.Wait()
+		if entered != 3 {
+			t.Errorf("with a small one %d are under way, want 3", entered)
+		}
+		close(leave)
+		synctest.Wait()
+		if entered != 4 {
+			t.Errorf("%d were answered, want 4", entered)
+		}
+	})
 }
 
 func TestTime(t *testing.T) {
