@@ -274,7 +274,7 @@ func freeBytes(dir string) int64 {
 	if unix.Statfs(dir, &s) != nil {
 		return math.MaxInt64 // not known
 	}
-	return int64(s.Bavail) * s.Bsize
+	return int64(s.Bavail) * int64(s.Bsize) //nolint:unconvert // other systems have 32 bits
 }
 
 // Files larger than wholeSize are put in parts, of which there may be maxParts.

@@ -154,6 +154,14 @@ func (p *Performer) scene(ctx context.Context, a lang.Attempt) (*scene, error) {
 	return s, nil
 }
 
+// drop forgets what was read of the run's values.
+func (w *work) drop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.scenes, w.Run.ID)
+	w.order = slices.DeleteFunc(w.order, func(id flow.RunID) bool { return id == w.Run.ID })
+}
+
 // A work is one attempt in the hands of a Performer.
 type work struct {
 	*Performer
@@ -192,6 +200,7 @@ func (w *work) perform(ctx context.Context, tell lang.Tell) (flow.Outcome, error
 				return flow.Outcome{}, &failure{codeExport, err}
 			}
 		}
+		w.drop() // the last task of a run
 		return publish(keyOutputs, v)
 	}
 	f, e, err := w.s.at(w.Task.ID)
@@ -313,6 +322,10 @@ type call struct {
 // call runs the command of a task.
 func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome, error) {
 	t, err := w.prepare(ctx, c)
+	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, exec.ErrDetach) {
+		// What cannot be prepared has never begun: what it needs is brought first.
+		return flow.Outcome{Verdict: flow.Failure, Reason: "stopped before it began"}, nil
+	}
 	if err != nil {
 		return flow.Outcome{}, err
 	}
@@ -337,12 +350,10 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 
 // command runs the command of a task that is prepared, when there is room.
 func (w *work) command(ctx context.Context, t *call, tell lang.Tell) (flow.Outcome, error) {
+	// Whatever comes of it the driver is asked: the command may be running, of
+	// an earlier server, and is to be followed or ended then.
 	for _, room := range w.rooms() {
-		release, err := room.take(ctx, t.want)
-		if err != nil {
-			return flow.Outcome{Verdict: flow.Failure, Reason: "stopped before it began"}, nil
-		}
-		defer release()
+		defer room.take(ctx, t.want, w.Task.Handle != "")()
 	}
 	exit, err := w.Driver.Run(ctx, t.spec, w.Task.Handle, tell.Started)
 	if err != nil {
@@ -618,7 +629,15 @@ func (t *call) copyOutput() error {
 		if name == "" {
 			continue
 		}
+		// Whoever comes back to an attempt that has ended finds the mark.
+		done := filepath.Join(t.files.task, "logged"+filepath.Ext(name))
+		if _, err := os.Lstat(done); err == nil {
+			continue
+		}
 		if err := appendLog(t.spec.Log, name, t.spec.Logger, t.spec.Limits.Output); err != nil {
+			return err
+		}
+		if err := settle(done, nil); err != nil {
 			return err
 		}
 	}

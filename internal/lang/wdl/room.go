@@ -2,6 +2,7 @@ package wdl
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -28,17 +29,22 @@ func NewRoom(cpus int, memory int64, gpus int) *Room {
 	return &Room{cpus: cpus, memory: memory, gpus: gpus, whole: Resources{CPUs: cpus, Memory: memory, GPUs: gpus}}
 }
 
-// take waits until there is room. A task that wants more than there is gets all
-// of it.
-func (r *Room) take(ctx context.Context, want Resources) (release func(), err error) {
+// take waits until there is room, or the context ends, and returns what gives
+// it back. What runs already does not wait. A task that wants more than there
+// is gets all of it.
+func (r *Room) take(ctx context.Context, want Resources, runs bool) (release func()) {
 	if r == nil {
-		return func() {}, nil
+		return func() {}
 	}
 	want.CPUs, want.Memory, want.GPUs = min(want.CPUs, r.whole.CPUs), min(want.Memory, r.whole.Memory), min(want.GPUs, r.whole.GPUs)
 	g := &guest{want, make(chan struct{})}
 	r.mu.Lock()
-	r.queue = append(r.queue, g)
-	r.admit()
+	if runs {
+		r.enter(g)
+	} else {
+		r.queue = append(r.queue, g)
+		r.admit()
+	}
 	r.mu.Unlock()
 	release = func() {
 		r.mu.Lock()
@@ -48,19 +54,17 @@ func (r *Room) take(ctx context.Context, want Resources) (release func(), err er
 	}
 	select {
 	case <-g.in:
-		return release, nil
+		return release
 	case <-ctx.Done():
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, other := range r.queue {
-		if other == g {
-			r.queue = append(r.queue[:i], r.queue[i+1:]...)
-			r.admit()
-			return nil, ctx.Err()
-		}
+	if i := slices.Index(r.queue, g); i >= 0 {
+		r.queue = slices.Delete(r.queue, i, i+1)
+		r.admit()
+		return func() {}
 	}
-	return release, nil // it was let in at the same moment
+	return release // it was let in at the same moment
 }
 
 // admit lets in those in front for whom there is room.
@@ -70,8 +74,13 @@ func (r *Room) admit() {
 		if g.want.CPUs > r.cpus || g.want.Memory > r.memory || g.want.GPUs > r.gpus {
 			return
 		}
-		r.cpus, r.memory, r.gpus = r.cpus-g.want.CPUs, r.memory-g.want.Memory, r.gpus-g.want.GPUs
 		r.queue = r.queue[1:]
-		close(g.in)
+		r.enter(g)
 	}
+}
+
+// enter lets a guest in.
+func (r *Room) enter(g *guest) {
+	r.cpus, r.memory, r.gpus = r.cpus-g.want.CPUs, r.memory-g.want.Memory, r.gpus-g.want.GPUs
+	close(g.in)
 }
