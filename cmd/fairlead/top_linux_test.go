@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"fairlead/internal/flow"
 	"golang.org/x/sys/unix"
 )
 

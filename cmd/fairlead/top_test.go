@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"fairlead/internal/flow"
 	tea "charm.land/bubbletea/v2"
+	"fairlead/internal/flow"
 )
 
 // shown returns what a picture shows, without colors and blank ends.
