@@ -278,7 +278,21 @@ func (e *omicsEngine) stepped(s engine.Step) {
 // is done. What it had not come to then is lost of logs; runs are closed by the
 // next server.
 func (e *omicsEngine) record(ctx context.Context) {
-	e.closeLeft(ctx)
+	var closing sync.WaitGroup
+	defer closing.Wait()
+	// Some at once: where outputs go may be slow.
+	slots := make(chan struct{}, closers)
+	end := func(r flow.Run) {
+		closing.Go(func() {
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+				e.close(ctx, r)
+			case <-ctx.Done():
+			}
+		})
+	}
+	e.closeLeft(ctx, end)
 	for {
 		select {
 		case <-ctx.Done():
@@ -294,15 +308,18 @@ func (e *omicsEngine) record(ctx context.Context) {
 				e.a.opt.log.ErrorContext(ctx, "log of a run", "run", s.Run.ID, "err", err)
 			}
 			if s.Run.State.Final() {
-				e.close(ctx, s.Run)
+				end(s.Run)
 			}
 		}
 	}
 }
 
-// closeLeft closes runs that ended when nobody could, and removes what is left
-// of deleted ones.
-func (e *omicsEngine) closeLeft(ctx context.Context) {
+// closers is how many runs are closed at once.
+const closers = 8
+
+// closeLeft ends runs that ended when nobody could close them, and removes what
+// is left of deleted ones.
+func (e *omicsEngine) closeLeft(ctx context.Context, end func(flow.Run)) {
 	dirs, err := os.ReadDir(e.site.dir)
 	if err != nil {
 		e.a.opt.log.ErrorContext(ctx, "look for runs to close", "err", err)
@@ -322,7 +339,7 @@ func (e *omicsEngine) closeLeft(ctx context.Context) {
 		case err != nil:
 			e.a.opt.log.ErrorContext(ctx, "look for runs to close", "run", id, "err", err)
 		case row.Run.State.Final():
-			e.close(ctx, row.Run)
+			end(row.Run)
 		}
 	}
 }
@@ -388,8 +405,9 @@ func (e *omicsEngine) put(stream string, at time.Time, lines []string) error {
 }
 
 // close does what follows the end of a run: its manifest is written, and the log
-// of its engine goes to where its outputs are. What cannot be done is said, and
-// not tried again: the run has ended, and clients wait.
+// of its engine goes to where its outputs are. That is tried a few times, since
+// this server may be about to stop. What cannot be done is said: the run has
+// ended, and clients wait.
 func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
 	dir, err := e.site.Dir(r)
 	if err == nil {
@@ -399,7 +417,16 @@ func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
 		err = e.manifest(ctx, r)
 	}
 	if err == nil {
-		if uerr := e.upload(ctx, r); uerr != nil && ctx.Err() == nil {
+		uerr := e.upload(ctx, r)
+		for pause := time.Second; uerr != nil && flow.KindOf(uerr) == flow.Internal && pause < 8*time.Second; pause *= 2 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+			uerr = e.upload(ctx, r)
+		}
+		if uerr != nil && ctx.Err() == nil {
 			e.a.opt.log.WarnContext(ctx, "put the log of a run beside its outputs", "run", r.ID, "err", uerr)
 			err = e.put(omics.RunStream(r.ID), time.Now(), []string{"logs/engine.log could not be written: " + uerr.Error()})
 		}

@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -253,6 +256,9 @@ func TestOmicsRun(t *testing.T) {
 	l.must(202, "DELETE", "/run/"+id, nil)
 	l.must(404, "GET", "/run/"+id, nil)
 	l.must(404, "GET", "/run/"+id+"/task", nil)
+	if _, err := os.Stat(l.app.opt.data.path("runs", id)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory of a deleted run: %v, want none", err)
+	}
 }
 
 // TestOmicsRefusals holds what StartRun refuses, and what ends in a failure.

@@ -38,7 +38,8 @@ type Performer struct {
 	// beside Room; nil is no bound.
 	Share func(run flow.Run) *Room
 	// Publish takes a run's outputs to where it was asked to; the result is
-	// what they are called there. Nil leaves them where they are.
+	// what they are called there. An error of the kind flow.Internal is tried
+	// again, any other fails the run. Nil leaves them where they are.
 	Publish func(ctx context.Context, run flow.Run, outputs Value) (Value, error)
 
 	mu     sync.Mutex
@@ -197,6 +198,9 @@ func (w *work) perform(ctx context.Context, tell lang.Tell) (flow.Outcome, error
 		}
 		if w.Publish != nil {
 			if v, err = w.Publish(ctx, w.Run, v); err != nil {
+				if flow.KindOf(err) == flow.Internal { // not now: the same may work later
+					return flow.Outcome{}, &unread{fmt.Errorf("%s: %w", codeExport, err)}
+				}
 				return flow.Outcome{}, &failure{codeExport, err}
 			}
 		}
