@@ -129,8 +129,10 @@ func (db *DB) DeleteRuns(ctx context.Context, before time.Time, max int, first f
 				}
 				const rows = 1000
 				left, err := deleteRun(t, r.ID, rows)
-				gone = left > 0
-				return err
+				if gone = left > 0; !gone || err != nil {
+					return err
+				}
+				return dropUnused(t, r.Workflow)
 			}); err != nil {
 				return i, err
 			}

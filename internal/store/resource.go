@@ -230,10 +230,12 @@ func unused(t *tx, r flow.Resource) error {
 }
 
 // dropUnused forgets the graphs of a workflow that is gone, once its runs are.
+// Those of a workflow that stands stay.
 func dropUnused(t *tx, wf flow.WorkflowID) error {
 	n, err := number(t, `
 		SELECT (SELECT count(*) FROM record WHERE workflow = $1)
 		     + (SELECT count(*) FROM run WHERE workflow = $1)
+		     + (SELECT count(*) FROM workflow WHERE id = $1)
 		     + (SELECT count(*) FROM resource WHERE kind = $2 AND id = $1)`, string(wf), string(flow.OmicsWorkflow))
 	if err != nil || n > 0 {
 		return err

@@ -153,6 +153,8 @@ func records(w world) {
 		w.Errorf("DeleteRuns: %d, %v, want 1", n, err)
 	}
 	listed(flow.RecordFilter{})
+	_, err = w.db.Graph(w.ctx, graph)
+	w.kind("the graph when no run needs it", err, flow.NotFound)
 }
 
 func batches(w world) {
