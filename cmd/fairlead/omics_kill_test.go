@@ -87,7 +87,7 @@ func TestOmicsKillAnywhere(t *testing.T) {
 			runs, open = append(runs, id), append(open, id)
 		}
 		time.Sleep(time.Duration(rng.IntN(900)) * time.Millisecond) // the moment of the kill
-		if rng.IntN(3) == 0 { // a server that is asked to end must not fail a run, either
+		if rng.IntN(3) == 0 {                                       // a server that is asked to end must not fail a run, either
 			_ = v.cmd.Process.Signal(syscall.SIGTERM)
 			<-v.ended
 		} else {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -361,4 +362,33 @@ func TestOmicsCancelAndGroup(t *testing.T) {
 	becomes(ids[1], "CANCELLED")
 	l.must(202, "POST", "/run/"+ids[2]+"/cancel", nil)
 	becomes(ids[2], "CANCELLED")
+}
+
+// TestOmicsGroupCPUs holds that tasks of a group's runs use no more processors
+// together than it has.
+func TestOmicsGroupCPUs(t *testing.T) {
+	l := newLab(t, nil)
+	w := l.wdl(`version 1.0
+task nap { command { sleep 0.3 } }
+workflow main { scatter (i in [1, 2]) { call nap } }`)
+	group := l.must(201, "POST", "/runGroup", object{"maxCpus": 1, "requestId": "g"})["id"].(string)
+	ids := []string{l.begin(object{"workflowId": w, "runGroupId": group}), l.begin(object{"workflowId": w, "runGroupId": group})}
+	var spans [][2]string
+	for _, id := range ids {
+		if r := l.ends(id); r["status"] != "COMPLETED" {
+			t.Fatalf("run: %v", r)
+		}
+		for _, item := range l.must(200, "GET", "/run/"+id+"/task", nil)["items"].([]any) {
+			spans = append(spans, [2]string{item.(object)["startTime"].(string), item.(object)["stopTime"].(string)})
+		}
+	}
+	slices.SortFunc(spans, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+	for i := 1; i < len(spans); i++ {
+		if spans[i][0] < spans[i-1][1] {
+			t.Errorf("a task began at %s, before the one before it had ended at %s", spans[i][0], spans[i-1][1])
+		}
+	}
+	if len(spans) != 4 {
+		t.Errorf("%d tasks, want 4", len(spans))
+	}
 }

@@ -475,6 +475,51 @@ func TestMaxRunsQueues(t *testing.T) {
 	})
 }
 
+// TestTermsOfAGroup holds that runs of a group are let in by its limit and their
+// priority, also after a restart, and take no longer than they may.
+func TestTermsOfAGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 10s"), 0, conductor.Settings{
+			Terms: func(_ context.Context, r flow.Run) (conductor.Terms, error) {
+				terms := conductor.Terms{Group: "g", GroupLimit: 1}
+				switch r.ID {
+				case "r3":
+					terms.Priority = 5
+				case "r4":
+					terms.MaxDuration = 4 * time.Second
+				}
+				return terms, nil
+			},
+		})
+		defer d.close()
+		all := []string{"r1", "r2", "r3", "r4"}
+		for _, id := range all {
+			d.start(id)
+			time.Sleep(time.Millisecond)
+		}
+		states := func() string {
+			synctest.Wait()
+			var out []string
+			for _, id := range all {
+				out = append(out, strings.Fields(d.describe(id))[0])
+			}
+			return strings.Join(out, " ")
+		}
+		time.Sleep(time.Second)
+		d.want(states(), "running: ready: ready: ready:")
+		d.crash()
+		d.serve(d.db)
+		time.Sleep(12 * time.Second)
+		d.want(states(), "succeeded: ready: running: ready:")
+		for _, id := range all[:3] {
+			d.want(d.settle(id), "succeeded: a=succeeded#1")
+		}
+		if got := d.settle("r4"); !strings.HasPrefix(got, "timedout:") {
+			t.Errorf("the run that may take 4s ended as %s, want timedout", got)
+		}
+	})
+}
+
 func TestScheduleFiresEachSlotOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{Grace: 10 * time.Minute})
