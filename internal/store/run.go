@@ -74,7 +74,8 @@ func startRun(t *tx, r flow.Run, tok flow.Token, maxWorkflow, maxTotal int) (flo
 		}
 	}
 	if maxTotal > 0 {
-		n, err := number(t, `SELECT count(*) FROM run WHERE active = 1`)
+		// Runs of no version are those of HealthOmics, which wait instead.
+		n, err := number(t, `SELECT count(*) FROM run WHERE active = 1 AND version <> ''`)
 		if err != nil {
 			return flow.Run{}, false, err
 		}
@@ -161,11 +162,12 @@ func (db *DB) Runs(ctx context.Context, wf flow.WorkflowID, v flow.VersionID, pa
 	return runs, next, nil
 }
 
-// CountActive counts the unfinished runs of a workflow, and of all.
+// CountActive counts the unfinished runs of a workflow, and of all that have a
+// version.
 func (db *DB) CountActive(ctx context.Context, wf flow.WorkflowID) (workflow, total int, err error) {
 	_, err = one(db.read(ctx), func(s scanner) (struct{}, error) { return struct{}{}, s.Scan(&workflow, &total) }, `
 		SELECT (SELECT count(*) FROM run WHERE workflow = $1 AND active = 1),
-		       (SELECT count(*) FROM run WHERE active = 1)`, string(wf))
+		       (SELECT count(*) FROM run WHERE active = 1 AND version <> '')`, string(wf))
 	return workflow, total, err
 }
 

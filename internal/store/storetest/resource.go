@@ -92,7 +92,8 @@ func resources(w world) {
 func records(w world) {
 	wf := w.resource(flow.OmicsWorkflow, "wf", 1)
 	group := w.resource(flow.OmicsGroup, "g", 2)
-	graph := w.graph()
+	graph, err := w.db.PutGraph(w.ctx, flow.Graph{Nodes: []flow.Node{{ID: "z"}}})
+	w.ok("PutGraph", err)
 	begin := func(name, group string, n int) (flow.Record, flow.Run) {
 		w.Helper()
 		c, err := w.db.AddRecord(w.ctx, flow.Record{
@@ -106,6 +107,9 @@ func records(w world) {
 	}
 	c1, r1 := begin("one", group.ID, 10)
 	c2, r2 := begin("two", "", 11)
+	other, _ := w.workflow("other", 3)
+	_, _, err = w.db.InsertRun(w.ctx, w.newRun(other, "other-run", 3), flow.Token{}, 1, 1)
+	w.ok("a run of the other service, of which one may be active", err)
 	again, first := begin("one", group.ID, 10)
 	w.same("sent again", []any{again, first}, []any{c1, r1})
 
@@ -149,7 +153,7 @@ func records(w world) {
 	w.kind("its row", err, flow.NotFound)
 	_, err = w.db.Graph(w.ctx, graph)
 	w.ok("the graph while the other needs it", err)
-	if n, err := w.db.DeleteRuns(w.ctx, at(100000).Add(time.Hour), 10, func(flow.Run) {}); n != 1 || err != nil {
+	if n, err := w.db.DeleteRuns(w.ctx, at(100000).Add(time.Hour), 10, func(flow.Run) {}); n != 1 || err != nil { // the other service's goes on
 		w.Errorf("DeleteRuns: %d, %v, want 1", n, err)
 	}
 	listed(flow.RecordFilter{})
