@@ -278,6 +278,7 @@ func TestOmicsRefusals(t *testing.T) {
 		{object{"workflowId": w, "runGroupId": "7", "parameters": object{"list": "s3://data/x"}}, 404, "7"},
 		{object{"workflowId": w, "cacheId": "7", "parameters": object{"list": "s3://data/x"}}, 404, "7"},
 		{object{"parameters": object{}}, 400, "workflowId"},
+		{object{"workflowId": w, "tags": object{"aws:x": "1"}, "parameters": object{"list": "s3://data/x"}}, 400, "aws:"},
 		{object{"workflowId": w, "outputUri": "file:///tmp/x", "parameters": object{"list": "s3://data/x"}}, 400, "--local-files"},
 	} {
 		in := object{"roleArn": "arn:aws:iam::000000000000:role/omics", "outputUri": "s3://data/out", "requestId": fmt.Sprint(time.Now().UnixNano())}
@@ -390,5 +391,26 @@ workflow main { scatter (i in [1, 2]) { call nap } }`)
 	}
 	if len(spans) != 4 {
 		t.Errorf("%d tasks, want 4", len(spans))
+	}
+}
+
+// TestOmicsRetry holds that each attempt is a task of its own, with what it asked
+// for and why it failed.
+func TestOmicsRetry(t *testing.T) {
+	l := newLab(t, nil)
+	id := l.begin(object{"workflowId": l.wdl(`version 1.0
+task large { command { exit 137 } runtime { memory: "2 GiB" maxRetries: 1 } }
+workflow main { call large }`)})
+	if r := l.ends(id); r["status"] != "FAILED" || r["failureReason"] != "RUN_TASK_FAILED" || !strings.Contains(r["statusMessage"].(string), "OUT_OF_MEMORY_ERROR") {
+		t.Errorf("run: %v", r)
+	}
+	var got []string
+	for _, item := range l.must(200, "GET", "/run/"+id+"/task", nil)["items"].([]any) {
+		task := l.must(200, "GET", "/run/"+id+"/task/"+item.(object)["taskId"].(string), nil)
+		got = append(got, fmt.Sprint(task["name"], " ", task["status"], " ", task["memory"], " ", task["failureReason"]))
+	}
+	want := "large FAILED 2 OUT_OF_MEMORY_ERROR,large FAILED 4 OUT_OF_MEMORY_ERROR"
+	if got := strings.Join(got, ","); got != want {
+		t.Errorf("attempts: %s, want %s", got, want)
 	}
 }

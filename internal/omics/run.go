@@ -25,6 +25,14 @@ func (d *Door) start(ctx context.Context, in *startRunRequest, batch string) (*s
 	if in.WorkflowType == "READY2RUN" {
 		return nil, flow.Errorf(flow.Invalid, "workflowType: there are no READY2RUN workflows here, only PRIVATE ones")
 	}
+	if err := d.checkTags(in.Tags); err != nil {
+		return nil, err
+	}
+	if d.CheckRole != nil {
+		if err := d.CheckRole(in.RoleARN); err != nil {
+			return nil, err
+		}
+	}
 	s, tags := in.settings(), in.Tags
 	s.BatchID = batch
 	if in.RunID != "" {
