@@ -37,7 +37,7 @@ told:
 	v.kill()
 	c = v.begin()
 	c.until(arn, id, over)
-	d, err := logs.Open(string(v.data.path("logs")))
+	d, err := logs.Open(v.data.path("logs"))
 	if err != nil {
 		t.Fatal(err)
 	}
