@@ -49,6 +49,7 @@ func parts() []part {
 		{"console", "what pages of the console wait for, and what watching costs", (*bench).console},
 		{"purge", "the API while old runs are removed", (*bench).purge},
 		{"python", "functions of a code package beside a bare interpreter", (*bench).python},
+		{"wdl", "scatters of WDL that do nothing, without a server", (*bench).wdl},
 		{"spawn", "isolated processes beside raw spawns", (*bench).spawn},
 	}
 }
