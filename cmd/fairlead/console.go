@@ -37,6 +37,7 @@ import (
 	"fairlead/internal/lang/airflow"
 	"fairlead/internal/logs"
 	"fairlead/internal/mwaa"
+	"fairlead/internal/omics"
 	"fairlead/internal/operator"
 	"fairlead/internal/ops"
 	"fairlead/internal/store"
@@ -101,7 +102,7 @@ func (a *app) console(ctx context.Context, tokens *page.Tokens) (*web.Console, e
 	c := web.Config{
 		Account: a.opt.account, Region: a.opt.region, ShowSkipped: a.opt.skipped, Version: version(),
 		ReadOnly: a.opt.readOnly, Role: "arn:aws:iam::" + a.opt.account + ":role/fairlead", MaxDefinition: compile.max,
-		Workflows: consoleWorkflows{a.db}, Runs: consoleRuns{a.db}, Logs: consoleLogs{a},
+		Workflows: consoleWorkflows{a.db}, Runs: consoleRuns{a.db}, Omics: consoleOmics{a}, Logs: consoleLogs{a},
 		Tasks:    consoleTasks{a.db, newHistories(a.db)},
 		Language: consoleLanguage{compile, &airflow.Performer{Table: operator.Default(), XComs: a.db, Extras: a.opt.extras}},
 		Actions:  &consoleActions{a: a}, Steering: consoleSteering{opsConductor{a}, a.db},
@@ -167,6 +168,44 @@ func (r consoleRuns) Days(ctx context.Context, wf flow.WorkflowID, from, to time
 	return out, err
 }
 
+// consoleOmics is the runs of HealthOmics as the console sees them.
+type consoleOmics struct{ a *app }
+
+// OmicsRuns implements [web.Omics].
+func (o consoleOmics) OmicsRuns(ctx context.Context, status string, p flow.Page) ([]web.OmicsRun, string, error) {
+	var f flow.RecordFilter
+	if status != "" {
+		if f.States = omics.StatesOf(status); len(f.States) == 0 {
+			return nil, "", nil
+		}
+	}
+	rows, next, err := o.a.db.RecordedRuns(ctx, f, p)
+	if err != nil {
+		return nil, "", err
+	}
+	out := make([]web.OmicsRun, len(rows))
+	for i, row := range rows {
+		if out[i], err = o.shown(row); err != nil {
+			return nil, "", err
+		}
+	}
+	return out, next, nil
+}
+
+// OmicsRun implements [web.Omics].
+func (o consoleOmics) OmicsRun(ctx context.Context, r flow.Run) (web.OmicsRun, error) {
+	row, err := o.a.db.Recorded(ctx, r.ID)
+	if err != nil {
+		return web.OmicsRun{}, err
+	}
+	return o.shown(row)
+}
+
+func (o consoleOmics) shown(row flow.Recorded) (web.OmicsRun, error) {
+	s, err := omics.SettingsOf(row.Record)
+	return web.OmicsRun{Run: row.Run, Name: row.Record.Name, WorkflowName: s.WorkflowName, Status: omics.StatusOf(row.Run.State)}, err
+}
+
 type consoleTasks struct {
 	*store.DB
 	histories *histories
@@ -203,14 +242,9 @@ func (l consoleLogs) Log(ctx context.Context, r flow.Run, task flow.TaskID, atte
 	return l.a.readLog(ctx, r, task, attempt, want)
 }
 
-func (l consoleLogs) stream(ctx context.Context, r flow.Run, task flow.TaskID, attempt int) (group, stream string, err error) {
-	group, err = l.a.logGroup(ctx, r)
-	return group, mwaa.LogStream(r.Workflow, r.ID, task, attempt), err
-}
-
 // Size implements [web.Logs].
 func (l consoleLogs) Size(ctx context.Context, r flow.Run, task flow.TaskID, attempt int) (int64, error) {
-	group, stream, err := l.stream(ctx, r, task, attempt)
+	group, stream, err := l.a.logOf(ctx, r, task, attempt)
 	if err != nil {
 		return 0, err
 	}
@@ -223,7 +257,7 @@ func (l consoleLogs) Size(ctx context.Context, r flow.Run, task flow.TaskID, att
 
 // Begin implements [web.Logs].
 func (l consoleLogs) Begin(ctx context.Context, r flow.Run, task flow.TaskID, attempt int, at int64) (int64, error) {
-	group, stream, err := l.stream(ctx, r, task, attempt)
+	group, stream, err := l.a.logOf(ctx, r, task, attempt)
 	if err != nil {
 		return 0, err
 	}
@@ -236,7 +270,7 @@ func (l consoleLogs) Begin(ctx context.Context, r flow.Run, task flow.TaskID, at
 
 // Scan implements [web.Logs].
 func (l consoleLogs) Scan(ctx context.Context, r flow.Run, task flow.TaskID, attempt int, s web.Scan) ([]int64, int64, bool, error) {
-	group, stream, err := l.stream(ctx, r, task, attempt)
+	group, stream, err := l.a.logOf(ctx, r, task, attempt)
 	if err != nil {
 		return nil, 0, false, err
 	}

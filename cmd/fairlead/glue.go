@@ -14,6 +14,7 @@ import (
 	"fairlead/internal/lang/airflow"
 	"fairlead/internal/logs"
 	"fairlead/internal/mwaa"
+	"fairlead/internal/omics"
 	"fairlead/internal/store"
 )
 
@@ -176,11 +177,22 @@ func (p *place) of(ctx context.Context, r flow.Run) (*surroundings, error) {
 
 // readLog reads the log of an attempt.
 func (a *app) readLog(ctx context.Context, r flow.Run, task flow.TaskID, attempt int, want flow.LogRange) (flow.LogPage, error) {
-	group, err := a.logGroup(ctx, r)
+	group, stream, err := a.logOf(ctx, r, task, attempt)
 	if err != nil {
 		return flow.LogPage{}, err
 	}
-	return a.logs.Read(ctx, group, mwaa.LogStream(r.Workflow, r.ID, task, attempt), want)
+	return a.logs.Read(ctx, group, stream, want)
+}
+
+// logOf says where the log of an attempt is.
+func (a *app) logOf(ctx context.Context, r flow.Run, task flow.TaskID, attempt int) (group, stream string, err error) {
+	if r.Version != "" {
+		group, err = a.logGroup(ctx, r)
+		return group, mwaa.LogStream(r.Workflow, r.ID, task, attempt), err
+	}
+	t, err := a.db.Instance(ctx, r.ID, task, 0)
+	t.Attempt = attempt
+	return omics.LogGroup, omics.TaskStream(r.ID, t), err
 }
 
 // lastLines returns the texts of an attempt's log for a person to read.

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -263,6 +264,94 @@ func TestOmicsRun(t *testing.T) {
 }
 
 // TestOmicsRefusals holds what StartRun refuses, and what ends in a failure.
+// TestConsoleOmics shows a run of HealthOmics in the console, with what its
+// scatter has unfolded into.
+func TestConsoleOmics(t *testing.T) {
+	l := newLab(t, nil)
+	b := l.signIn()
+	type list struct {
+		Rows []struct {
+			ID, Name, WorkflowName, Status, State string
+			Created, Ended                        int64
+		}
+		Next string
+	}
+	var none list
+	b.get("omics/runs", &none)
+	if len(none.Rows) != 0 || none.Rows == nil {
+		t.Errorf("runs of a new server: %+v", none)
+	}
+	l.upload("in/names.txt", "ada\nbob\n")
+	w := l.wdl(greetings)
+	var ids []string
+	for _, name := range []string{"first", "second"} {
+		id := l.begin(object{"workflowId": w, "name": name, "parameters": object{"list": "s3://data/in/names.txt"}})
+		l.ends(id)
+		ids = append(ids, id)
+	}
+	var got list
+	b.get("omics/runs?limit=1", &got)
+	if len(got.Rows) != 1 || got.Rows[0].ID != ids[1] || got.Next == "" {
+		t.Fatalf("the first page: %+v, want run %s and more", got, ids[1])
+	}
+	b.get("omics/runs?limit=1&after="+got.Next, &got)
+	if r := got.Rows[0]; r.ID != ids[0] || r.Name != "first" || r.WorkflowName != "flow" || r.Status != "COMPLETED" || r.State != "s" || r.Ended < r.Created {
+		t.Errorf("the second page: %+v, want run %s", got, ids[0])
+	}
+	var failed list
+	b.get("omics/runs?status=FAILED", &failed)
+	if len(failed.Rows) != 0 {
+		t.Errorf("runs that failed: %+v, want none", failed)
+	}
+	if bad := b.ask(http.MethodGet, "omics/runs?status=DONE", nil, nil); bad == nil || bad.Kind != "invalid" || bad.Field != "status" {
+		t.Errorf("a status that is none: %+v", bad)
+	}
+
+	run := "runs/" + ids[0]
+	var whole struct{ WorkflowName, Service string }
+	b.get(run, &whole)
+	if whole.WorkflowName != "flow" || whole.Service != "omics" {
+		t.Errorf("the run: %+v", whole)
+	}
+	var tasks struct {
+		IDs      []string
+		States   string
+		Unfolded map[string]int
+	}
+	b.get(run+"/tasks", &tasks)
+	if strings.Trim(tasks.States, "s") != "" || len(tasks.States) != len(tasks.IDs) || len(tasks.Unfolded) != 1 {
+		t.Errorf("the tasks: %+v, want all succeeded and a scatter of two", tasks)
+	}
+	at := slices.IndexFunc(tasks.IDs, func(id string) bool { return strings.HasSuffix(id, "/1/greet") })
+	if at < 0 {
+		t.Fatalf("the tasks: %q, want the second greet within the scatter", tasks.IDs)
+	}
+	var timeline struct{ Task []int }
+	if b.get(run+"/timeline", &timeline); !slices.Contains(timeline.Task, at) {
+		t.Errorf("timeline: %v, want task %d in it", timeline.Task, at)
+	}
+	task := run + "/tasks/" + url.PathEscape(tasks.IDs[at])
+	var one struct {
+		Index    int
+		State    string
+		Attempts []struct{ Log int64 }
+	}
+	if b.get(task, &one); one.Index != at || one.State != "s" || len(one.Attempts) != 1 || one.Attempts[0].Log <= 0 {
+		t.Errorf("the task: %+v, want one attempt with a log", one)
+	}
+	var log struct{ Lines []struct{ Text string } }
+	if b.get(task+"/1/log", &log); len(log.Lines) == 0 {
+		t.Error("the task's log has no lines")
+	}
+	var out struct{ Values []struct{ Key string } }
+	if b.get(task+"/1/xcom", &out); len(out.Values) == 0 || out.Values[0].Key != "outputs" {
+		t.Errorf("outputs: %+v", out)
+	}
+	if bad := b.ask(http.MethodGet, strings.Replace(task, "greet", "other", 1), nil, nil); bad == nil || bad.Kind != "notFound" {
+		t.Errorf("a task that the scatter has not: %+v", bad)
+	}
+}
+
 func TestOmicsRefusals(t *testing.T) {
 	l := newLab(t, nil)
 	w := l.wdl(greetings)

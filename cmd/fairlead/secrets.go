@@ -192,6 +192,9 @@ func (a *app) mask(text string) (string, error) {
 // maskOf returns JSON of a run without the secrets of the vault and of the
 // environment that its workflow sets.
 func (a *app) maskOf(ctx context.Context, r flow.Run, raw json.RawMessage) (json.RawMessage, error) {
+	if r.Version == "" {
+		return a.maskJSON(raw) // it has no environment of a workflow
+	}
 	around, err := a.place.of(ctx, r)
 	if err != nil {
 		return nil, err

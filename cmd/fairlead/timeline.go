@@ -103,6 +103,9 @@ func (h *history) read(ctx context.Context, db *store.DB, id flow.RunID) error {
 		if err != nil {
 			return err
 		}
+		if err := h.learn(ctx, db, id, entries); err != nil {
+			return err
+		}
 		for _, e := range entries {
 			for _, m := range e.Moves {
 				if i, ok := h.index[m.Task]; ok {
@@ -114,6 +117,35 @@ func (h *history) read(ctx context.Context, db *store.DB, id flow.RunID) error {
 			h.rev, h.after = e.Seq, store.JournalKey(e)
 		}
 		more = next != ""
+	}
+	return nil
+}
+
+// learn finds the places of tasks that others have unfolded into. What has
+// moved has a row.
+func (h *history) learn(ctx context.Context, db *store.DB, id flow.RunID, entries []flow.Entry) error {
+	unknown := false
+	for _, e := range entries {
+		for _, m := range e.Moves {
+			_, ok := h.index[m.Task]
+			unknown = unknown || !ok && m.Task != ""
+		}
+	}
+	if !unknown {
+		return nil
+	}
+	rows, err := db.Tasks(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, t := range rows {
+		if _, ok := h.index[t.ID]; ok {
+			continue
+		}
+		h.index[t.ID] = t.Index
+		for len(h.tasks) <= t.Index {
+			h.tasks = append(h.tasks, taskHistory{})
+		}
 	}
 	return nil
 }

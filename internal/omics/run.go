@@ -285,6 +285,14 @@ func (d *Door) recorded(ctx context.Context, id string) (flow.Recorded, error) {
 	return r, err
 }
 
+// StatusOf returns the status of a run in a state. The door calls a run that
+// has ended STOPPING until its logs are where it asked, which the state does
+// not tell.
+func StatusOf(s flow.State) string { return runStatuses[s] }
+
+// StatesOf returns the states of runs that may have a status.
+func StatesOf(status string) []flow.State { return statesOf(status) }
+
 // runStatus returns the status of a run. One that has ended is being stopped
 // until its manifest and logs are where clients look for them.
 func (d *Door) runStatus(r flow.Run) string {

@@ -78,10 +78,12 @@ func (s *Console) taskNode(c *call) (flow.Run, *flow.Graph, *flow.Node, error) {
 		return r, nil, nil, err
 	}
 	id := flow.TaskID(c.PathValue("task"))
-	for i := range g.Nodes {
-		if g.Nodes[i].ID == id {
-			return r, g, &g.Nodes[i], nil
-		}
+	if node, inside := nodeOf(g, id); node != nil && inside {
+		own := *node
+		own.ID = id
+		return r, g, &own, nil
+	} else if node != nil {
+		return r, g, node, nil
 	}
 	return r, nil, nil, flow.Errorf(flow.NotFound, "run %q has no task %q", r.ID, clip(string(id), 200))
 }
@@ -100,13 +102,19 @@ func (s *Console) getTask(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := sk.index[node.ID]
+	i, inGraph := sk.index[node.ID]
+	if !inGraph {
+		i = -1
+	}
 	t, err := s.c.Tasks.Instance(ctx, r.ID, node.ID, 0)
 	if flow.KindOf(err) == flow.NotFound && err != nil {
 		t, err = flow.Task{ID: node.ID, Index: i, Kind: node.Kind, State: flow.Waiting}, nil // the run has not begun
 	}
 	if err != nil {
 		return nil, err
+	}
+	if !inGraph && t.Index > 0 {
+		i = t.Index
 	}
 	out := wholeTask{
 		WorkflowName: name, ID: t.ID, Index: i, Kind: node.Kind, State: state(t.State), Reason: clip(t.Reason, maxReason),
@@ -127,8 +135,10 @@ func (s *Console) getTask(c *call) (any, error) {
 	if out.Attempts, err = s.attempts(ctx, r, t); err != nil {
 		return nil, err
 	}
-	if out.Up, out.Down, err = s.neighbors(ctx, r, sk, i); err != nil {
-		return nil, err
+	if inGraph {
+		if out.Up, out.Down, err = s.neighbors(ctx, r, sk, i); err != nil {
+			return nil, err
+		}
 	}
 	args, err := s.c.Language.Arguments(ctx, r, g, t)
 	if err != nil {

@@ -108,6 +108,10 @@ func (s *Console) Stepped(c Change) {
 		t.news.workflow(c.Run.Workflow)
 		h.stir()
 	}
+	if t := h.topics["omics"]; t != nil && serviceOf(c.Run) == omics {
+		t.news.step(Change{Run: c.Run})
+		h.stir()
+	}
 	for _, name := range [...]string{"workflow:" + string(c.Run.Workflow), "run:" + string(c.Run.ID)} {
 		if t := h.topics[name]; t != nil {
 			t.news.step(c)

@@ -63,6 +63,8 @@ func (s *Console) eventOf(ctx context.Context, t *topic, n news) (any, error) {
 		return s.workflowEvent(ctx, t, n)
 	case "run":
 		return s.runEvent(ctx, t, n)
+	case "omics":
+		return s.omicsEvent(ctx, t, n)
 	}
 	return s.logEvent(ctx, t)
 }
@@ -145,8 +147,8 @@ func (s *Console) workflowEvent(ctx context.Context, t *topic, n news) (any, err
 	return out, nil
 }
 
-// placesOf lists the places of tasks in their graph, of n nodes. What tasks
-// have unfolded into has none.
+// placesOf lists the places of tasks below n. Those of the nodes of a graph
+// come first, and what tasks have unfolded into after them.
 func placesOf(m map[int]flow.Task, n int) []int {
 	all := make([]int, 0, len(m))
 	for i := range m {
@@ -173,7 +175,7 @@ func (s *Console) runEvent(ctx context.Context, t *topic, n news) (any, error) {
 		return nil, err
 	}
 	var states []byte
-	for _, i := range placesOf(r.tasks, len(sk.ids)) {
+	for _, i := range placesOf(r.tasks, len(sk.ids)+maxUnfolded) {
 		k := r.tasks[i]
 		out.Task, states = append(out.Task, i), append(states, letter(k.State))
 		out.Attempt = append(out.Attempt, k.Attempt)
@@ -371,7 +373,7 @@ func (s *Console) topicsOf(c *call) ([]string, error) {
 		kind, id, _ := strings.Cut(name, ":")
 		var err error
 		switch {
-		case name == "workflows":
+		case name == "workflows", name == "omics":
 		case kind == "workflow":
 			_, err = s.c.Workflows.Workflow(c.Context(), flow.WorkflowID(id))
 		case kind == "run":
@@ -380,7 +382,7 @@ func (s *Console) topicsOf(c *call) ([]string, error) {
 			l := newLogTail(id)
 			_, err = s.c.Tasks.Instance(c.Context(), l.run, l.task, l.attempt)
 		default:
-			err = fault("topic", "%q is none; expected workflows, workflow:ID, run:ID or log:RUN/ATTEMPT/TASK", clip(name, 200))
+			err = fault("topic", "%q is none; expected workflows, omics, workflow:ID, run:ID or log:RUN/ATTEMPT/TASK", clip(name, 200))
 		}
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -104,6 +105,9 @@ type tasksView struct {
 	Ended   []int64        `json:"ended"`
 	Due     []int64        `json:"due"`
 	Reasons map[int]string `json:"reasons"`
+	// Unfolded says of tasks that have unfolded into how many instances.
+	Unfolded map[int]int `json:"unfolded"`
+	More     int         `json:"more"`
 }
 
 // maxShort bounds a reason in a list.
@@ -126,11 +130,12 @@ func (s *Console) getTasks(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := len(sk.ids)
-	out := tasksView{
-		IDs: list(sk.ids), Kinds: sk.kinds, Kind: list(sk.kind), Attempt: make([]int, n), Started: make([]int64, n),
-		Ended: make([]int64, n), Due: make([]int64, n), Reasons: map[int]string{},
+	out := tasksView{IDs: list(sk.ids), Kinds: sk.kinds, Kind: list(sk.kind), Reasons: map[int]string{}, Unfolded: map[int]int{}}
+	if err := s.addSprouts(ctx, r, rows, &out); err != nil {
+		return nil, err
 	}
+	n := len(out.IDs)
+	out.Attempt, out.Started, out.Ended, out.Due = make([]int, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	if out.Run, err = s.viewRun(ctx, r); err != nil {
 		return nil, err
 	}
@@ -145,12 +150,43 @@ func (s *Console) getTasks(c *call) (any, error) {
 		}
 		states[i], out.Attempt[i] = letter(t.State), t.Attempt
 		out.Started[i], out.Ended[i], out.Due[i] = millis(t.Started), millis(t.Ended), dueOf(t)
+		if t.Instances > 0 {
+			out.Unfolded[i] = t.Instances
+		}
 		if t.Reason != "" {
 			out.Reasons[i] = clip(t.Reason, maxShort)
 		}
 	}
 	out.States = string(states)
 	return out, nil
+}
+
+// addSprouts adds what tasks have unfolded into to those of the graph.
+func (s *Console) addSprouts(ctx context.Context, r flow.Run, rows []flow.Task, out *tasksView) error {
+	if !slices.ContainsFunc(rows, func(t flow.Task) bool { return t.Instances > 0 }) {
+		return nil
+	}
+	g, err := s.whole(ctx, r.Graph)
+	if err != nil {
+		return err
+	}
+	var all []sprout
+	all, out.More = sprouts(g, rows)
+	kinds := dictionary{at: map[string]int{}}
+	for _, k := range out.Kinds {
+		kinds.number(k)
+	}
+	// What the graph has is shared, and is not to grow.
+	out.IDs, out.Kind = slices.Clone(out.IDs), slices.Clone(out.Kind)
+	for _, t := range all {
+		kind := ""
+		if t.node != nil {
+			kind = t.node.Kind
+		}
+		out.IDs, out.Kind = append(out.IDs, t.id), append(out.Kind, kinds.number(kind))
+	}
+	out.Kinds = list(kinds.texts)
+	return nil
 }
 
 // dueOf is when something is to happen to a task; 0: it has ended.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -106,11 +107,14 @@ func serviceOf(r flow.Run) service {
 	return mwaa
 }
 
-// nameOf returns the name of a run's workflow. Those of HealthOmics are known
-// by their ids.
+// nameOf returns the name of a run's workflow; its id where it has none.
 func (s *Console) nameOf(ctx context.Context, r flow.Run) (string, error) {
 	if serviceOf(r) == omics {
-		return string(r.Workflow), nil
+		o, err := s.c.Omics.OmicsRun(ctx, r)
+		if flow.KindOf(err) == flow.NotFound {
+			err = nil
+		}
+		return cmp.Or(o.WorkflowName, string(r.Workflow)), err
 	}
 	w, err := s.c.Workflows.Workflow(ctx, r.Workflow)
 	return w.Name, err
@@ -262,4 +266,4 @@ func list[T any](all []T) []T {
 }
 
 // sortedKeys returns the keys of a map in their order.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

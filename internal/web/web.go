@@ -45,6 +45,7 @@ type Config struct {
 
 	Workflows Workflows
 	Runs      Runs
+	Omics     Omics
 	Tasks     Tasks
 	Logs      Logs
 	Language  Language
@@ -225,6 +226,7 @@ func (s *Console) route() {
 		"GET workflows/{workflow}/versions":                  s.listVersions,
 		"GET workflows/{workflow}/versions/{version}":        s.getVersion,
 		"GET workflows/{workflow}/versions/{version}/graph":  s.getGraph,
+		"GET omics/runs":                                     s.listOmicsRuns,
 		"GET runs/{run}":                                     s.getRun,
 		"GET runs/{run}/graph":                               s.getRunGraph,
 		"GET runs/{run}/tasks":                               s.getTasks,

@@ -402,6 +402,36 @@ export const graph = (workflow: string, version: string, o?: Options) =>
 /** GET runs/{run}/graph: that of the run's version, also when the version was deleted. */
 export const runGraph = (run: string, o?: Options) => get<Graph>(`runs/${e(run)}/graph`, {}, o);
 
+/** A run of HealthOmics, which belongs to none of workflows(). */
+export interface OmicsRunRow {
+  /** Its number; run() and what follows take it as any other. */
+  id: string;
+  /** May be empty. */
+  name: string;
+  /** The id of its workflow. */
+  workflow: string;
+  workflowName: string;
+  /** In the words of the service, such as COMPLETED. */
+  status: string;
+  state: State;
+  held: boolean;
+  rev: number;
+  created: Millis;
+  started: Millis;
+  ended: Millis;
+  /** Why it failed; may be empty. */
+  reason: string;
+}
+
+export interface OmicsRunList {
+  rows: OmicsRunRow[];
+  next: string;
+}
+
+/** GET omics/runs: newest first; with one status if it is set. limit 1..200 (50). */
+export const omicsRuns = (q: { status?: string; after?: string; limit?: number } = {}, o?: Options) =>
+  get<OmicsRunList>("omics/runs", q, o);
+
 // ----------------------------------------------- actions on workflows
 // token makes a request that is sent again take effect once: make one with
 // newToken() per dialog, not per click.
@@ -455,7 +485,11 @@ export interface Run extends RunRow {
 /** GET runs/{run}. */
 export const run = (id: string, o?: Options) => get<Run>(`runs/${e(id)}`, {}, o);
 
-/** All tasks of a run as they are, in columns, in the order of the graph. */
+/**
+ * All tasks of a run as they are, in columns, in the order of the graph. What
+ * tasks have unfolded into, such as the calls within a scatter, comes after
+ * them.
+ */
 export interface Tasks {
   run: RunRow;
   ids: string[];
@@ -472,6 +506,10 @@ export interface Tasks {
   due: Millis[];
   /** Why a task is in its state, by index; only where there is something to say. */
   reasons: Record<number, string>;
+  /** Into how many instances a task has unfolded, by index; only of those that have. */
+  unfolded: Record<number, number>;
+  /** How many tasks were left out that others have unfolded into, beyond 20,000. */
+  more: number;
 }
 
 /** GET runs/{run}/tasks: 5,000 tasks take about 250 KB before compression. */
@@ -803,12 +841,13 @@ export const updateWorkflow = (workflow: string, body: { source: string; base: s
 
 /**
  * A topic of events:
- * "workflows" | "workflow:ID" | "run:ID" | "log:RUN/ATTEMPT/TASK".
+ * "workflows" | "omics" | "workflow:ID" | "run:ID" | "log:RUN/ATTEMPT/TASK".
  */
 export type Topic = string;
 
 export const topics = {
   workflows: "workflows",
+  omics: "omics",
   workflow: (id: string) => `workflow:${id}`,
   run: (id: string) => `run:${id}`,
   log: (run: string, task: string, attempt: number) => `log:${run}/${attempt}/${task}`,
@@ -820,8 +859,8 @@ export const topics = {
  * EventSource that reconnects by itself sends it). Without it the stream
  * begins now: open it first, then read, so that nothing is missed.
  *
- * Each event is named by its topic's first word, "workflows", "workflow",
- * "run" or "log", and has JSON with the type below; at most about five a
+ * Each event is named by its topic's first word, "workflows", "omics",
+ * "workflow", "run" or "log", and has JSON with the type below; at most about five a
  * second per topic. Beside those there are "hello" (the stream stands) and
  * "reset": something was missed, read everything again. An answer of 401 or 403
  * closes an EventSource for good: ask session() then.
@@ -835,6 +874,14 @@ export interface WorkflowsEvent {
   rows: WorkflowRow[];
   gone: string[];
   pausedAll: Pause | null;
+}
+
+/** Event "omics": runs that changed, or are new. */
+export interface OmicsEvent {
+  topic: Topic;
+  rows: OmicsRunRow[];
+  /** There are more than are told: read the list again. */
+  more: boolean;
 }
 
 /** Event "workflow". */
@@ -858,7 +905,7 @@ export interface RunChange extends RunRow {
 export interface RunEvent {
   topic: Topic;
   run: RunRow;
-  /** Indexes in the graph. */
+  /** Indexes as in Tasks; a task that has unfolded since is followed by others that those do not have. */
   task: number[];
   states: string;
   attempt: number[];

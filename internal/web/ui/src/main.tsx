@@ -85,6 +85,7 @@ const router = createBrowserRouter([
               { path: "new", lazy: () => import("./pages/editor") },
               { path: "workflows/:workflow/edit", lazy: () => import("./pages/editor") },
               { path: "workflows/:workflow/:tab?", lazy: () => import("./pages/workflow") },
+              { path: "omics", lazy: () => import("./pages/omics") },
               { path: "runs/:run/:view?", lazy: () => import("./pages/run") },
               { path: "runs/:run/tasks/:task", lazy: () => import("./pages/task") },
               { path: "*", Component: Nowhere },

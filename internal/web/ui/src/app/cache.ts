@@ -7,6 +7,7 @@ import { grid, workflow, type RunRow, type Workflow, type WorkflowList, type Wor
 /** What queries are kept under. */
 export const keys = {
   workflows: (q: string) => ["workflows", q] as const,
+  omicsRuns: (status: string) => ["omics", "runs", status] as const,
   workflow: (id: string) => ["workflow", id] as const,
   grid: (id: string) => ["workflow", id, "grid"] as const,
   runs: (id: string, version: string) => ["workflow", id, "runs", version] as const,

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, use, useEffect, useMemo, useRef, useSyncExternalStore, type ReactNode } from "react";
-import { eventsURL, type LogEvent, type RunEvent, type Topic, type WorkflowEvent, type WorkflowsEvent } from "../api";
+import { eventsURL, type LogEvent, type OmicsEvent, type RunEvent, type Topic, type WorkflowEvent, type WorkflowsEvent } from "../api";
 import { sessionKey } from "./session";
 
 /** Whether changes arrive: `idle` when nothing on the page could change. */
@@ -9,6 +9,7 @@ export type LiveState = "idle" | "connecting" | "live" | "lost";
 /** What a topic sends, by its first word. */
 export interface LiveEvents {
   workflows: WorkflowsEvent;
+  omics: OmicsEvent;
   workflow: WorkflowEvent;
   run: RunEvent;
   log: LogEvent;
@@ -110,7 +111,7 @@ class Stream {
       if (began) this.late = window.setTimeout(() => this.reset(), settled);
     });
     source.addEventListener("reset", () => this.reset());
-    for (const name of ["workflows", "workflow", "run", "log"]) {
+    for (const name of ["workflows", "omics", "workflow", "run", "log"]) {
       source.addEventListener(name, (m: MessageEvent<string>) => {
         this.last = m.lastEventId;
         const e = JSON.parse(m.data) as { topic: Topic };
@@ -162,7 +163,7 @@ export function useLiveState(): LiveState {
  * whether to read what the topic is about.
  */
 export function useLive<K extends keyof LiveEvents>(
-  topic: (K extends "workflows" ? "workflows" : `${K}:${string}`) | null,
+  topic: (K extends "workflows" ? "workflows" : K extends "omics" ? "omics" : `${K}:${string}`) | null,
   on: (e: LiveEvents[K]) => void,
   reset: () => void,
 ): boolean {

@@ -28,6 +28,7 @@ export function Shell() {
     { press: "/", does: "Search", group: "Everywhere", keyOnly: true, run: () => setOpen("search") },
     { press: "ctrl+k", does: "Search, also from a field", group: "Everywhere", keyOnly: true, run: () => setOpen("search") },
     { press: "g w", does: "Go to the workflows", group: "Everywhere", run: () => void navigate("/") },
+    { press: "g o", does: "Go to the runs of HealthOmics", group: "Everywhere", run: () => void navigate("/omics") },
     ...(canAct ? [{ press: "g n", does: "Write a new workflow", group: "Everywhere", run: () => void navigate("/new") }] : []),
   ]);
   return (
@@ -43,6 +44,7 @@ export function Shell() {
         </NavLink>
         <nav aria-label="Main" className="hidden items-center gap-1 sm:flex">
           <NavLink to="/" end className={({ isActive }) => `${onBar} ${isActive || pathname.startsWith("/workflows") || pathname.startsWith("/runs") ? "text-bar-ink" : ""}`}>Workflows</NavLink>
+          <NavLink to="/omics" className={({ isActive }) => `${onBar} ${isActive ? "text-bar-ink" : ""}`}>HealthOmics</NavLink>
           {canAct && <NavLink to="/new" className={({ isActive }) => `${onBar} ${isActive ? "text-bar-ink" : ""}`}>New</NavLink>}
         </nav>
         <div className="flex-1" />

@@ -31,8 +31,11 @@ export function Component() {
   const { run, tasks, over } = useRun(id);
   const address = useAddress();
   const navigate = useNavigate();
-  const canAct = useCanAct();
+  const may = useCanAct();
   const [ask, setAsk] = useState<Ask>();
+  // The service of its own has no more than to cancel a run.
+  const omics = run.data?.service === "omics";
+  const canAct = may && !omics;
   const view = views.some((v) => v.id === params["view"]) ? params["view"]! : "graph";
   const { search } = useLocation();
   const show = (v: string) => void navigate({ pathname: `/runs/${encodeURIComponent(id)}${v === "graph" ? "" : `/${v}`}`, search }, { replace: true });
@@ -109,11 +112,12 @@ export function Component() {
         </span>
       }
       crumbs={[
-        { label: "Workflows", to: "/" },
-        { label: r.workflowName, to: `/workflows/${encodeURIComponent(r.workflow)}` },
+        ...(omics
+          ? [{ label: "HealthOmics", to: "/omics" }]
+          : [{ label: "Workflows", to: "/" }, { label: r.workflowName, to: `/workflows/${encodeURIComponent(r.workflow)}` }]),
       ]}
       sub={<Facts run={r} />}
-      actions={canAct && <Actions run={r} tasks={t} onAsk={setAsk} />}
+      actions={may && <Actions run={r} tasks={t} onAsk={setAsk} />}
       fill
     >
       <RunNotes run={r} tasks={t} />
@@ -250,14 +254,16 @@ function Actions({ run, tasks, onAsk }: { run: api.Run; tasks: api.Tasks | undef
           Stop…
         </Button>
       )}
-      {bad && (
+      {bad && run.service !== "omics" && (
         <Button icon="again" kind={isFinal(run.state) && run.state !== "s" ? "primary" : "plain"} onClick={() => onAsk({ what: "retry" })}>
           Retry from failed…
         </Button>
       )}
-      <Button icon="play" onClick={() => onAsk({ what: "rerun" })}>
-        Run again…
-      </Button>
+      {run.service !== "omics" && (
+        <Button icon="play" onClick={() => onAsk({ what: "rerun" })}>
+          Run again…
+        </Button>
+      )}
     </>
   );
 }
@@ -274,9 +280,11 @@ function Facts({ run: r }: { run: api.Run }) {
         </span>
       )}
       <span>
-        <Link to={`/workflows/${encodeURIComponent(r.workflow)}/versions`} className="underline underline-offset-2 hover:text-ink">
-          {r.n > 0 ? `version ${r.n}` : "version deleted"}
-        </Link>
+        {r.service === "omics" ? `workflow ${r.workflowName}` : (
+          <Link to={`/workflows/${encodeURIComponent(r.workflow)}/versions`} className="underline underline-offset-2 hover:text-ink">
+            {r.n > 0 ? `version ${r.n}` : "version deleted"}
+          </Link>
+        )}
       </span>
       <span>
         {r.started > 0 ? "started" : "created"} <Moment at={r.started || r.created} />
@@ -324,6 +332,7 @@ function RunNotes({ run: r, tasks: t }: { run: api.Run; tasks: api.Tasks | undef
           <Links run={r.id} tasks={failed} />
         </Note>
       )}
+      {t && t.more > 0 && <Note tone="hold" icon="info">{t.more} tasks more are not shown.</Note>}
       {r.hidden.length > 0 && (
         <Note tone="hold" icon="alert">
           The run succeeded although {r.hidden.length === 1 ? "this task" : "these tasks"} did not:{" "}

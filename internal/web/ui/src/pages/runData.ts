@@ -44,6 +44,8 @@ export function useRun(id: string) {
     void client.invalidateQueries({ queryKey: runKeys.timeline(id) });
   });
 
+  const grown = useThrottle(Math.max(300, count / 4), () => void client.invalidateQueries({ queryKey: runKeys.tasks(id) }));
+
   useLive(
     `run:${id}` as const,
     (e) => {
@@ -52,6 +54,9 @@ export function useRun(id: string) {
         return;
       }
       takeRun(client, e.run);
+      const known = client.getQueryData<api.Tasks>(runKeys.tasks(id))?.ids.length ?? 0;
+      // A task has unfolded: which ones follow is not in the event.
+      if (e.task.some((i) => i >= known)) grown();
       client.setQueryData<api.Tasks>(runKeys.tasks(id), (was) => was && patch(was, e));
       late();
     },
@@ -81,6 +86,7 @@ export function patch(was: api.Tasks, e: api.RunEvent): api.Tasks {
     ...was, run: e.run, attempt: was.attempt.slice(), started: was.started.slice(), ended: was.ended.slice(), due: was.due.slice(), reasons: { ...was.reasons },
   };
   e.task.forEach((t, k) => {
+    if (t >= was.ids.length) return;
     states[t] = e.states[k]!;
     is.attempt[t] = e.attempt[k]!;
     is.started[t] = e.started[k]!;
@@ -88,6 +94,7 @@ export function patch(was: api.Tasks, e: api.RunEvent): api.Tasks {
     is.due[t] = e.due[k]!;
   });
   for (const [t, why] of Object.entries(e.reasons)) {
+    if (Number(t) >= was.ids.length) continue;
     if (why === "") delete is.reasons[Number(t)];
     else is.reasons[Number(t)] = why;
   }
@@ -125,6 +132,7 @@ function merge(was: Spans, t: api.Timeline, tasks: number): Spans {
   while (byTask.length < tasks) byTask.push([]);
   const seen = new Set<number>();
   t.task.forEach((i, k) => {
+    while (byTask.length <= i) byTask.push([]);
     if (!seen.has(i)) byTask[i] = [];
     seen.add(i);
     byTask[i]!.push({ state: t.states[k] as api.State, attempt: t.attempt[k]!, from: t.from[k]!, to: t.to[k]! });

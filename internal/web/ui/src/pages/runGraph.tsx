@@ -40,6 +40,8 @@ export function RunGraph(p: Props) {
           under: (i) => {
             const word = look(tasks.states[i]!).word;
             const d = isFinal(tasks.states[i]!) && tasks.ended[i]! > 0 && tasks.started[i]! > 0 ? ` · ${duration(tasks.ended[i]! - tasks.started[i]!)}` : "";
+            const many = tasks.unfolded[i];
+            if (many) return `${many} × · ${word}${d}`;
             return tasks.attempt[i]! > 1 ? `${word} · attempt ${tasks.attempt[i]}${d}` : word + d;
           },
         },

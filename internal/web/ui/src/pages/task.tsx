@@ -19,12 +19,22 @@ import { useAddress } from "./runShow";
 import { TaskArgs } from "./taskArgs";
 import { TaskXcom } from "./taskXcom";
 
-const tabs: { id: string; label: string; icon: IconName; key: string }[] = [
+interface Tab {
+  id: string;
+  label: string;
+  icon: IconName;
+  key: string;
+}
+
+const tabsOfAll: Tab[] = [
   { id: "log", label: "Log", icon: "list", key: "1" },
   { id: "arguments", label: "Arguments", icon: "edit", key: "2" },
   { id: "xcom", label: "XCom", icon: "copy", key: "3" },
   { id: "definition", label: "Definition", icon: "diff", key: "4" },
 ];
+
+// What a task of a document is given has no names of its own to show.
+const tabsOfOmics: Tab[] = [tabsOfAll[0]!, { id: "xcom", label: "Outputs", icon: "copy", key: "2" }];
 
 /** The page of one task of a run: its attempts, and of each the log, the arguments and what it published. */
 export function Component() {
@@ -33,13 +43,16 @@ export function Component() {
   const id = params["task"]!;
   const client = useQueryClient();
   const address = useAddress();
-  const canAct = useCanAct();
+  const may = useCanAct();
   const [ask, setAsk] = useState<Ask>();
   const key = ["task", runId, id];
   const q = useQuery({ queryKey: key, queryFn: ({ signal }) => api.task(runId, id, { signal }) });
   const run = useQuery({ queryKey: runKeys.run(runId), queryFn: ({ signal }) => api.run(runId, { signal }) });
   const tasks = useQuery({ queryKey: runKeys.tasks(runId), queryFn: ({ signal }) => api.tasks(runId, { signal }), enabled: ask !== undefined });
   const t = q.data;
+  const omics = (t?.run.service ?? run.data?.service) === "omics";
+  const canAct = may && !omics;
+  const tabs = omics ? tabsOfOmics : tabsOfAll;
   const tab = tabs.some((v) => v.id === address.read("tab")) ? address.read("tab") : "log";
   const show = (v: string) => address.set({ tab: v === "log" ? null : v });
   useLive(
@@ -59,8 +72,9 @@ export function Component() {
     { press: "p", does: "Copy the expression that reads it", group: "XCom" },
   ]);
   const crumbs = [
-    { label: "Workflows", to: "/" },
-    ...(t ? [{ label: t.workflowName, to: `/workflows/${encodeURIComponent(t.run.workflow)}` }] : []),
+    ...(omics
+      ? [{ label: "HealthOmics", to: "/omics" }]
+      : [{ label: "Workflows", to: "/" }, ...(t ? [{ label: t.workflowName, to: `/workflows/${encodeURIComponent(t.run.workflow)}` }] : [])]),
     { label: `Run ${runId}`, to: `/runs/${encodeURIComponent(runId)}?${new URLSearchParams({ task: id })}` },
   ];
   if (q.isError) {
@@ -114,7 +128,7 @@ export function Component() {
       <div className="relative min-h-[34rem] flex-1">
         <div className="flex flex-col gap-3 lg:absolute lg:inset-0 lg:flex-row">
           <div className="flex min-w-0 flex-col overflow-hidden rounded-lg border border-edge bg-sheet shadow-sheet max-lg:h-[80dvh] max-lg:min-h-96 lg:flex-1">
-            <div role="tablist" aria-label="Of this attempt" className="flex shrink-0 gap-1 overflow-x-auto border-b border-edge p-1.5" onKeyDown={(e) => moveTab(e, tab, show)}>
+            <div role="tablist" aria-label="Of this attempt" className="flex shrink-0 gap-1 overflow-x-auto border-b border-edge p-1.5" onKeyDown={(e) => moveTab(e, tabs, tab, show)}>
               {tabs.map((v) => (
                 <button
                   key={v.id}
@@ -147,7 +161,7 @@ export function Component() {
                 />
               )}
               {tab === "arguments" && <TaskArgs run={runId} task={id} attempt={n} />}
-              {tab === "xcom" && <TaskXcom key={`${n}${attempt?.state}`} run={runId} task={id} attempt={n} over={attempt ? isFinal(attempt.state) : false} />}
+              {tab === "xcom" && <TaskXcom key={`${n}${attempt?.state}`} run={runId} task={id} attempt={n} over={attempt ? isFinal(attempt.state) : false} read={!omics} />}
               {tab === "definition" && (t.definition ? <Excerpt of={t.definition} bad={false} whole /> : <p className="p-6 text-soft">The version of this run was deleted.</p>)}
             </div>
           </div>
@@ -163,7 +177,7 @@ export function Component() {
   );
 }
 
-function moveTab(e: React.KeyboardEvent<HTMLElement>, tab: string, show: (v: string) => void): void {
+function moveTab(e: React.KeyboardEvent<HTMLElement>, tabs: Tab[], tab: string, show: (v: string) => void): void {
   const at = tabs.findIndex((v) => v.id === tab);
   const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 }[e.key];
   if (to === undefined) return;

@@ -6,8 +6,8 @@ import { Empty, Failure, Loading } from "../ui/page";
 import type { Json } from "../xcom/tree";
 import { XcomTree } from "../xcom/XcomTree";
 
-/** TaskXcom shows what an attempt has published. */
-export function TaskXcom({ run, task, attempt, over }: { run: string; task: string; attempt: number; over: boolean }) {
+/** TaskXcom shows what an attempt has published; `read` says that other tasks read it as XComs. */
+export function TaskXcom({ run, task, attempt, over, read }: { run: string; task: string; attempt: number; over: boolean; read: boolean }) {
   const toast = useToast();
   const q = useQuery({ queryKey: ["task", run, task, attempt, "xcom"], queryFn: ({ signal }) => api.xcom(run, task, attempt, { signal }) });
   if (q.isError) return <Failure error={q.error} retry={() => void q.refetch()} />;
@@ -15,7 +15,7 @@ export function TaskXcom({ run, task, attempt, over }: { run: string; task: stri
   if (q.data.values.length === 0) {
     return (
       <Empty icon="copy" title="Nothing published">
-        {over ? "This attempt ended without an XCom value." : "What the task pushes or returns appears here when the attempt ends."}
+        {over ? read ? "This attempt ended without an XCom value." : "This attempt ended without outputs." : "What the task pushes or returns appears here when the attempt ends."}
       </Empty>
     );
   }
@@ -38,7 +38,7 @@ export function TaskXcom({ run, task, attempt, over }: { run: string; task: stri
       ))}
       {q.data.more > 0 && <p className="text-soft">and {q.data.more} more</p>}
       <p className="text-[0.86em] text-soft">
-        Arrow keys walk through a value; <kbd>c</kbd> copies it, <kbd>p</kbd> the expression by which another task reads it.
+        Arrow keys walk through a value; <kbd>c</kbd> copies it{read && <>, <kbd>p</kbd> the expression by which another task reads it</>}.
       </p>
     </div>
   );

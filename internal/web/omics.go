@@ -1,0 +1,108 @@
+package web
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"fairlead/internal/flow"
+)
+
+// Omics is where the runs of HealthOmics are read, which belong to no workflow
+// of [Workflows].
+type Omics interface {
+	// OmicsRuns lists those with a status of the service, or all if it is empty,
+	// newest first, and returns the After of the page that follows.
+	OmicsRuns(ctx context.Context, status string, p flow.Page) (_ []OmicsRun, next string, err error)
+	// OmicsRun adds to a run what is known of it beside. One that was not
+	// started through the service is a flow.NotFound.
+	OmicsRun(ctx context.Context, r flow.Run) (OmicsRun, error)
+}
+
+// An OmicsRun is a run of HealthOmics.
+type OmicsRun struct {
+	Run flow.Run
+	// Name is the run's, which may be empty, and WorkflowName its workflow's.
+	Name, WorkflowName string
+	// Status is in the words of the service.
+	Status string
+}
+
+type omicsRunView struct {
+	ID           flow.RunID      `json:"id"`
+	Name         string          `json:"name"`
+	Workflow     flow.WorkflowID `json:"workflow"`
+	WorkflowName string          `json:"workflowName"`
+	Status       string          `json:"status"`
+	State        state           `json:"state"`
+	Held         bool            `json:"held"`
+	Rev          int64           `json:"rev"`
+	Created      int64           `json:"created"`
+	Started      int64           `json:"started"`
+	Ended        int64           `json:"ended"`
+	Reason       string          `json:"reason"`
+}
+
+func viewOmicsRun(o OmicsRun) omicsRunView {
+	r := o.Run
+	return omicsRunView{
+		ID: r.ID, Name: clip(o.Name, maxShort), Workflow: r.Workflow, WorkflowName: clip(o.WorkflowName, maxShort), Status: o.Status,
+		State: state(r.State), Held: r.Held, Rev: r.Rev, Created: millis(r.Created), Started: millis(r.Started), Ended: millis(r.Ended),
+		Reason: clip(r.Reason, maxShort),
+	}
+}
+
+type omicsRunList struct {
+	Rows []omicsRunView `json:"rows"`
+	Next string         `json:"next"`
+}
+
+// omicsStatuses are the statuses of runs that one may ask for.
+const omicsStatuses = "PENDING STARTING RUNNING STOPPING COMPLETED FAILED CANCELLED"
+
+func (s *Console) listOmicsRuns(c *call) (any, error) {
+	status := c.query.Get("status")
+	if status != "" && !slices.Contains(strings.Fields(omicsStatuses), status) {
+		return nil, fault("status", "%q is none; expected one of %s", clip(status, 50), strings.ReplaceAll(omicsStatuses, " ", ", "))
+	}
+	page, err := s.page(c, 50, 200, "console omics runs", status)
+	if err != nil {
+		return nil, err
+	}
+	rows, next, err := s.c.Omics.OmicsRuns(c.Context(), status, page)
+	if err != nil {
+		return nil, err
+	}
+	out := omicsRunList{Rows: make([]omicsRunView, len(rows)), Next: s.c.Tokens.Seal(next, "console omics runs", status)}
+	for i, r := range rows {
+		out.Rows[i] = viewOmicsRun(r)
+	}
+	return out, nil
+}
+
+type omicsEvent struct {
+	Topic string         `json:"topic"`
+	Rows  []omicsRunView `json:"rows"`
+	More  bool           `json:"more"`
+}
+
+// maxOmicsRows bounds how many runs one event has.
+const maxOmicsRows = 200
+
+func (s *Console) omicsEvent(ctx context.Context, t *topic, n news) (any, error) {
+	out := omicsEvent{Topic: t.name, Rows: []omicsRunView{}, More: len(n.runs) > maxOmicsRows}
+	for _, id := range sortedKeys(n.runs) {
+		if len(out.Rows) == maxOmicsRows {
+			break
+		}
+		r, err := s.c.Omics.OmicsRun(ctx, n.runs[id].run)
+		if flow.KindOf(err) == flow.NotFound && err != nil {
+			continue // it is gone since, or is not the service's
+		}
+		if err != nil {
+			return nil, err
+		}
+		out.Rows = append(out.Rows, viewOmicsRun(r))
+	}
+	return out, nil
+}
