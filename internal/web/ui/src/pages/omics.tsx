@@ -10,6 +10,7 @@ import { Button } from "../ui/button";
 import { Select } from "../ui/field";
 import { Empty, Failure, Loading, Page, Sheet } from "../ui/page";
 import { LookBadge } from "../ui/sign";
+import { useThrottle } from "./runData";
 
 const statuses = ["PENDING", "RUNNING", "STOPPING", "COMPLETED", "FAILED", "CANCELLED"];
 
@@ -18,7 +19,7 @@ export function Component() {
   const client = useQueryClient();
   const [params, setParams] = useSearchParams();
   const status = statuses.find((s) => s === params.get("status")) ?? "";
-  const again = () => void client.invalidateQueries({ queryKey: ["omics"] });
+  const again = useThrottle(1000, () => void client.invalidateQueries({ queryKey: ["omics"] }));
   const ready = useLive<"omics">("omics",
     (e) => {
       // What is new, or has a status that is asked for, may belong anywhere.

@@ -56,7 +56,7 @@ export function useRun(id: string) {
       takeRun(client, e.run);
       const known = client.getQueryData<api.Tasks>(runKeys.tasks(id))?.ids.length ?? 0;
       // A task has unfolded: which ones follow is not in the event.
-      if (e.task.some((i) => i >= known)) grown();
+      if (known > 0 && e.task.some((i) => i >= known)) grown();
       client.setQueryData<api.Tasks>(runKeys.tasks(id), (was) => was && patch(was, e));
       late();
     },
@@ -141,7 +141,7 @@ function merge(was: Spans, t: api.Timeline, tasks: number): Spans {
 }
 
 /** useThrottle returns f, called at most once in so many milliseconds, at the latest after as many. */
-function useThrottle(pause: number, f: () => void): () => void {
+export function useThrottle(pause: number, f: () => void): () => void {
   const latest = useRef(f);
   latest.current = f;
   const timer = useRef(0);
