@@ -72,7 +72,7 @@ func (s *runSite) Fetch(ctx context.Context, r flow.Run, name, to string) error 
 	if err != nil {
 		return err
 	}
-	return copyTree(real, to)
+	return copyTree(real, to, linkFile)
 }
 
 // maxFetched bounds how many objects one directory of a run's inputs has.

@@ -286,6 +286,7 @@ func TestRunWDL(t *testing.T) {
 		{"an output elsewhere", map[string]string{"main.wdl": task("true", `File g = "/etc/hostname"`, "")}, "", "", "", "not in the task's working directory"},
 		{"an output that links elsewhere", map[string]string{"main.wdl": task("ln -s /etc/passwd g", `File g = "g"`, "")}, "", "", "", "leads out of the run's directory"},
 		{"what links elsewhere is not read", map[string]string{"main.wdl": task("ln -s /etc/passwd g", `String g = read_string("g")`, "")}, "", "", "", "leads out of the run's directory"},
+		{"a pipe is no file", map[string]string{"main.wdl": task("mkfifo g", `String g = read_string("g")`, "")}, "", "", "", "g is neither a file nor a directory"},
 		{"inputs are not for writing", map[string]string{"main.wdl": task("echo x >> ~{f}", "", ""), "x.txt": "abc"}, `{"t.f": "x.txt"}`, "", "", "Read-only file system"},
 		{"a fault in an expression", map[string]string{"main.wdl": task("true", `Int g = 1 / (n - 1)`, "")}, "", "", "", "division by zero"},
 		{
@@ -317,6 +318,56 @@ func TestRunWDL(t *testing.T) {
 				}
 			case err != nil || got != tt.want:
 				t.Errorf("got %s, %v\n%s\nwant %s", got, err, said, tt.want)
+			}
+		})
+	}
+}
+
+// TestLinksOfTasksAreNotFollowed has a task put links to a file of this machine
+// where its files are read: among what it prints, and in a directory that it
+// gives.
+func TestLinksOfTasksAreNotFollowed(t *testing.T) {
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret")
+	if err := os.WriteFile(secret, []byte("hidden-words\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, command, outputs string }{
+		{"printed", "rm .stdout .stderr; ln -s " + secret + " .stdout; ln -s " + secret + " .stderr", "String s = read_string(stdout()) String e = read_string(stderr())"},
+		{"printed by what fails", "rm .stderr; ln -s " + secret + " .stderr; exit 1", "String e = read_string(stderr())"},
+		{"in a directory", "mkdir d; echo plain > d/plain; ln -s " + secret + " d/link", `Directory d = "d"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			job := wdlJob{file: filepath.Join(t.TempDir(), "main.wdl"), dir: filepath.Join(t.TempDir(), "result")}
+			text := "version development\ntask t {\n  command <<< " + tt.command + " >>>\n  output { " + tt.outputs + " }\n}\n"
+			if err := os.WriteFile(job.file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			opt := defaultOptions()
+			opt.listen, opt.data = "127.0.0.1:0", dataDir(t.TempDir())
+			var said bytes.Buffer
+			cmd := runCommand()
+			cmd.SetContext(t.Context())
+			cmd.SetOut(&said)
+			cmd.SetErr(&said)
+			_ = runWDL(cmd, opt, job) // it may fail, or leave the link out
+			if strings.Contains(said.String(), "hidden-words") {
+				t.Errorf("it prints what the link leads to:\n%s", &said)
+			}
+			for _, root := range []string{string(opt.data), job.dir} {
+				err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+					if err != nil || !d.Type().IsRegular() || strings.HasSuffix(name, "command") {
+						return nil //nolint:nilerr // what is not there has nothing in it
+					}
+					data, err := os.ReadFile(name)
+					if bytes.Contains(data, []byte("hidden-words")) {
+						t.Errorf("%s holds what the link leads to", name)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

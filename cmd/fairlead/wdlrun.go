@@ -76,9 +76,9 @@ func (a *app) wdlPerformer() (*wdl.Performer, error) {
 	}, nil
 }
 
-// copyTree makes a file or directory appear at another place, for reading:
-// by links where that is possible.
-func copyTree(from, to string) error {
+// copyTree makes a file or directory appear at another place, each of its files
+// by what place does. Links in it lead elsewhere, and are left out.
+func copyTree(from, to string, place func(from, to string) error) error {
 	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -87,18 +87,23 @@ func copyTree(from, to string) error {
 		if err != nil {
 			return err
 		}
-		at := filepath.Join(to, rel)
-		switch {
+		switch at := filepath.Join(to, rel); {
 		case d.IsDir():
 			return os.MkdirAll(at, 0o755)
-		case !d.Type().IsRegular():
-			return nil
+		case d.Type().IsRegular():
+			return place(name, at)
 		}
-		if err := os.Link(name, at); err == nil {
-			return nil
-		}
-		return copyFile(name, at)
+		return nil
 	})
+}
+
+// linkFile makes a file appear at another place for reading: by a link where
+// that is possible.
+func linkFile(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	return copyFile(from, to)
 }
 
 func copyFile(from, to string) (err error) {
@@ -298,19 +303,7 @@ func copyOut(from, to string) error {
 	if err := os.RemoveAll(to); err != nil {
 		return err
 	}
-	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, name)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			return os.MkdirAll(filepath.Join(to, rel), 0o755)
-		}
-		return copyFile(name, filepath.Join(to, rel))
-	})
+	return copyTree(from, to, copyFile)
 }
 
 // outputsWDL returns a run's outputs as JSON, by their full names.

@@ -85,8 +85,9 @@ func under(dir, name string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// within returns a path without links, which must be in the run's directory:
-// what a task links to is none of the run's files.
+// within returns a path without links of a file or directory, which must be in
+// the run's directory: what a task links to is none of the run's files, and to
+// open a pipe would wait for ever.
 func (f *runFiles) within(name string) (string, error) {
 	real, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -94,6 +95,13 @@ func (f *runFiles) within(name string) (string, error) {
 	}
 	if !under(f.dir, real) {
 		return "", fmt.Errorf("%s leads out of the run's directory", name)
+	}
+	info, err := os.Lstat(real)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() {
+		return "", fmt.Errorf("%s is neither a file nor a directory", name)
 	}
 	return real, nil
 }

@@ -431,7 +431,9 @@ func (w *work) ended(t *call, exit exec.Exit) flow.Outcome {
 	}
 	last := strings.TrimSpace(exit.LastLine)
 	if last == "" && t.errs != "" {
-		last = lastLine(t.errs)
+		if name, err := t.files.within(t.errs); err == nil {
+			last = lastLine(name)
+		}
 	}
 	reason := fmt.Sprintf("%s: the command ended with exit code %d", codeTask, exit.Code)
 	if last != "" {
@@ -638,7 +640,11 @@ func (t *call) copyOutput() error {
 		if _, err := os.Lstat(done); err == nil {
 			continue
 		}
-		if err := appendLog(t.spec.Log, name, t.spec.Logger, t.spec.Limits.Output); err != nil {
+		from, err := t.files.within(name)
+		if err != nil {
+			continue // the command has put something else there: its outputs will say so
+		}
+		if err := appendLog(t.spec.Log, from, t.spec.Logger, t.spec.Limits.Output); err != nil {
 			return err
 		}
 		if err := settle(done, nil); err != nil {
