@@ -102,6 +102,9 @@ type plan struct {
 	at      map[any][]int
 	busy    map[any]bool // has calls in it
 	calls   map[string]*Call
+	// ids are the names of the nodes directly in each section; of nil, in the
+	// workflow itself.
+	ids     map[Element]map[Element]flow.TaskID
 	needs   map[any][]Element // by part: the nodes beside it that it needs
 	state   map[any]int
 	in, out map[Element][]Used // see [Place]
@@ -119,7 +122,7 @@ func (c *compiler) plan(doc *Document) *plan {
 func newPlan(doc *Document) *plan {
 	p := &plan{
 		doc: doc, section: map[any]Element{}, at: map[any][]int{}, busy: map[any]bool{}, calls: map[string]*Call{},
-		needs: map[any][]Element{}, state: map[any]int{},
+		ids: map[Element]map[Element]flow.TaskID{}, needs: map[any][]Element{}, state: map[any]int{},
 	}
 	for _, d := range slices.Concat(doc.Workflow.Inputs, doc.Workflow.Outputs) {
 		p.section[d] = nil
@@ -142,6 +145,7 @@ func (p *plan) index(section Element, at []int, body []Element) (busy bool) {
 		}
 		busy = busy || p.busy[e]
 	}
+	p.ids[section] = nodeIDs(p, body)
 	return busy
 }
 
@@ -276,7 +280,7 @@ func title(part any) string {
 // body returns the nodes of a section, or of the workflow, each after what it
 // needs.
 func (c *compiler) body(p *plan, section Element, body []Element) []flow.Node {
-	ids := nodeIDs(p, body)
+	ids := p.ids[section]
 	var out []flow.Node
 	made := map[Element]bool{}
 	var visit func(e Element)
@@ -375,7 +379,7 @@ func (c *compiler) section(p *plan, e Element) string {
 
 // outputs returns the ids of the nodes that the workflow's outputs need.
 func (c *compiler) outputs(p *plan) []flow.TaskID {
-	ids := nodeIDs(p, p.doc.Workflow.Body)
+	ids := p.ids[nil]
 	var out []flow.TaskID
 	seen := map[flow.TaskID]bool{}
 	for _, d := range p.doc.Workflow.Outputs {

@@ -82,15 +82,9 @@ func (s *scene) newFrame(p *plan, section Element, around *frame, prefix flow.Ta
 	if section != nil {
 		f.body = bodyOf(section)
 	}
-	f.ids = nodeIDs(p, f.body)
+	f.ids = p.ids[section]
 	f.v = &Evaluator{Rules: Rules{Version: p.doc.Version, Lenient: s.lenient}, Files: s.files}
-	var decls []*Decl
-	for _, e := range f.body {
-		if d, ok := e.(*Decl); ok {
-			decls = append(decls, d)
-		}
-	}
-	f.scope = NewScope(f.v, outerEnv{f}, nil, decls)
+	f.scope = NewScope(f.v, outerEnv{f}, nil, decls(f.body))
 	return f
 }
 

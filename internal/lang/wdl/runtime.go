@@ -41,7 +41,7 @@ type Resources struct {
 
 // Resources evaluates what a task asks for.
 func (v *Evaluator) Resources(t *Task) (Resources, error) {
-	r := Resources{CPUs: 1, Memory: gib, Preemptible: 2}
+	r := Resources{CPUs: 1, Memory: gib, Preemptible: defaultRetries}
 	for _, a := range slices.Concat(t.Hints, t.Requirements, t.Runtime) {
 		x, err := v.Expr(a.Value)
 		if err != nil {
@@ -96,9 +96,9 @@ func (r *Resources) set(v *Evaluator, key string, x Value) (err error) {
 	case "disks", "disk":
 		r.Disk, err = disks(x)
 	case "maxRetries", "max_retries":
-		r.MaxRetries, err = count(x, 100)
+		r.MaxRetries, err = count(x, maxRetries)
 	case "preemptible":
-		r.Preemptible, err = count(x, 100)
+		r.Preemptible, err = count(x, maxRetries)
 	case "returnCodes", "return_codes", "continueOnReturnCode":
 		r.ReturnCodes, r.AnyCode, err = codes(x)
 	case "omicsTimeout":
