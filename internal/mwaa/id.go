@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"fairlead/internal/aws/awsjson"
 	"fairlead/internal/flow"
 )
 
@@ -18,7 +19,7 @@ const alphanumerics = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 func NewRunID() flow.RunID { return flow.RunID(random(15)) }
 
 // NewRunKey returns the UUID that the ids of a run's task instances share.
-func NewRunKey() string { return uuid() }
+func NewRunKey() string { return awsjson.NewUUID() }
 
 // newWorkflowID returns the last part of a workflow's ARN: its name with a
 // suffix that is never used again.
@@ -46,14 +47,6 @@ func random(n int) string {
 		}
 	}
 	return string(b)
-}
-
-func uuid() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // InstanceID returns the id of one attempt of a task, in the form that the

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"fairlead/internal/aws/awsjson"
 	"fairlead/internal/aws/sigv4"
 	"fairlead/internal/flow"
 )
@@ -73,7 +74,7 @@ func (d *Door) startRunBatch(ctx context.Context, in *startRunBatchRequest) (*st
 			return nil, err
 		}
 	}
-	b := batchBody{UUID: newUUID(), Defaults: in.DefaultRunSetting, Total: len(entries)}
+	b := batchBody{UUID: awsjson.NewUUID(), Defaults: in.DefaultRunSetting, Total: len(entries)}
 	if id, ok := sigv4.IdentityOf(ctx); ok {
 		b.StartedBy = id.ARN
 	}

@@ -3,6 +3,7 @@ package omics
 import (
 	"context"
 
+	"fairlead/internal/aws/awsjson"
 	"fairlead/internal/flow"
 )
 
@@ -26,7 +27,7 @@ func (b configurationBody) settings() *runConfigurationsResponse {
 
 func (d *Door) createConfiguration(ctx context.Context, in *createConfigurationRequest) (*createConfigurationResponse, error) {
 	r, err := d.add(ctx, flow.Resource{Kind: flow.OmicsConfiguration, ID: in.Name, Name: in.Name, Tags: in.Tags, Status: "ACTIVE"},
-		configurationBody{in.Description, in.RunConfigurations, newUUID()}, "CreateConfiguration", &in.RequestID, in, d.Limits.Configurations)
+		configurationBody{in.Description, in.RunConfigurations, awsjson.NewUUID()}, "CreateConfiguration", &in.RequestID, in, d.Limits.Configurations)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"fairlead/internal/aws/awsjson"
 	"fairlead/internal/flow"
 )
 
@@ -65,7 +66,7 @@ func (b definition) archive() string { return b.UUID + "/definition.zip" }
 func (d *Door) define(ctx context.Context, r flow.Resource, in *createWorkflowRequest, op string, max int) (flow.Resource, definition, error) {
 	b := definition{
 		Description: in.Description, Template: in.ParameterTemplate, StorageType: in.StorageType, StorageCapacity: in.StorageCapacity,
-		Accelerators: in.Accelerators, Registries: in.ContainerRegistryMap, BucketOwner: in.WorkflowBucketOwnerID, UUID: newUUID(),
+		Accelerators: in.Accelerators, Registries: in.ContainerRegistryMap, BucketOwner: in.WorkflowBucketOwnerID, UUID: awsjson.NewUUID(),
 	}
 	if err := in.check(); err != nil {
 		return r, b, err
@@ -216,7 +217,7 @@ func (d *Door) putReadme(ctx context.Context, text string, b *definition) error 
 	if text == "" {
 		return nil
 	}
-	b.Readme = b.UUID + "/" + newUUID() + "/README.md"
+	b.Readme = b.UUID + "/" + awsjson.NewUUID() + "/README.md"
 	return d.Definitions.Put(ctx, b.Readme, []byte(text))
 }
 

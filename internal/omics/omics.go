@@ -6,7 +6,6 @@ package omics
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -233,15 +232,6 @@ func body[T any](of string, raw json.RawMessage) (T, error) {
 }
 
 func at(t time.Time) restjson.Time { return restjson.Time{Time: t} }
-
-// newUUID returns a random UUID.
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
 
 // set replaces *to unless the request does not say by what.
 func set[T any](to *T, from *T) {

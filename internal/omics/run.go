@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"fairlead/internal/aws/awsjson"
 	"fairlead/internal/aws/sigv4"
 	"fairlead/internal/flow"
 )
@@ -116,7 +117,7 @@ func (d *Door) begin(ctx context.Context, in *startRunRequest, s Settings, graph
 		return nil, err
 	}
 	r, err := d.Engine.Start(ctx, flow.Run{
-		ID: kept.Run, Key: newUUID(), Workflow: kept.Workflow, Graph: graph, Kind: flow.OnDemand, State: flow.Starting,
+		ID: kept.Run, Key: awsjson.NewUUID(), Workflow: kept.Workflow, Graph: graph, Kind: flow.OnDemand, State: flow.Starting,
 		Params: s.Parameters, Logical: kept.Created, Created: kept.Created, Modified: kept.Created,
 	})
 	if err != nil {

@@ -144,7 +144,7 @@ func RequestID(ctx context.Context) string {
 
 // ServeHTTP answers one request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := uuid()
+	id := NewUUID()
 	w.Header().Set("X-Amzn-Requestid", id)
 	r = r.WithContext(context.WithValue(r.Context(), idKey{}, id))
 	route, err := s.route(r)
@@ -251,8 +251,8 @@ func (s *Service) write(w http.ResponseWriter, status int, data []byte) {
 	_, _ = w.Write(data)
 }
 
-// uuid returns a random UUID.
-func uuid() string {
+// NewUUID returns a random UUID, of version 4.
+func NewUUID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	b[6] = b[6]&0x0f | 0x40
