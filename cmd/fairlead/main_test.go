@@ -57,6 +57,14 @@ func newClient(t *testing.T, info serverInfo, key credential) *client {
 // serve starts a server in this process.
 func serve(t *testing.T, change func(*options)) *client {
 	t.Helper()
+	_, c := launch(t, change)
+	c.bucket("workflows")
+	return c
+}
+
+// launch starts a server in this process, which ends with the test.
+func launch(t *testing.T, change func(*options)) (*app, *client) {
+	t.Helper()
 	opt := defaultOptions()
 	opt.data, opt.listen = dataDir(t.TempDir()), "127.0.0.1:0"
 	opt.log = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -74,8 +82,7 @@ func serve(t *testing.T, change func(*options)) *client {
 	})
 	c := newClient(t, a.info, a.key)
 	c.data = string(opt.data)
-	c.bucket("workflows")
-	return c
+	return a, c
 }
 
 type testWriter struct{ t *testing.T }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -39,22 +38,8 @@ type omicsClient struct{ *client }
 
 func newLab(t *testing.T, change func(*options)) *lab {
 	t.Helper()
-	opt := defaultOptions()
-	opt.data, opt.listen = dataDir(t.TempDir()), "127.0.0.1:0"
-	opt.log = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if change != nil {
-		change(&opt)
-	}
-	a, err := start(opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := a.close(); err != nil {
-			t.Error(err)
-		}
-	})
-	l := &lab{omicsClient{newClient(t, a.info, a.key)}, a}
+	a, c := launch(t, change)
+	l := &lab{omicsClient{c}, a}
 	l.bucket("data")
 	return l
 }
