@@ -44,7 +44,7 @@ elsewhere it ends with the run.`,
 				return err
 			}
 			opt.log = log
-			v := newView(out, false)
+			v := newView(out, false, ownID)
 			opt.onStep = v.step
 			a, err := start(opt)
 			if err != nil {

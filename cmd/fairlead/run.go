@@ -122,7 +122,7 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 		out = os.Stdout
 	}
 	live := watch && isTerminal(out) && isTerminal(os.Stdin)
-	v := newView(out, watch)
+	v := newView(out, watch, ownID)
 	if live {
 		v.close()
 		v = newSilentView()

@@ -18,14 +18,18 @@ import (
 type view struct {
 	out  io.Writer
 	live bool
+	// label returns the name that a task is shown by, which is empty of what
+	// is not shown.
+	label func(flow.Task) string
 
 	mu    sync.Mutex
 	id    flow.RunID // the run to follow; empty until it is known
 	early []engine.Step
 	run   flow.Run
 	tasks []flow.Task
-	names int // width of the longest task id
-	drawn int // lines on the screen that the next drawing replaces
+	shown []string // labels of tasks
+	names int      // width of the longest label
+	drawn int      // lines on the screen that the next drawing replaces
 	moves []flow.Task
 	dirty bool
 	quit  chan struct{}
@@ -40,16 +44,19 @@ func isTerminal(f *os.File) bool {
 
 // newView returns a view that draws until it is closed. Lines are for when
 // something else is printed meanwhile, which a table would be drawn over.
-func newView(out *os.File, lines bool) *view {
-	v := &view{out: out, live: !lines && isTerminal(out), quit: make(chan struct{}), done: make(chan struct{})}
+func newView(out *os.File, lines bool, label func(flow.Task) string) *view {
+	v := &view{out: out, live: !lines && isTerminal(out), label: label, quit: make(chan struct{}), done: make(chan struct{})}
 	go v.loop()
 	return v
 }
 
+// ownID shows tasks by their ids.
+func ownID(t flow.Task) string { return string(t.ID) }
+
 // newSilentView returns a view that shows nothing, and only keeps what it is
 // told.
 func newSilentView() *view {
-	v := &view{out: io.Discard, quit: make(chan struct{}), done: make(chan struct{})}
+	v := &view{out: io.Discard, label: ownID, quit: make(chan struct{}), done: make(chan struct{})}
 	go v.loop()
 	return v
 }
@@ -84,13 +91,14 @@ func (v *view) take(s engine.Step) {
 	v.run = s.Run
 	for _, t := range s.Tasks {
 		for len(v.tasks) <= t.Index {
-			v.tasks = append(v.tasks, flow.Task{})
+			v.tasks, v.shown = append(v.tasks, flow.Task{}), append(v.shown, "")
 		}
-		if was := v.tasks[t.Index]; was.State != t.State || was.Attempt != t.Attempt {
+		was, name := v.tasks[t.Index], v.label(t)
+		if name != "" && (was.State != t.State || was.Attempt != t.Attempt) {
 			v.moves = append(v.moves, t)
 		}
-		v.tasks[t.Index] = t
-		v.names = min(max(v.names, len(t.ID)), 40)
+		v.tasks[t.Index], v.shown[t.Index] = t, name
+		v.names = min(max(v.names, len(name)), 40)
 	}
 	v.dirty = true
 }
@@ -119,13 +127,21 @@ func (v *view) close() {
 
 func (v *view) draw(last bool) {
 	v.mu.Lock()
-	moves, tasks, run, dirty := v.moves, append([]flow.Task(nil), v.tasks...), v.run, v.dirty
+	moves, run, dirty := v.moves, v.run, v.dirty
 	v.moves, v.dirty = nil, false
+	var tasks []flow.Task
+	if v.live {
+		for i, t := range v.tasks {
+			if v.shown[i] != "" {
+				tasks = append(tasks, t)
+			}
+		}
+	}
 	v.mu.Unlock()
 	if !v.live {
 		for _, t := range moves {
 			if t.State != flow.Waiting {
-				fmt.Fprintf(v.out, "%s  %-*s  %s\n", t.Modified.Local().Format("15:04:05.000"), v.names, t.ID, stateText(t))
+				fmt.Fprintf(v.out, "%s  %-*s  %s\n", t.Modified.Local().Format("15:04:05.000"), v.names, v.label(t), stateText(t))
 			}
 		}
 		return
@@ -140,11 +156,8 @@ func (v *view) draw(last bool) {
 	lines := 0
 	shown, hidden := pick(tasks, 30)
 	for _, t := range shown {
-		if t.ID == "" {
-			continue
-		}
 		fmt.Fprintf(&b, "  %s%s\x1b[0m %-*s  %s%s\x1b[0m  \x1b[2m%s\x1b[0m\n",
-			color(t.State), mark(t.State), v.names, clipText(string(t.ID), 40), color(t.State), stateText(t), took(t))
+			color(t.State), mark(t.State), v.names, clipText(v.label(t), 40), color(t.State), stateText(t), took(t))
 		lines++
 	}
 	if hidden > 0 {

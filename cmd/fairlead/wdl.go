@@ -23,16 +23,17 @@ func checkWDL(name string, lenient bool) ([]airflow.FileDiagnostics, error) {
 		_, more := wdl.Compile(doc, wdl.Options{Lenient: lenient})
 		found = append(found, more...)
 	}
-	return checkedWDL(doc, name, found), nil
+	return checkedWDL(doc, "", name, found), nil
 }
 
-// checkedWDL is [byFile] of a document that was named on the command line.
-func checkedWDL(doc *wdl.Document, name string, found []wdl.Finding) []airflow.FileDiagnostics {
+// checkedWDL is [byFile] of a document that was named on the command line, and
+// whose path is from a directory below the top of the file system.
+func checkedWDL(doc *wdl.Document, dir, name string, found []wdl.Finding) []airflow.FileDiagnostics {
 	return byFile(doc, found, func(path string) string {
 		if path == doc.Source.Path {
 			return name
 		}
-		return relativeName(path)
+		return relativeName(filepath.Join(dir, path))
 	})
 }
 

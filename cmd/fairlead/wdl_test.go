@@ -279,7 +279,7 @@ func TestRunWDL(t *testing.T) {
 		{"no such input", map[string]string{"main.wdl": task("true", "", "")}, `{"t.m": 1}`, "", "", `has no input "t.m"`},
 		{"an input of another type", map[string]string{"main.wdl": task("true", "", "")}, `{"t.n": [1]}`, "", "", `input t.n: expected Int, found an Array`},
 		{"a file that is not there", map[string]string{"main.wdl": task("cat ~{f}", "", "")}, `{"t.f": "nothing.txt"}`, "", "", "INPUT_URI_NOT_FOUND"},
-		{"a command that fails", map[string]string{"main.wdl": task("echo oh no >&2; exit 3", "", "")}, "", "", "", "RUN_TASK_FAILED: the command ended with exit code 3: oh no"},
+		{"a command that fails", map[string]string{"main.wdl": task("echo oh no >&2; exit 3", "", "")}, "", "", "", "t failed at attempt 1: RUN_TASK_FAILED: the command ended with exit code 3: oh no"},
 		{"an exit code that is success", map[string]string{"main.wdl": task("exit 3", "Boolean ok = true", `  runtime { returnCodes: [0, 3] }`)}, "", "", `{ "t.ok": true }`, ""},
 		{"an output that is not made", map[string]string{"main.wdl": task("true", `File g = "g.txt"`, "")}, "", "", "", "output g: the command has not made"},
 		{"an optional output that is not made", map[string]string{"main.wdl": task("true", `File? g = "g.txt"`, "")}, "", "", `{ "t.g": null }`, ""},
@@ -288,7 +288,12 @@ func TestRunWDL(t *testing.T) {
 		{"what links elsewhere is not read", map[string]string{"main.wdl": task("ln -s /etc/passwd g", `String g = read_string("g")`, "")}, "", "", "", "leads out of the run's directory"},
 		{"a pipe is no file", map[string]string{"main.wdl": task("mkfifo g", `String g = read_string("g")`, "")}, "", "", "", "g is neither a file nor a directory"},
 		{"inputs are not for writing", map[string]string{"main.wdl": task("echo x >> ~{f}", "", ""), "x.txt": "abc"}, `{"t.f": "x.txt"}`, "", "", "Read-only file system"},
-		{"a fault in an expression", map[string]string{"main.wdl": task("true", `Int g = 1 / (n - 1)`, "")}, "", "", "", "division by zero"},
+		{
+			"a call in a scatter that fails",
+			map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  scatter (i in range(2)) { if (i > 0) { call t { input: n = i } } }\n}\ntask t {\n  input { Int n }\n  command <<< exit 4 >>>\n}\n"},
+			"", "", "", "t[1] failed at attempt 1: RUN_TASK_FAILED: the command ended with exit code 4\n",
+		},
+		{"a fault in an expression", map[string]string{"main.wdl": task("true", `Int g = 1 / (n - 1)`, "")}, "", "", "", "RUN_TASK_FAILED: main.wdl:5:20: division by zero"},
 		{
 			"workflows in workflows, with inputs of their calls",
 			map[string]string{

@@ -162,7 +162,7 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 	place := cmp.Or(job.dir, fmt.Sprintf("%s-%s", def.Name, time.Now().Format("20060102-150405")))
 	opt.localFiles = true
 	opt.publish = func(_ context.Context, _ flow.Run, v wdl.Value) (wdl.Value, error) { return keepOutputs(place, v) }
-	v := newView(screen, true)
+	v := newView(screen, false, wdlLabel(doc, &def.Graph))
 	v.follow(id)
 	ended := make(chan flow.Run, 1)
 	opt.onStep = func(s engine.Step) {
@@ -183,7 +183,7 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 	final := a.await(cmd.Context(), r, ended)
 	v.close()
 	if final.State != flow.Succeeded {
-		a.explainWDL(errOut, final)
+		a.explainWDL(errOut, doc, final)
 		if err := a.close(); err != nil {
 			return err
 		}
@@ -208,15 +208,15 @@ func prepareWDL(errOut io.Writer, job wdlJob) (*wdl.Document, flow.Definition, e
 		return nil, flow.Definition{}, err
 	}
 	var def flow.Definition
+	dir := ""
 	if !wdl.Refused(found) {
-		var more []wdl.Finding
-		if doc, more = wdl.Target(doc, job.target, o); len(more) == 0 {
-			def, more = wdl.Compile(doc, o)
+		dir = doc.Shorten()
+		if doc, found = wdl.Target(doc, job.target, o); len(found) == 0 {
+			def, found = wdl.Compile(doc, o)
 		}
-		found = append(found, more...)
 	}
 	if wdl.Refused(found) {
-		if err := printDiagnostics(errOut, "text", checkedWDL(doc, job.file, found)); err != nil {
+		if err := printDiagnostics(errOut, "text", checkedWDL(doc, dir, job.file, found)); err != nil {
 			return nil, def, err
 		}
 		return nil, def, exitError(1)
@@ -336,19 +336,32 @@ func outputsText(v wdl.Value, name string) ([]byte, error) {
 	return indented(text), nil
 }
 
+// wdlLabel returns what names the tasks of a run for who watches it. Sections
+// and workflows are shown when they fail, and calls once they have begun.
+func wdlLabel(doc *wdl.Document, g *flow.Graph) func(flow.Task) string {
+	command := wdl.Commands(g)
+	return func(t flow.Task) string {
+		switch failed := t.State == flow.Failed || t.State == flow.TimedOut; {
+		case failed:
+			return cmp.Or(wdl.TargetLabel(doc, t.ID), string(t.ID))
+		case t.Attempt == 0 || !command(t.ID):
+			return ""
+		}
+		return wdl.TargetLabel(doc, t.ID)
+	}
+}
+
 // explainWDL says why a run has failed, with the end of the log of the task
 // that did.
-func (a *app) explainWDL(w io.Writer, r flow.Run) {
-	fmt.Fprintf(w, "run %s: %s\n", r.State, printable(r.Reason))
+func (a *app) explainWDL(w io.Writer, doc *wdl.Document, r flow.Run) {
 	tasks, err := a.db.Tasks(context.Background(), r.ID)
-	if err != nil {
+	tasks = slices.DeleteFunc(tasks, func(t flow.Task) bool { return t.State != flow.Failed && t.State != flow.TimedOut })
+	if err != nil || len(tasks) == 0 {
+		fmt.Fprintf(w, "run %s: %s\n", r.State, printable(r.Reason))
 		return
 	}
 	for _, t := range tasks {
-		if t.State != flow.Failed && t.State != flow.TimedOut {
-			continue
-		}
-		fmt.Fprintf(w, "\n%s failed at attempt %d: %s\n", t.ID, t.Attempt, printable(t.Reason))
+		fmt.Fprintf(w, "%s failed at attempt %d: %s\n", cmp.Or(wdl.TargetLabel(doc, t.ID), string(t.ID)), t.Attempt, printable(t.Reason))
 		page, err := a.logs.Read(context.Background(), omics.LogGroup, omics.TaskStream(r.ID, t), flow.LogRange{From: -1, Back: true, Limit: 20})
 		if err != nil {
 			continue // it never began

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"fairlead/internal/flow"
 )
 
 // Target returns the document that runs what a name means in a document: its
@@ -40,6 +42,7 @@ func Target(doc *Document, name string, o Options) (*Document, []Finding) {
 	for _, d := range doc.All() {
 		texts[d.Source.Path] = d.Source.Text
 	}
+	o.Root = doc.root
 	main := path.Join(path.Dir(doc.Source.Path), "target of "+path.Base(doc.Source.Path))
 	texts[main] = wrapper(doc, task)
 	out, found := load(&loader{findings: &findings{}, read: func(file string, _ int64) (string, error) {
@@ -55,6 +58,10 @@ func Target(doc *Document, name string, o Options) (*Document, []Finding) {
 	return out, nil
 }
 
+// calling goes before the name of a task in that of the call which [Target]
+// makes of it: the workflow around it has the name itself.
+const calling = "run_"
+
 // wrapper is the text of a workflow that calls a task, and has its outputs.
 func wrapper(doc *Document, t *Task) string {
 	var b strings.Builder
@@ -62,12 +69,21 @@ func wrapper(doc *Document, t *Task) string {
 		fmt.Fprintf(&b, "version %s\n", doc.Version)
 	}
 	name := t.Name.Text
-	fmt.Fprintf(&b, "import %q as document\nworkflow %s {\n  call document.%s as run_%[2]s\n  output {\n", path.Base(doc.Source.Path), name, name)
+	fmt.Fprintf(&b, "import %q as document\nworkflow %s {\n  call document.%[2]s as %[3]s%[2]s\n  output {\n", path.Base(doc.Source.Path), name, calling)
 	for _, d := range t.Outputs {
-		fmt.Fprintf(&b, "    %s %s = run_%s.%[2]s\n", d.Type, d.Name.Text, name)
+		fmt.Fprintf(&b, "    %s %s = %s%s.%[2]s\n", d.Type, d.Name.Text, calling, name)
 	}
 	b.WriteString("  }\n}\n")
 	return b.String()
+}
+
+// TargetLabel is [Label] of what a person sees of a run of [Target]'s: a task
+// that was named by itself has its own name.
+func TargetLabel(doc *Document, id flow.TaskID) string {
+	if own := calling + doc.Workflow.Name.Text; string(id) == own && strings.HasPrefix(path.Base(doc.Source.Path), "target of ") {
+		return doc.Workflow.Name.Text
+	}
+	return Label(id)
 }
 
 // Layout returns an output with each file and directory in it replaced by what
