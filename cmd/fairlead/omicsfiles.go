@@ -62,6 +62,8 @@ func (s *runSite) Fetch(ctx context.Context, r flow.Run, name, to string) error 
 			return flow.Errorf(flow.Invalid, "%s: expected file:///PATH", name)
 		}
 		name = u.Path
+	case remote && scheme == "file":
+		return flow.Errorf(flow.Invalid, "%s: expected s3://BUCKET/KEY; files of the server's machine are for servers with --local-files", name)
 	case remote, !s.a.opt.localFiles:
 		return flow.Errorf(flow.Invalid, "%s: expected s3://BUCKET/KEY", name)
 	}

@@ -41,11 +41,24 @@ func TestFailures(t *testing.T) {
 		{flow.Run{State: flow.Failed, Reason: "task a/0/b failed: INPUT_URI_NOT_FOUND: s3://x/y does not exist"}, "INPUT_URI_NOT_FOUND", "s3://x/y does not exist"},
 		{flow.Run{State: flow.Failed, Reason: "task outputs. failed: EXPORT_FAILED: no"}, "EXPORT_FAILED", "no"},
 		{flow.Run{State: flow.Failed, Reason: "task a failed: The attempt could not be carried out: internal error"}, "SERVICE_ERROR", "could not be carried out"},
+		{flow.Run{State: flow.Failed, Reason: "task scatter.x.2/3/if.1/0/a failed: RUN_TASK_FAILED: the command ended with exit code 3: no"}, "RUN_TASK_FAILED", "task a-1-3 failed: "},
 		{flow.Run{State: flow.Failed, Reason: "deadlock: no unfinished task can ever run"}, "WORKFLOW_RUN_FAILED", "deadlock: no"},
 		{flow.Run{State: flow.TimedOut, Reason: "The run took longer than 1m0s"}, "RUN_TIMED_OUT", "longer than 1m0s"},
 	} {
 		if code, text := runFailure(tt.run); code != tt.code || !strings.Contains(text, tt.text) {
 			t.Errorf("%q: %s, %q; want %s with %q", tt.run.Reason, code, text, tt.code, tt.text)
+		}
+	}
+}
+
+func TestCancelReason(t *testing.T) {
+	for reason, want := range map[string]string{
+		"the run was stopped": "the run was stopped",
+		"canceled because task scatter.x.1/3/align failed: RUN_TASK_FAILED: task 7 failed: no": "canceled because task align-0-3 failed: RUN_TASK_FAILED: task 7 failed: no",
+		"canceled because task outputs. was late":                                              "canceled because task outputs. was late",
+	} {
+		if got := cancelReason(reason); got != want {
+			t.Errorf("cancelReason(%q) = %q, want %q", reason, got, want)
 		}
 	}
 }

@@ -97,10 +97,22 @@ func runFailure(r flow.Run) (code, text string) {
 	if task == "task outputs." {
 		return code, text
 	}
+	task = "task " + taskName(flow.Task{ID: flow.TaskID(task[len("task "):])})
 	if !ofRuns[code] {
 		return codeTask, task + " failed: " + reason
 	}
 	return code, task + " failed: " + text
+}
+
+// cancelReason returns why a task was canceled, with the name of the task
+// whose failure was the reason.
+func cancelReason(reason string) string {
+	const because = "canceled because task "
+	id, rest, ok := strings.Cut(strings.TrimPrefix(reason, because), " failed: ")
+	if !ok || !strings.HasPrefix(reason, because) {
+		return reason
+	}
+	return because + taskName(flow.Task{ID: flow.TaskID(id)}) + " failed: " + rest
 }
 
 // DescribeRun says for a log what a run has moved to.

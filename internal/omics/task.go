@@ -200,7 +200,7 @@ func (d *Door) getRunTask(ctx context.Context, in *getRunTaskRequest) (*getRunTa
 	case item.Status == "FAILED":
 		out.FailureReason, out.StatusMessage = failure(t.Reason)
 	case item.Status == "CANCELLED":
-		out.StatusMessage = t.Reason
+		out.StatusMessage = cancelReason(t.Reason)
 	}
 	u, err := d.usageOf(ctx, r, t)
 	if u.Image != "" {
