@@ -440,6 +440,7 @@ func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
 	if err := os.WriteFile(filepath.Join(dir, closedFile), nil, 0o600); err != nil {
 		e.a.opt.log.ErrorContext(ctx, "close a run", "run", r.ID, "err", err)
 	}
+	e.a.office.Told(r.ID) // its end is one now to those who ask
 }
 
 // manifest writes what a run has used.
