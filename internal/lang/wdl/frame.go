@@ -53,6 +53,7 @@ type scene struct {
 	files   Files
 	lenient bool
 	root    *frame
+	digests *digests
 	// What is below belongs to whoever holds mu.
 	ctx    context.Context //nolint:containedctx // the caller's, while it evaluates: environments have no parameter for it
 	values Values

@@ -41,6 +41,11 @@ type Performer struct {
 	// what they are called there. An error of the kind flow.Internal is tried
 	// again, any other fails the run. Nil leaves them where they are.
 	Publish func(ctx context.Context, run flow.Run, outputs Value) (Value, error)
+	// Cache has what calls have made before; nil: each is carried out.
+	Cache Cache
+	// Identify returns what an attempt's image is, whatever it is called; nil
+	// takes the name for it.
+	Identify func(ctx context.Context, spec exec.Spec) (string, error)
 
 	mu     sync.Mutex
 	scenes map[flow.RunID]*scene // those of runs that were busy last
@@ -126,11 +131,21 @@ func (p *Performer) scene(ctx context.Context, a lang.Attempt) (*scene, error) {
 	if s := p.scenes[a.Run.ID]; s != nil && s.epoch == a.Epoch {
 		return s, nil
 	}
-	s, err := p.open(ctx, a.Run, a.Graph)
+	program, err := Open(a.Graph)
 	if err != nil {
 		return nil, err
 	}
-	s.epoch = a.Epoch
+	dir, err := p.Site.Dir(a.Run)
+	if err != nil {
+		return nil, err
+	}
+	s := &scene{program: program, graph: a.Graph, run: a.Run.ID, epoch: a.Epoch, lenient: program.Lenient, values: p.Values, ctx: ctx, digests: newDigests()}
+	s.files = &runFiles{p: p, run: a.Run, dir: dir, ctx: context.WithoutCancel(ctx)}
+	inputs, err := Bind(program.Main, a.Run.Params, program.Lenient)
+	if err != nil {
+		return nil, flow.Errorf(flow.Invalid, "%w", err)
+	}
+	s.root = s.workflow(program.plans[program.Main.Source.Path], "", inputs)
 	if p.scenes == nil {
 		p.scenes = map[flow.RunID]*scene{}
 	}
@@ -142,26 +157,6 @@ func (p *Performer) scene(ctx context.Context, a lang.Attempt) (*scene, error) {
 		delete(p.scenes, p.order[0])
 		p.order = p.order[1:]
 	}
-	return s, nil
-}
-
-// open reads what a run is about.
-func (p *Performer) open(ctx context.Context, run flow.Run, g *flow.Graph) (*scene, error) {
-	program, err := Open(g)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := p.Site.Dir(run)
-	if err != nil {
-		return nil, err
-	}
-	s := &scene{program: program, graph: g, run: run.ID, lenient: program.Lenient, values: p.Values, ctx: ctx}
-	s.files = &runFiles{p: p, run: run, dir: dir, ctx: context.WithoutCancel(ctx)}
-	inputs, err := Bind(program.Main, run.Params, program.Lenient)
-	if err != nil {
-		return nil, flow.Errorf(flow.Invalid, "%w", err)
-	}
-	s.root = s.workflow(program.plans[program.Main.Source.Path], "", inputs)
 	return s, nil
 }
 
@@ -323,6 +318,8 @@ func (w *work) keep(ctx context.Context, f *frame, v Value) (Value, error) {
 type call struct {
 	name  string
 	task  *Task
+	doc   *Document // that has the task
+	given map[*Decl]Value
 	want  Resources
 	spec  exec.Spec
 	scope *Scope
@@ -331,19 +328,27 @@ type call struct {
 	// out and errs are where the command's outputs go, if anybody reads them;
 	// else they go to the log alone.
 	out, errs string
+	key       string // under which what it makes may be kept; empty: it is not
+	made      Value  // its outputs, when the command has succeeded
 }
 
 // call runs the command of a task.
 func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome, error) {
 	t, err := w.prepare(ctx, c)
+	var usage Usage
+	var cached flow.Outcome
+	var hit bool
+	if err == nil {
+		usage = t.usage()
+		cached, hit, err = w.recall(ctx, t, &usage, tell)
+	}
 	if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, exec.ErrDetach) {
 		// What cannot be prepared has never begun: what it needs is brought first.
 		return flow.Outcome{Verdict: flow.Failure, Reason: "stopped before it began"}, nil
 	}
-	if err != nil {
-		return flow.Outcome{}, err
+	if hit || err != nil {
+		return cached, err
 	}
-	usage := t.usage()
 	if w.Task.Handle == "" && w.Task.Mark == nil {
 		if err := tell.Mark(usage.mark()); err != nil {
 			return flow.Outcome{}, err
@@ -351,6 +356,7 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 	}
 	out, err := w.command(ctx, t, tell)
 	if err == nil {
+		w.preserve(ctx, t, &usage, out)
 		if x := out.Exit; x != nil {
 			usage.CPUTime, usage.MaxMemory = x.CPU, x.Memory
 		}
@@ -394,6 +400,7 @@ func (w *work) command(ctx context.Context, t *call, tell lang.Tell) (flow.Outco
 		out.Ended, out.Exit = exit.Ended, facts
 		return out, err
 	}
+	t.made = v
 	raw, err := AppendJSON(nil, v)
 	out.Outputs = map[string]json.RawMessage{keyOutputs: raw}
 	return out, err
@@ -491,7 +498,7 @@ func (w *work) prepare(ctx context.Context, c *Call) (*call, error) {
 			return nil, err
 		}
 	}
-	t := &call{name: c.Name().Text, task: c.Task, files: mine}
+	t := &call{name: c.Name().Text, task: c.Task, doc: doc, given: given, files: mine}
 	t.v = &Evaluator{Rules: Rules{Version: doc.Version, Lenient: w.s.lenient}, Files: mine}
 	t.scope = NewScope(t.v, nil, given, c.Task.Inputs, c.Task.Decls, c.Task.Outputs)
 	for _, d := range slices.Concat(c.Task.Inputs, c.Task.Decls) {

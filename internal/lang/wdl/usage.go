@@ -22,6 +22,11 @@ type Usage struct {
 	// bytes that it had at once; zero if not known.
 	CPUTime   time.Duration `json:",omitempty"`
 	MaxMemory int64         `json:",omitempty"`
+	// CacheHit says that no command has run, since what it makes was in a cache,
+	// and CacheURI where. CacheMiss says of a run with a cache why it was not.
+	CacheHit  bool   `json:",omitempty"`
+	CacheURI  string `json:",omitempty"`
+	CacheMiss string `json:",omitempty"`
 }
 
 // KeyUsage is the key under which an attempt publishes its [Usage].
