@@ -44,23 +44,11 @@ type heard struct {
 	t    *testing.T
 	mu   sync.Mutex
 	ids  map[string]bool
-	runs map[string][]sentEvent
-}
-
-// A sentEvent is what a sink is sent, of either service.
-type sentEvent struct {
-	ID         string
-	DetailType string `json:"detail-type"`
-	Source     string
-	Resources  []string
-	Detail     struct {
-		events.Detail
-		ARN, UUID, RunARN, RunName, RunOutputURI, WorkflowID, WorkflowName, TaskName, FailureReason, FailureMessage string
-	}
+	runs map[string][]events.Event
 }
 
 func (h *heard) hear(line []byte) {
-	var e sentEvent
+	var e events.Event
 	if err := json.Unmarshal(line, &e); err != nil {
 		h.t.Errorf("event %q: %v", line, err)
 		return
@@ -94,7 +82,7 @@ func (h *heard) complete(run string) (kinds []string, ok bool) {
 func (h *heard) inOrder(name string) {
 	h.t.Helper()
 	for run, list := range h.runs {
-		if !slices.IsSortedFunc(list, func(a, b sentEvent) int {
+		if !slices.IsSortedFunc(list, func(a, b events.Event) int {
 			if a.Detail.Revision != b.Detail.Revision {
 				return int(a.Detail.Revision - b.Detail.Revision)
 			}
@@ -115,7 +103,7 @@ func TestEventsSurviveKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	hook := &heard{t: t, ids: map[string]bool{}, runs: map[string][]sentEvent{}}
+	hook := &heard{t: t, ids: map[string]bool{}, runs: map[string][]events.Event{}}
 	var calls int
 	post := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -154,7 +142,7 @@ func TestEventsSurviveKills(t *testing.T) {
 		v.kill()
 		c = v.begin()
 	}
-	audit := &heard{t: t, ids: map[string]bool{}, runs: map[string][]sentEvent{}}
+	audit := &heard{t: t, ids: map[string]bool{}, runs: map[string][]events.Event{}}
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // as above
 		text, _ := os.ReadFile(file)
 		for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {

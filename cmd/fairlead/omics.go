@@ -22,9 +22,8 @@ import (
 
 // An omicsEngine is what carries out runs as the door of HealthOmics sees it.
 type omicsEngine struct {
-	a         *app
-	site      *runSite
-	performer *wdl.Performer // set before there are runs
+	a    *app
+	site *runSite
 
 	mu       sync.Mutex // guards what follows
 	programs map[string]*omicsProgram
@@ -382,9 +381,14 @@ func (e *omicsEngine) write(ctx context.Context, s engine.Step) error {
 		log = append(log, omics.DescribeTask(s.Run, t, m))
 	}
 	for i := range log {
-		log[i] = s.Entry.At.UTC().Format("2006-01-02 15:04:05.000") + " wdl.w:" + p.doc.Workflow.Name.Text + " " + log[i]
+		log[i] = p.stamp(s.Entry.At) + log[i]
 	}
 	return errors.Join(e.put(omics.RunStream(s.Run.ID), s.Entry.At, run), e.put(omics.EngineStream(s.Run.ID), s.Entry.At, log))
+}
+
+// stamp is what lines of the log of an engine begin with.
+func (p *omicsProgram) stamp(at time.Time) string {
+	return at.UTC().Format("2006-01-02 15:04:05.000") + " wdl.w:" + p.doc.Workflow.Name.Text + " "
 }
 
 // put adds lines to a log.
@@ -405,10 +409,10 @@ func (e *omicsEngine) put(stream string, at time.Time, lines []string) error {
 	return e.a.logs.Put(omics.LogGroup, stream, events)
 }
 
-// close does what follows the end of a run: its manifest is written, and the log
-// of its engine goes to where its outputs are. That is tried a few times, since
-// this server may be about to stop. What cannot be done is said: the run has
-// ended, and clients wait.
+// close does what follows the end of a run: its manifest is written, what its
+// tasks have made goes into its cache, and the log of its engine to where its
+// outputs are. That is tried a few times, since this server may be about to
+// stop. What cannot be done is said: the run has ended, and clients wait.
 func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
 	dir, err := e.site.Dir(r)
 	if err == nil {
@@ -418,10 +422,16 @@ func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
 		err = e.manifest(ctx, r)
 	}
 	if err == nil {
-		err = errors.Join(
-			e.persist(ctx, r, "logs/engine.log could not be written", e.upload),
-			e.persist(ctx, r, "what the run has finished could not all be published", e.publishFinished),
-		)
+		if cerr := again(ctx, func() error { return e.fillCache(ctx, r) }); cerr != nil && ctx.Err() == nil {
+			e.a.opt.log.WarnContext(ctx, "put what a run has made into its cache", "run", r.ID, "err", cerr)
+			err = e.put(omics.RunStream(r.ID), time.Now(), []string{"not all outputs of tasks could be put into the cache: " + cerr.Error()})
+		}
+	}
+	if err == nil {
+		if uerr := again(ctx, func() error { return e.upload(ctx, r) }); uerr != nil && ctx.Err() == nil {
+			e.a.opt.log.WarnContext(ctx, "put the log of a run beside its outputs", "run", r.ID, "err", uerr)
+			err = e.put(omics.RunStream(r.ID), time.Now(), []string{"logs/engine.log could not be written: " + uerr.Error()})
+		}
 	}
 	if ctx.Err() != nil {
 		return // the next server does it
@@ -432,26 +442,20 @@ func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
 	if err := os.WriteFile(filepath.Join(dir, closedFile), nil, 0o600); err != nil {
 		e.a.opt.log.ErrorContext(ctx, "close a run", "run", r.ID, "err", err)
 	}
-	e.a.office.Told(r.ID) // its end is one now to those who ask
 }
 
-// persist does something for a run that has ended, and tries a few times. When it
-// cannot be done, the run's log says so.
-func (e *omicsEngine) persist(ctx context.Context, r flow.Run, trouble string, do func(context.Context, flow.Run) error) error {
-	err := do(ctx, r)
+// again does something that may work later a few times.
+func again(ctx context.Context, do func() error) error {
+	err := do()
 	for pause := time.Second; err != nil && flow.KindOf(err) == flow.Internal && pause < 8*time.Second; pause *= 2 {
 		select {
 		case <-ctx.Done():
-			return nil
+			return ctx.Err()
 		case <-time.After(pause):
 		}
-		err = do(ctx, r)
+		err = do()
 	}
-	if err == nil || ctx.Err() != nil {
-		return nil
-	}
-	e.a.opt.log.WarnContext(ctx, trouble, "run", r.ID, "err", err)
-	return e.put(omics.RunStream(r.ID), time.Now(), []string{trouble + ": " + err.Error()})
+	return err
 }
 
 // manifest writes what a run has used.

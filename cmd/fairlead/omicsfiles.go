@@ -189,6 +189,8 @@ type runStore struct {
 	// may refuses what the run's role may not do with objects here. Elsewhere
 	// that is for whoever holds them.
 	may func(action, resource string) error
+	// moved hears of bytes that were read or written; nil: nobody does.
+	moved func(n int64)
 }
 
 // storeOf returns the S3 that a run reads inputs from, and writes outputs to: by
@@ -243,11 +245,16 @@ func (a *app) storeOf(ctx context.Context, r flow.Run) (*runStore, error) {
 
 // get makes an object a file that is not there yet, and returns its ETag.
 func (s *runStore) get(ctx context.Context, bucket, key, to string) (etag string, err error) {
+	return s.getAs(ctx, bucket, key, to, nil)
+}
+
+// getAs is get for an object that must have an ETag, unless that is nil.
+func (s *runStore) getAs(ctx context.Context, bucket, key, to string, want *string) (etag string, err error) {
 	name := "s3://" + bucket + "/" + key
 	if err := s.may("s3:GetObject", "arn:aws:s3:::"+bucket+"/"+key); err != nil {
 		return "", err
 	}
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key, IfMatch: want})
 	if err != nil {
 		return "", explainS3(err, name)
 	}
@@ -260,7 +267,7 @@ func (s *runStore) get(ctx context.Context, bucket, key, to string) (etag string
 	if err != nil {
 		return "", err
 	}
-	n, err := io.Copy(f, io.LimitReader(out.Body, size+1))
+	n, err := io.Copy(f, &counted{io.LimitReader(out.Body, size+1), s.moved})
 	if err = errors.Join(err, f.Close()); err != nil {
 		return "", fmt.Errorf("read %s: %w", name, err)
 	}
@@ -268,6 +275,20 @@ func (s *runStore) get(ctx context.Context, bucket, key, to string) (etag string
 		return "", fmt.Errorf("read %s: it has %d bytes, and %d came", name, size, n)
 	}
 	return aws.ToString(out.ETag), nil
+}
+
+// A counted reader tells how much is read.
+type counted struct {
+	io.Reader
+	moved func(int64) // may be nil
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if c.moved != nil {
+		c.moved(int64(n))
+	}
+	return n, err
 }
 
 // freeBytes returns the room left in the file system of a directory.
@@ -286,32 +307,43 @@ const (
 	maxParts  = 10_000
 )
 
-// put makes a file an object.
-func (s *runStore) put(ctx context.Context, from, bucket, key string) error {
+// put makes a file an object, and returns its ETag.
+func (s *runStore) put(ctx context.Context, from, bucket, key string) (etag string, err error) {
 	if err := s.may("s3:PutObject", "arn:aws:s3:::"+bucket+"/"+key); err != nil {
-		return err
+		return "", err
 	}
 	f, err := os.Open(from)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if info.Size() > wholeSize {
 		return s.putParts(ctx, f, info.Size(), bucket, key)
 	}
-	_, err = s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: f, ContentLength: aws.Int64(info.Size())})
-	return explainS3(err, "s3://"+bucket+"/"+key)
+	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: f, ContentLength: aws.Int64(info.Size())})
+	if err != nil {
+		return "", explainS3(err, "s3://"+bucket+"/"+key)
+	}
+	s.tell(info.Size())
+	return aws.ToString(out.ETag), nil
 }
 
-func (s *runStore) putParts(ctx context.Context, f io.ReaderAt, size int64, bucket, key string) error {
+// tell says how many bytes were moved.
+func (s *runStore) tell(n int64) {
+	if s.moved != nil {
+		s.moved(n)
+	}
+}
+
+func (s *runStore) putParts(ctx context.Context, f io.ReaderAt, size int64, bucket, key string) (etag string, err error) {
 	name := "s3://" + bucket + "/" + key
 	up, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key})
 	if err != nil {
-		return explainS3(err, name)
+		return "", explainS3(err, name)
 	}
 	each := max(int64(partSize), (size+maxParts-1)/maxParts)
 	var parts []s3types.CompletedPart
@@ -323,16 +355,43 @@ func (s *runStore) putParts(ctx context.Context, f io.ReaderAt, size int64, buck
 		if err != nil {
 			// What is not said to be aborted is, some day, by the bucket's rules.
 			_, _ = s.client.AbortMultipartUpload(context.WithoutCancel(ctx), &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: up.UploadId})
-			return explainS3(err, name)
+			return "", explainS3(err, name)
 		}
+		s.tell(length)
 		parts = append(parts, s3types.CompletedPart{
 			ETag: out.ETag, PartNumber: &n, ChecksumCRC32: out.ChecksumCRC32, ChecksumCRC32C: out.ChecksumCRC32C, ChecksumCRC64NVME: out.ChecksumCRC64NVME,
 		})
 	}
-	_, err = s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+	out, err := s.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: &bucket, Key: &key, UploadId: up.UploadId, MultipartUpload: &s3types.CompletedMultipartUpload{Parts: parts},
 	})
-	return explainS3(err, name)
+	if err != nil {
+		return "", explainS3(err, name)
+	}
+	return aws.ToString(out.ETag), nil
+}
+
+// read returns the contents of an object that is not large.
+func (s *runStore) read(ctx context.Context, bucket, key string, most int64) ([]byte, error) {
+	name := "s3://" + bucket + "/" + key
+	if err := s.may("s3:GetObject", "arn:aws:s3:::"+bucket+"/"+key); err != nil {
+		return nil, err
+	}
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return nil, explainS3(err, name)
+	}
+	defer out.Body.Close()
+	return readAll(out.Body, name, most)
+}
+
+// readAll reads what must not have more than a number of bytes.
+func readAll(r io.Reader, name string, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("%s has more than %d bytes", name, most)
+	}
+	return data, err
 }
 
 // putText makes a text an object.
@@ -358,6 +417,8 @@ func explainS3(err error, name string) error {
 		return flow.Errorf(flow.NotFound, "%s does not exist", name)
 	case "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch":
 		return flow.Errorf(flow.Denied, "access to %s is denied (%s)", name, code)
+	case "PreconditionFailed":
+		return flow.Errorf(flow.Conflict, "%s has changed", name)
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }
@@ -376,28 +437,35 @@ func (a *app) publish(ctx context.Context, r flow.Run, v wdl.Value) (wdl.Value, 
 	if !ok {
 		return nil, errors.New("the run's outputs are no object")
 	}
-	out, err := layout(rec, func(p wdl.Path, at string) (wdl.Value, error) { return to.place(ctx, p, at) })
-	if err != nil {
-		return nil, err
+	out := &wdl.Record{Names: rec.Names, Values: slices.Clone(rec.Values)}
+	for i, name := range rec.Names {
+		if out.Values[i], err = wdl.Layout(rec.Values[i], path.Join("out", name), func(p wdl.Path, at string) (wdl.Value, error) {
+			if err := filepath.WalkDir(p.Name, func(file string, d fs.DirEntry, err error) error {
+				if err != nil || !d.Type().IsRegular() {
+					return err
+				}
+				rel, err := filepath.Rel(p.Name, file)
+				if err != nil {
+					return err
+				}
+				return to.file(ctx, file, path.Join(at, filepath.ToSlash(rel)))
+			}); err != nil {
+				return nil, err
+			}
+			url := to.url(at)
+			if p.Dir {
+				url += "/"
+			}
+			return wdl.Path{Name: url, Dir: p.Dir}, nil
+		}); err != nil {
+			return nil, err
+		}
 	}
 	text, err := outputsText(out, to.workflow)
 	if err != nil {
 		return nil, err
 	}
 	return out, to.text(ctx, text, "logs/outputs.json")
-}
-
-// layout returns outputs with each file and directory in them replaced by what f
-// returns for it and its place beside others.
-func layout(outputs *wdl.Record, f func(p wdl.Path, at string) (wdl.Value, error)) (*wdl.Record, error) {
-	out := &wdl.Record{Names: outputs.Names, Values: slices.Clone(outputs.Values)}
-	for i, name := range out.Names {
-		var err error
-		if out.Values[i], err = wdl.Layout(out.Values[i], path.Join("out", name), f); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
 }
 
 // A destination is where a run puts what outlives it.
@@ -409,28 +477,6 @@ type destination struct {
 }
 
 func (d destination) url(name string) string { return d.base + "/" + name }
-
-// place puts a file or directory to a place, and returns what it is called there.
-func (d destination) place(ctx context.Context, p wdl.Path, at string) (wdl.Value, error) {
-	err := filepath.WalkDir(p.Name, func(file string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() {
-			return err
-		}
-		rel, err := filepath.Rel(p.Name, file)
-		if err != nil {
-			return err
-		}
-		return d.file(ctx, file, path.Join(at, filepath.ToSlash(rel)))
-	})
-	if err != nil {
-		return nil, err
-	}
-	url := d.url(at)
-	if p.Dir {
-		url += "/"
-	}
-	return wdl.Path{Name: url, Dir: p.Dir}, nil
-}
 
 // destination returns where a run's outputs go.
 func (a *app) destination(ctx context.Context, r flow.Run) (destination, error) {
@@ -471,7 +517,8 @@ func (a *app) destination(ctx context.Context, r flow.Run) (destination, error) 
 		return destination{}, err
 	}
 	to.file = func(ctx context.Context, from, name string) error {
-		return store.put(ctx, from, u.Bucket, path.Join(u.Key, name))
+		_, err := store.put(ctx, from, u.Bucket, path.Join(u.Key, name))
+		return err
 	}
 	to.text = func(ctx context.Context, text []byte, name string) error {
 		return store.putText(ctx, text, u.Bucket, path.Join(u.Key, name))

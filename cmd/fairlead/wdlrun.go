@@ -66,15 +66,20 @@ func (a *app) wdlPerformer() (*wdl.Performer, error) {
 	cpus, memory := machineSize()
 	site := &runSite{a, dir}
 	a.runs = newOmicsEngine(a, site)
-	a.runs.performer = &wdl.Performer{
+	var identify func(context.Context, exec.Spec) (string, error)
+	if d, ok := a.driver.(interface {
+		Identify(ctx context.Context, spec exec.Spec) (string, error)
+	}); ok {
+		identify = d.Identify
+	}
+	return &wdl.Performer{
 		Driver: metered{a.driver, a.meter}, Values: a.db, Site: site, Share: a.runs.share, Room: wdl.NewRoom(cpus, memory, 0), Grace: 10 * time.Second,
 		Limits: exec.Limits{PIDs: 4096, Files: 4096, Disk: a.opt.disk, Output: 256 << 20},
-		Images: a.opt.driver == "container", Publish: a.publish,
+		Images: a.opt.driver == "container", Publish: a.publish, Cache: a.runs, Identify: identify,
 		Env: func(r flow.Run, t flow.Task) []string {
 			return a.taskEnvironment(r, t)
 		},
-	}
-	return a.runs.performer, nil
+	}, nil
 }
 
 // copyTree makes a file or directory appear at another place, each of its files
@@ -162,6 +167,11 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 	id := mwaa.NewRunID()
 	place := cmp.Or(job.dir, fmt.Sprintf("%s-%s", def.Name, time.Now().Format("20060102-150405")))
 	opt.localFiles = true
+	if opt.cache != "" {
+		if opt.cache, err = filepath.Abs(opt.cache); err != nil {
+			return err
+		}
+	}
 	opt.publish = func(_ context.Context, _ flow.Run, v wdl.Value) (wdl.Value, error) { return keepOutputs(place, v) }
 	v := newView(screen, false, wdlLabel(doc, &def.Graph))
 	v.follow(id)
@@ -183,10 +193,12 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 	}
 	final := a.await(cmd.Context(), r, ended)
 	v.close()
+	if err := a.runs.fillCache(context.WithoutCancel(cmd.Context()), final); err != nil {
+		fmt.Fprintln(errOut, "fairlead: not all outputs of tasks could be put into the cache:", printable(err.Error()))
+	}
 	if final.State != flow.Succeeded {
 		a.explainWDL(errOut, doc, final)
-		kept := a.keepFinished(cmd.Context(), errOut, final, place)
-		if err := errors.Join(kept, a.close()); err != nil {
+		if err := a.close(); err != nil {
 			return err
 		}
 		return exitError(1)
@@ -297,31 +309,6 @@ func keepOutputs(dir string, v wdl.Value) (wdl.Value, error) {
 		}
 	}
 	return out, nil
-}
-
-// keepFinished keeps the files of those outputs that a run which has failed has
-// finished.
-func (a *app) keepFinished(ctx context.Context, w io.Writer, r flow.Run, dir string) error {
-	outputs, err := a.runs.finished(context.WithoutCancel(ctx), r)
-	if err != nil || outputs == nil {
-		return err
-	}
-	files := 0
-	local, err := wdl.Paths(outputs, func(p wdl.Path) (wdl.Value, error) {
-		if strings.Contains(p.Name, "://") {
-			return nil, nil // an input that is an output
-		}
-		files++
-		return p, nil
-	})
-	if err != nil || files == 0 {
-		return err
-	}
-	if _, err := keepOutputs(dir, local); err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "\noutputs that were finished are in %s\n", filepath.Join(dir, "out"))
-	return nil
 }
 
 // copyOut copies a file or directory: what stays must not share its contents

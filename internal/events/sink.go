@@ -94,8 +94,7 @@ func ParseFlag(text string) (Sink, error) {
 }
 
 // Check says what is wrong with sinks, and fills in what they leave open.
-// others are the types of other services.
-func Check(sinks []Sink, others ...string) error {
+func Check(sinks []Sink) error {
 	if len(sinks) > maxSinks {
 		return flow.Errorf(flow.Invalid, "%d sinks are more than the %d that may be", len(sinks), maxSinks)
 	}
@@ -107,14 +106,14 @@ func Check(sinks []Sink, others ...string) error {
 		if slices.ContainsFunc(sinks[:i], func(o Sink) bool { return o.Name == s.Name }) {
 			return flow.Errorf(flow.Invalid, "the sink %s: there are two of that name", s.Name)
 		}
-		if err := s.check(others); err != nil {
+		if err := s.check(); err != nil {
 			return flow.Errorf(flow.Invalid, "the sink %s: %w", s.Name, err)
 		}
 	}
 	return nil
 }
 
-func (s *Sink) check(others []string) error {
+func (s *Sink) check() error {
 	kind, rest := s.kind()
 	switch kind {
 	case "webhook", "sqs":
@@ -151,10 +150,9 @@ func (s *Sink) check(others []string) error {
 	default:
 		return fmt.Errorf("format %q: expected %s or %s", s.Format, Bridge, Lineage)
 	}
-	kinds := append(Kinds(), others...)
 	for _, name := range s.Only {
-		if !slices.Contains(kinds, name) {
-			return fmt.Errorf("only %q: expected names among %s", name, strings.Join(kinds, ", "))
+		if !slices.Contains(Kinds(), name) {
+			return fmt.Errorf("only %q: expected names among %s", name, strings.Join(Kinds(), ", "))
 		}
 	}
 	switch d := time.Duration(s.GiveUp); {

@@ -2,7 +2,9 @@ package omics
 
 import (
 	"context"
+	"encoding/json"
 
+	"fairlead/internal/aws/awsjson"
 	"fairlead/internal/flow"
 )
 
@@ -12,12 +14,78 @@ type cacheBody struct {
 	Location    string `json:"location"`
 	Description string `json:"description,omitzero"`
 	Owner       string `json:"owner"`
+	UUID        string `json:"uuid,omitzero"` // caches of earlier versions have none
 }
 
+// A Cache is a run cache, as whoever fills it sees it.
+type Cache struct {
+	ID       string
+	UUID     string // never that of another one, deleted ones included
+	Location string // a URL
+}
+
+// CacheOf returns what a resource says of a run cache.
+func CacheOf(r flow.Resource) (Cache, error) {
+	b, err := body[cacheBody](r.ID, r.Body)
+	if b.UUID == "" {
+		b.UUID = derived("cache/" + r.ID) // ids are never given again
+	}
+	return Cache{r.ID, b.UUID, b.Location}, err
+}
+
+// The behaviors of caches.
+const (
+	CacheAlways    = "CACHE_ALWAYS"
+	CacheOnFailure = "CACHE_ON_FAILURE"
+)
+
+// CacheEntryUUID returns the UUID of what a cache has of a task's current
+// attempt, which follows from that of its run.
+func CacheEntryUUID(key string, t flow.Task) string { return derived("entry/" + TaskUUID(key, t)) }
+
+// CacheStream names the log of what becomes of entries of a cache, in all runs.
+func CacheStream(c Cache) string { return "runCache/" + c.ID + "/" + c.UUID }
+
+// The events of caches, as their logs name them.
+const (
+	CacheEntryCreated = "CACHE_ENTRY_CREATED"
+	CacheHit          = "CACHE_HIT"
+	CacheMiss         = "CACHE_MISS"
+)
+
+// DescribeCache says for the log of a run's engine, and as JSON for those of
+// the run and its cache, what has become of an entry for a task. about is its
+// URI or, of a miss, the reason.
+func (d *Door) DescribeCache(r flow.Run, t flow.Task, event, about string) (line, record string) {
+	run, task := d.arn("run/"+string(r.ID)), d.arn("task/"+TaskID(r.ID, t))
+	raw, err := json.Marshal(struct {
+		LogMessage string `json:"logMessage"`
+		Run        string `json:"runArn"`
+		Task       string `json:"taskArn"`
+		Name       string `json:"taskName"`
+	}{event + ": run " + run + " task " + task + ": " + about, run, task, taskName(t)})
+	if err != nil {
+		panic(err) // texts always have a form
+	}
+	words := map[string]string{CacheEntryCreated: "cached", CacheHit: "cache hit", CacheMiss: "cache miss"}
+	return "task " + taskName(t) + " (" + TaskID(r.ID, t) + ") " + words[event] + ": " + oneLine(about), string(raw)
+}
+
+// CacheEntryARN returns the ARN of an entry.
+func (d *Door) CacheEntryARN(c Cache, uuid string) string {
+	return d.arn(paths(flow.OmicsCache) + c.ID + "/cacheEntry/" + uuid)
+}
+
+// TaskARN returns the ARN of a task's current attempt.
+func (d *Door) TaskARN(r flow.Run, t flow.Task) string { return d.arn("task/" + TaskID(r.ID, t)) }
+
 func (d *Door) createRunCache(ctx context.Context, in *createRunCacheRequest) (*createRunCacheResponse, error) {
-	b := cacheBody{in.CacheBehavior, in.CacheS3Location, in.Description, in.CacheBucketOwnerID}
+	if err := d.Engine.CheckOutput(in.CacheS3Location); err != nil {
+		return nil, flow.Errorf(flow.Invalid, "cacheS3Location: %w", err)
+	}
+	b := cacheBody{in.CacheBehavior, in.CacheS3Location, in.Description, in.CacheBucketOwnerID, awsjson.NewUUID()}
 	if b.Behavior == "" {
-		b.Behavior = "CACHE_ON_FAILURE"
+		b.Behavior = CacheOnFailure
 	}
 	if b.Owner == "" {
 		b.Owner = d.Account

@@ -103,21 +103,25 @@ func (d *Door) runRecord(row flow.Recorded, s Settings) runRecord {
 }
 
 type taskRecord struct {
-	Arn          string      `json:"arn"`
-	UUID         string      `json:"uuid"`
-	Name         string      `json:"name"`
-	Run          string      `json:"run"`
-	CPUs         int         `json:"cpus"`
-	Memory       int         `json:"memory"`
-	GPUs         int         `json:"gpus"`
-	InstanceType string      `json:"instanceType,omitempty"`
-	Image        string      `json:"image,omitempty"`
-	Status       string      `json:"status"`
-	FailReason   string      `json:"failReason,omitempty"`
-	CreationTime string      `json:"creationTime"`
-	StartTime    string      `json:"startTime,omitempty"`
-	StopTime     string      `json:"stopTime,omitempty"`
-	Metrics      taskMetrics `json:"metrics"`
+	Arn          string `json:"arn"`
+	UUID         string `json:"uuid"`
+	Name         string `json:"name"`
+	Run          string `json:"run"`
+	CPUs         int    `json:"cpus"`
+	Memory       int    `json:"memory"`
+	GPUs         int    `json:"gpus"`
+	InstanceType string `json:"instanceType,omitempty"`
+	Image        string `json:"image,omitempty"`
+	CacheHit     bool   `json:"cacheHit,omitempty"`
+	CacheS3URI   string `json:"cacheS3Uri,omitempty"`
+	CacheMiss    string `json:"cacheMiss,omitempty"` // why it was none; ours
+	Status       string `json:"status"`
+	FailReason   string `json:"failReason,omitempty"`
+	// What was taken from a cache was not created, and used nothing.
+	CreationTime string       `json:"creationTime,omitempty"`
+	StartTime    string       `json:"startTime,omitempty"`
+	StopTime     string       `json:"stopTime,omitempty"`
+	Metrics      *taskMetrics `json:"metrics,omitempty"`
 }
 
 type taskMetrics struct {
@@ -140,12 +144,16 @@ func (d *Door) taskRecord(ctx context.Context, r flow.Run, t flow.Task) (taskRec
 	}
 	out := taskRecord{
 		Arn: d.arn("task/" + item.TaskID), UUID: item.UUID, Name: item.Name, Run: d.arn("run/" + string(r.ID)), CPUs: u.CPUs, Memory: u.gib(),
-		GPUs: u.GPUs, InstanceType: item.InstanceType, Image: u.Image, Status: item.Status,
+		GPUs: u.GPUs, InstanceType: item.InstanceType, Image: u.Image, CacheHit: u.CacheHit, CacheS3URI: u.CacheURI, CacheMiss: u.CacheMiss, Status: item.Status,
 		CreationTime: stamp(created(t)), StartTime: stamp(t.Started), StopTime: stamp(t.Ended),
-		Metrics: taskMetrics{CPUsReserved: u.CPUs, GPUsReserved: u.GPUs, MemoryReservedGiB: u.gib(), RunningSeconds: lasted(t.Started, t.Ended)},
+		Metrics: &taskMetrics{CPUsReserved: u.CPUs, GPUsReserved: u.GPUs, MemoryReservedGiB: u.gib(), RunningSeconds: lasted(t.Started, t.Ended)},
 	}
 	if out.Status == "FAILED" {
 		out.FailReason, _ = failure(t.Reason)
+	}
+	if u.CacheHit {
+		out.CreationTime, out.Metrics = "", nil
+		return out, nil
 	}
 	if u.CPUTime > 0 && out.Metrics.RunningSeconds > 0 {
 		out.Metrics.CPUsAverage = new(u.CPUTime.Seconds() / out.Metrics.RunningSeconds)

@@ -116,6 +116,9 @@ func TestModel(t *testing.T) {
 		if name == "WorkflowParameterDescription" { // whose bounds begin with 0
 			want.Pattern = "|" + want.Pattern
 		}
+		if name == "S3UriForBucketOrObject" { // caches may be files of this machine, as outputs may
+			want.Pattern += "|file:///.*"
+		}
 		got := s
 		got.Hint = ""
 		if !reflect.DeepEqual(got, want) {

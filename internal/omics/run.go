@@ -145,12 +145,15 @@ func (s *Settings) repeat(old Settings) {
 	if s.WorkflowID == "" || s.WorkflowID == old.WorkflowID {
 		text(&s.WorkflowVersionName, old.WorkflowVersionName)
 	}
+	if s.CacheID == "" || s.CacheID == old.CacheID {
+		text(&s.CacheBehavior, old.CacheBehavior)
+	}
 	for _, m := range []struct {
 		to   *string
 		from string
 	}{
 		{&s.WorkflowID, old.WorkflowID}, {&s.WorkflowType, old.WorkflowType}, {&s.WorkflowOwnerID, old.WorkflowOwnerID}, {&s.Name, old.Name},
-		{&s.CacheID, old.CacheID}, {&s.CacheBehavior, old.CacheBehavior}, {&s.RunGroupID, old.RunGroupID}, {&s.OutputURI, old.OutputURI},
+		{&s.CacheID, old.CacheID}, {&s.RunGroupID, old.RunGroupID}, {&s.OutputURI, old.OutputURI},
 		{&s.LogLevel, old.LogLevel}, {&s.RetentionMode, old.RetentionMode}, {&s.StorageType, old.StorageType}, {&s.NetworkingMode, old.NetworkingMode},
 		{&s.ScratchStorageMode, old.ScratchStorageMode}, {&s.ConfigurationName, old.ConfigurationName},
 	} {
@@ -221,6 +224,9 @@ func (d *Door) runnable(ctx context.Context, s *Settings) (graph string, err err
 	cache, err := d.find(ctx, flow.OmicsCache, s.CacheID)
 	if err != nil {
 		return "", err
+	}
+	if cache.Status != "ACTIVE" {
+		return "", flow.Errorf(flow.Conflict, "cache %s is %s: only an ACTIVE one can be used", s.CacheID, cache.Status)
 	}
 	kept, err := body[cacheBody](cache.ID, cache.Body)
 	text(&s.CacheBehavior, kept.Behavior)

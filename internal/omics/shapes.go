@@ -53,7 +53,7 @@ func shapes() map[string]awsjson.Shape {
 		"TaskListToken":                         {Bounds: "1..128", Pattern: text, Hint: onLine},
 		"ListRunTasksRequestMaxResultsInteger":  {Bounds: "1..100"},
 		"TaskId":                                {Bounds: "1..18", Pattern: `[0-9]+`, Hint: "a decimal number"},
-		"S3UriForBucketOrObject":                {Pattern: `s3://([a-z0-9][a-z0-9-.]{1,61}[a-z0-9])(/(.*))?`},
+		"S3UriForBucketOrObject":                {Pattern: `s3://([a-z0-9][a-z0-9-.]{1,61}[a-z0-9])(/(.*))?|file:///.*`},
 		"Uri":                                   {Bounds: "1..750", Pattern: text, Hint: onLine},
 		"WorkflowDescription":                   {Bounds: "1..256", Pattern: text, Hint: onLine},
 		"WorkflowEngine":                        {Bounds: "1..64", Enum: []string{"WDL", "NEXTFLOW", "CWL", "WDL_LENIENT"}},

@@ -22,6 +22,9 @@ type usage struct {
 	Image     string
 	CPUTime   time.Duration
 	MaxMemory int64
+	CacheHit  bool
+	CacheURI  string
+	CacheMiss string // why there was none, of a run with a cache
 }
 
 const (
@@ -58,7 +61,7 @@ func (d *Door) describe(ctx context.Context, r flow.Run, t flow.Task) (taskListI
 	}
 	item := taskListItem{
 		TaskID: TaskID(r.ID, t), Status: taskStatuses[t.State], Name: taskName(t),
-		InstanceType: u.Instance, CacheHit: new(false), UUID: TaskUUID(r.Key, t), CreationTime: at(created(t)),
+		InstanceType: u.Instance, CacheHit: &u.CacheHit, CacheS3URI: u.CacheURI, UUID: TaskUUID(r.Key, t), CreationTime: at(created(t)),
 		StartTime: at(t.Started), StopTime: at(t.Ended),
 	}
 	if u.CPUs > 0 { // else its inputs are not there yet
@@ -186,7 +189,7 @@ func (d *Door) getRunTask(ctx context.Context, in *getRunTaskRequest) (*getRunTa
 		return nil, err
 	}
 	out := &getRunTaskResponse{
-		TaskID: item.TaskID, Status: item.Status, Name: item.Name, CPUs: item.CPUs, CacheHit: item.CacheHit, Memory: item.Memory, GPUs: item.GPUs,
+		TaskID: item.TaskID, Status: item.Status, Name: item.Name, CPUs: item.CPUs, CacheHit: item.CacheHit, CacheS3URI: item.CacheS3URI, Memory: item.Memory, GPUs: item.GPUs,
 		CreationTime: item.CreationTime, StartTime: item.StartTime, StopTime: item.StopTime, InstanceType: item.InstanceType, UUID: item.UUID,
 	}
 	s, err := SettingsOf(row.Record)

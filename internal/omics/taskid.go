@@ -40,7 +40,12 @@ func parseTaskID(run flow.RunID, id string) (index, attempt int, ok bool) {
 // TaskUUID returns the UUID of a task's current attempt, which follows from
 // that of its run.
 func TaskUUID(key string, t flow.Task) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d/%d", key, t.Index, t.Attempt))
+	return derived(fmt.Sprintf("%s/%d/%d", key, t.Index, t.Attempt))
+}
+
+// derived returns the UUID that follows from a text.
+func derived(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	sum[6] = sum[6]&0x0f | 0x80 // version 8: our own
 	sum[8] = sum[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])

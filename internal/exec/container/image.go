@@ -64,6 +64,13 @@ func (d *Driver) image(ctx context.Context, spec exec.Spec) (image, error) {
 	return img, nil
 }
 
+// Identify returns the id of a command's image, which no other image has. One
+// that the engine does not have is pulled.
+func (d *Driver) Identify(ctx context.Context, spec exec.Spec) (string, error) {
+	img, err := d.image(ctx, spec)
+	return img.id, err
+}
+
 func (d *Driver) find(ctx context.Context, name string) (image, error) {
 	found, err := d.engine.ImageInspect(ctx, name)
 	if err != nil {
