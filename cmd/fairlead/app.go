@@ -79,14 +79,17 @@ type options struct {
 	// localFiles lets runs name files of this machine, and publish says where
 	// their outputs go: both are for a run without a server.
 	localFiles bool
-	publish    func(context.Context, flow.Run, wdl.Value) (wdl.Value, error)
-	cache      string // a directory in which such a run has its cache; empty: none
-	memory     int64
-	disk       int64
-	cpus       float64
-	lenient    bool
-	skipped    bool
-	extras     bool
+	// beside is where files with relative names are that a document names; empty:
+	// where the process runs.
+	beside  string
+	publish func(context.Context, flow.Run, wdl.Value) (wdl.Value, error)
+	cache   string // a directory in which such a run has its cache; empty: none
+	memory  int64
+	disk    int64
+	cpus    float64
+	lenient bool
+	skipped bool
+	extras  bool
 
 	roles          string // the file; empty: roles.json in the data directory
 	strictRoles    bool

@@ -68,6 +68,9 @@ func (s *runSite) Fetch(ctx context.Context, r flow.Run, name, to string) error 
 		return flow.Errorf(flow.Invalid, "%s: expected s3://BUCKET/KEY", name)
 	}
 	real, err := filepath.EvalSymlinks(name)
+	if errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(name) && s.a.opt.beside != "" {
+		real, err = filepath.EvalSymlinks(filepath.Join(s.a.opt.beside, name))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return flow.Errorf(flow.NotFound, "there is no file %s", name)
 	}

@@ -308,6 +308,26 @@ func TestRunWDL(t *testing.T) {
 			"", "", `{ "w.ups": [ "a!", "b!" ], "w.n": 2 }`, "",
 		},
 		{
+			"what is optional within an output and is not made", map[string]string{"main.wdl": task("touch a", `Array[File?] fs = ["a", "b"] Int n2 = length(select_all(fs)) Map[String, File?] m = {"c": "c"}`, "")}, "", "",
+			`{ "t.fs": [ "DIR/result/out/fs/0/a", null ], "t.n2": 1, "t.m": { "c": null } }`, "",
+		},
+		{"what is not optional within an output and is not made", map[string]string{"main.wdl": task("touch a", `Array[File] fs = ["a", "b"]`, "")}, "", "", "", "output fs: the command has not made"},
+		{
+			"None for a default counts where the type has it",
+			map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  input { Int? x = 1 Int? z = 1 }\n  Int? none = None\n  call t { input: a = none, b = none }\n  output { Array[Int?] r = [x, z, t.c, t.d] }\n}\ntask t {\n  input { Int a = 5 Int? b = 6 }\n  command <<< >>>\n  output { Int c = a Int? d = b }\n}\n"},
+			`{"w.x": null}`, "", `{ "w.r": [ null, 1, 5, null ] }`, "",
+		},
+		{
+			"a declaration that nothing uses, and that fails",
+			map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  Map[String, Int] m = {\"a\": 1}\n  if (true) { scatter (k in [\"a\", \"b\"]) { Int n = m[k] } }\n  output { Int one = 1 }\n}\n"},
+			"", "", "", `the map has no key "b"`,
+		},
+		{
+			"a file beside the document, which a default names",
+			map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  input { File f = \"x.txt\" }\n  call t { input: f = f }\n  output { String s = t.s }\n}\ntask t {\n  input { File f }\n  command <<< cat ~{f} >>>\n  output { String s = read_string(stdout()) }\n}\n", "x.txt": "abc"},
+			"", "", `{ "w.s": "abc" }`, "",
+		},
+		{
 			"a scatter over nothing, and a condition that does not hold",
 			map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  scatter (i in range(0)) { call t as a { input: n = i } }\n  if (false) { call t as b { input: n = 1 } }\n  output { Array[Int] x = a.m  Int? y = b.m }\n}\ntask t {\n  input { Int n }\n  command <<< true >>>\n  output { Int m = n }\n}\n"},
 			"", "", `{ "w.x": [], "w.y": null }`, "",

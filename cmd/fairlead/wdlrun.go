@@ -166,7 +166,7 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 	}
 	id := mwaa.NewRunID()
 	place := cmp.Or(job.dir, fmt.Sprintf("%s-%s", def.Name, time.Now().Format("20060102-150405")))
-	opt.localFiles = true
+	opt.localFiles, opt.beside = true, filepath.Dir(job.file)
 	if opt.cache != "" {
 		if opt.cache, err = filepath.Abs(opt.cache); err != nil {
 			return err

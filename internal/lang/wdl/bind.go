@@ -54,7 +54,7 @@ func Bind(doc *Document, inputs []byte, lenient bool) (map[string]Value, error) 
 			wrong = append(wrong, fmt.Errorf("input %q is given twice", name))
 			continue
 		}
-		if rec.Values[i] == nil && in.Decl.Expr != nil {
+		if rec.Values[i] == nil && in.Decl.Expr != nil && !in.Decl.Type.Optional {
 			continue // its default
 		}
 		v, err := rules.Convert(rec.Values[i], in.Decl.Type)

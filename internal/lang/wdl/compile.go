@@ -108,6 +108,9 @@ type plan struct {
 	needs   map[any][]Element // by part: the nodes beside it that it needs
 	state   map[any]int
 	in, out map[Element][]Used // see [Place]
+	// idle are the declarations that nothing uses, but for those in sections
+	// with calls.
+	idle []*Decl
 }
 
 func (c *compiler) plan(doc *Document) *plan {
@@ -128,7 +131,31 @@ func newPlan(doc *Document) *plan {
 		p.section[d] = nil
 	}
 	p.index(nil, nil, doc.Workflow.Body)
+	p.findIdle()
 	return p
+}
+
+// findIdle finds the declarations that nothing uses.
+func (p *plan) findIdle() {
+	used := map[any]bool{}
+	note := func(r *Ref) { used[r.To] = true }
+	for _, d := range slices.Concat(p.doc.Workflow.Inputs, p.doc.Workflow.Outputs) {
+		refs(d.Expr, note)
+	}
+	for _, e := range p.doc.Workflow.Body {
+		p.uses(e, note)
+	}
+	var visit func(body []Element)
+	visit = func(body []Element) {
+		for _, e := range body {
+			if d, ok := e.(*Decl); ok && !used[d] && d.Expr != nil {
+				p.idle = append(p.idle, d)
+			} else if !p.busy[e] {
+				visit(bodyOf(e))
+			}
+		}
+	}
+	visit(p.doc.Workflow.Body)
 }
 
 // index notes where the parts of a body are, and says whether it has calls.

@@ -581,6 +581,8 @@ type Scope struct {
 
 	v     *Evaluator
 	known map[*Decl]Value
+	// settled says what becomes of a value before anybody sees it; nil: nothing.
+	settled func(*Decl, Value) (Value, error)
 }
 
 // NewScope returns a scope of declarations, in which the evaluator finds names
@@ -624,6 +626,9 @@ func (s *Scope) Decl(d *Decl) (Value, error) {
 		x, err = s.v.As(d.Expr, d.Type)
 	case !d.Type.Optional:
 		err = &Fault{d.Name.Span, fmt.Errorf("%s %s is not given", d.Type, d.Name.Text)}
+	}
+	if err == nil && s.settled != nil {
+		x, err = s.settled(d, x)
 	}
 	if err != nil {
 		return nil, err

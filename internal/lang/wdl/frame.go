@@ -389,8 +389,8 @@ func (f *frame) arguments(c *Call) (map[string]Value, error) {
 			continue
 		}
 		d := c.Takes()[i]
-		if v == nil && d.Expr != nil {
-			continue // None stands for the default
+		if v == nil && d.Expr != nil && !d.Type.Optional {
+			continue // None stands for the default, unless the type has it
 		}
 		if out[in.Name.Text], err = f.v.Rules.Convert(v, d.Type); err != nil {
 			return nil, &Fault{in.Expr.At(), fmt.Errorf("input %s of %s: %w", in.Name.Text, c.Name().Text, err)}
@@ -495,9 +495,15 @@ func transposed(v Value, t Type) Value {
 	return out
 }
 
-// outputs evaluates the outputs of the workflow whose frame this is.
+// outputs evaluates the outputs of the workflow whose frame this is, and the
+// declarations that nobody has asked for: one that fails fails the workflow.
 func (f *frame) outputs() (*Record, error) {
 	out := &Record{}
+	for _, d := range f.plan.idle {
+		if _, err := f.find(d); err != nil {
+			return nil, err
+		}
+	}
 	for _, d := range f.plan.doc.Workflow.Outputs {
 		v, err := f.scope.Decl(d)
 		if err != nil {

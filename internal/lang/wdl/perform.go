@@ -492,7 +492,9 @@ func (w *work) prepare(ctx context.Context, c *Call) (*call, error) {
 	}
 	for d, v := range given {
 		if given[d], err = Paths(v, func(p Path) (Value, error) {
-			local, err := mine.local(ctx, p.Name)
+			// What is relative here comes from the workflow, and not from where
+			// the command runs.
+			local, err := run.local(ctx, p.Name)
 			return Path{local, p.Dir}, err
 		}); err != nil {
 			return nil, err
@@ -614,35 +616,32 @@ func readsOutputs(t *Task) (out, errs bool) {
 // makes sure that its files are there.
 func (w *work) collect(t *call) (Value, error) {
 	t.files.ended = true
+	t.scope.settled = t.settle
 	out := &Record{}
 	for _, d := range t.task.Outputs {
 		v, err := t.scope.Decl(d)
 		if err != nil {
 			return nil, err
 		}
-		gone := errors.New("gone")
-		kept, err := Paths(v, func(p Path) (Value, error) {
-			name, err := t.files.output(p.Name)
-			if errors.Is(err, os.ErrNotExist) && d.Type.Optional {
-				return nil, gone
-			}
-			if err != nil {
-				return nil, err
-			}
-			return Path{name, p.Dir}, nil
-		})
-		switch {
-		case errors.Is(err, gone):
-			kept = nil
-		case errors.Is(err, os.ErrNotExist):
-			return nil, &Fault{d.Name.Span, fmt.Errorf("output %s: the command has not made %w", d.Name.Text, err)}
-		case err != nil:
-			return nil, &Fault{d.Name.Span, fmt.Errorf("output %s: %w", d.Name.Text, err)}
-		}
-		t.scope.known[d] = kept
-		out.Names, out.Values = append(out.Names, d.Name.Text), append(out.Values, kept)
+		out.Names, out.Values = append(out.Names, d.Name.Text), append(out.Values, v)
 	}
 	return out, nil
+}
+
+// settle returns the value of an output with its files where they are. Of what
+// the command has not made it is None where its type is optional.
+func (t *call) settle(d *Decl, v Value) (Value, error) {
+	v, err := typedPaths(v, d.Type, func(p Path) (Value, error) {
+		name, err := t.files.output(p.Name)
+		return Path{name, p.Dir}, err
+	}, func(err error) bool { return errors.Is(err, os.ErrNotExist) })
+	switch {
+	case err == nil:
+		return v, nil
+	case errors.Is(err, os.ErrNotExist):
+		return nil, &Fault{d.Name.Span, fmt.Errorf("output %s: the command has not made %w", d.Name.Text, err)}
+	}
+	return nil, &Fault{d.Name.Span, fmt.Errorf("output %s: %w", d.Name.Text, err)}
 }
 
 // copyOutput puts what went into files for the task's outputs into its log,

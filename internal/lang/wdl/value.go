@@ -480,6 +480,60 @@ func record(d *Dict, no wrong) (Value, *Mismatch) {
 	return out, nil
 }
 
+// typedPaths is [Paths] of a value of a type, in which None takes the place of
+// what is optional and gives an error that lacks is true of.
+func typedPaths(v Value, t Type, f func(Path) (Value, error), lacks func(error) bool) (out Value, err error) {
+	if !t.HasPaths() && t.Kind != Object && t.Kind != Any {
+		return v, nil
+	}
+	defer func() {
+		if err != nil && t.Optional && lacks(err) {
+			out, err = nil, nil
+		}
+	}()
+	all := func(in []Value, of func(int) Type) ([]Value, error) {
+		out := make([]Value, len(in))
+		for i, x := range in {
+			var err error
+			if out[i], err = typedPaths(x, of(i), f, lacks); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	switch v := v.(type) {
+	case *List:
+		items, err := all(v.Items, func(int) Type { return t.Item() })
+		return &List{Items: items, item: v.item}, err
+	case *Dict:
+		keys, err := all(v.Keys, func(int) Type { return t.Key() })
+		if err != nil {
+			return nil, err
+		}
+		values, err := all(v.Values, func(int) Type { return t.Value() })
+		if err != nil {
+			return nil, err
+		}
+		return NewDict(keys, values), nil
+	case *Couple:
+		two, err := all([]Value{v.Left, v.Right}, func(i int) Type { return t.param(Pair, i) })
+		if err != nil {
+			return nil, err
+		}
+		return &Couple{two[0], two[1]}, nil
+	case *Record:
+		values, err := all(v.Values, func(i int) Type {
+			if t.Kind != Struct {
+				return Type{}
+			}
+			m, _ := t.Struct.Field(v.Names[i])
+			return m
+		})
+		return &Record{Names: v.Names, Values: values}, err
+	}
+	return Paths(v, f)
+}
+
 // Paths returns a value with each file and directory in it replaced by what f
 // returns for it.
 func Paths(v Value, f func(Path) (Value, error)) (Value, error) {
