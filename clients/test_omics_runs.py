@@ -146,6 +146,28 @@ def test_a_run_that_fails(omics, define, start):
     assert task["failureReason"] == "RUN_TASK_FAILED" and "out of luck" in task["statusMessage"]
 
 
+HALF = """\
+version 1.1
+task make { input { Int i } command <<< echo ~{i} > made.txt; exit ~{i} >>> output { File made = "made.txt" } }
+workflow main {
+  call make as first { input: i = 0 }
+  scatter (i in [0, 3]) { call make { input: i = i + if defined(first.made) then 0 else 1 } }
+  output { File one = first.made  Array[File] all = make.made }
+}
+"""
+
+
+def test_what_is_finished_of_a_run_that_fails(omics, s3, bucket, define, start):
+    made = start(workflowId=define(HALF))
+    run = until(lambda: omics.get_run(id=made["id"]), ENDED)
+    assert run["status"] == "FAILED" and run["failureReason"] == "RUN_TASK_FAILED"
+    base = f"results/{made['id']}/"
+    keys = {o["Key"][len(base) :] for o in s3.list_objects_v2(Bucket=bucket, Prefix=base)["Contents"]}
+    # The element that succeeds may have been ended by the one that fails.
+    assert {"logs/engine.log", "logs/partial_outputs.json", "out/one/made.txt"} <= keys <= {"logs/engine.log", "logs/partial_outputs.json", "out/one/made.txt", "out/all/0/made.txt"}
+    assert json.loads(s3.get_object(Bucket=bucket, Key=base + "logs/partial_outputs.json")["Body"].read())["main.one"] == f"s3://{bucket}/{base}out/one/made.txt"
+
+
 def test_refusals(omics, define, start, bucket):
     workflow = define(COUNT)
     for more, want in [

@@ -37,6 +37,46 @@ const aside = (page) => page.getByRole("complementary");
 test("the grid, in every look", () => everyLook(browser, server, at(), "grid", (p) => grid(p).waitFor()));
 test("the grid with a task picked, in every look", () =>
   everyLook(browser, server, `${at()}?run=${failed}&task=check.orders`, "grid-picked", (p) => p.getByRole("link", { name: "Open the task and its log" }).waitFor()));
+test("what the grid shows is on its way before the code that shows it", async () => {
+  const page = await open(browser, server, { path: "/healthz" });
+  const asked = [];
+  page.on("request", (r) => asked.push(new URL(r.url()).pathname));
+  await page.goto(at());
+  await grid(page).waitFor();
+  const timing = await page.evaluate(() => {
+    const by = Object.fromEntries(performance.getEntriesByType("resource").map((r) => [r.name.replace(/^.*\//, "").replace(/\?.*|-[\w-]{8}\.js$/, ""), r]));
+    return { grid: by.grid.startTime, kind: by.grid.initiatorType, base: by.base.responseEnd };
+  });
+  assert.equal(timing.kind, "link", "the page's head asks for the grid");
+  assert.ok(timing.grid < timing.base, `the grid was asked for at ${timing.grid} ms, and the code was there at ${timing.base}`);
+  assert.equal(asked.filter((p) => p.endsWith("/api/session")).length, 0, "the session is written into the page");
+  await page.waitForTimeout(6000); // by then Chromium complains of what was fetched ahead for nothing
+  quiet(page);
+  await page.context().close();
+});
+
+test("a menu opens by pointer and by keys, the first time as the second", async () => {
+  const page = await open(browser, server, { path: at() });
+  await grid(page).waitFor();
+  const more = page.getByRole("button", { name: "More", exact: true });
+  const on = () => page.evaluate(() => document.activeElement?.textContent);
+  for (const press of ["Enter", "ArrowDown", "Enter"]) {
+    await more.focus();
+    await page.keyboard.press(press);
+    await page.getByRole("menuitem", { name: "Copy the ARN" }).waitFor();
+    await until("the first item has the focus", async () => (await on()) === "Copy the ARN");
+    await page.keyboard.press("Escape");
+    await page.getByRole("menu").waitFor({ state: "detached" });
+    await until("the button has it again", () => more.evaluate((b) => b === document.activeElement));
+  }
+  const account = page.getByRole("button", { name: "Account and theme" });
+  await account.click();
+  await page.getByRole("menuitemradio", { name: "Dark" }).click();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  quiet(page);
+  await page.context().close();
+});
+
 test("runs, in every look", () => everyLook(browser, server, at("runs"), "runs", (p) => p.getByRole("link", { name: failed }).waitFor()));
 test("durations, in every look", () => everyLook(browser, server, at("durations"), "durations", (p) => p.getByText("Median").waitFor()));
 test("the schedule, in every look", () => everyLook(browser, server, at("schedule"), "schedule", (p) => p.getByRole("button", { name: /9 runs/ }).waitFor()));

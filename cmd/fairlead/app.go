@@ -83,6 +83,7 @@ type options struct {
 	// where the process runs.
 	beside  string
 	publish func(context.Context, flow.Run, wdl.Value) (wdl.Value, error)
+	partial bool   // finished outputs of runs that fail are published
 	cache   string // a directory in which such a run has its cache; empty: none
 	memory  int64
 	disk    int64
@@ -118,7 +119,7 @@ type options struct {
 func defaultOptions() options {
 	return options{
 		data: dataDir(defaultDataDir()), listen: defaultListen, region: defaultRegion, account: defaultAccount,
-		python: "python3", network: "host", isolation: "prefer", driver: "sandbox", credentialLife: time.Hour, tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
+		python: "python3", network: "host", isolation: "prefer", driver: "sandbox", credentialLife: time.Hour, partial: true, tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
 		limits: defaultLimits(), log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"fairlead/internal/events"
 	"fairlead/internal/flow"
 	"fairlead/internal/mwaa"
+	"fairlead/internal/omics"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -67,11 +68,11 @@ func (a *app) openEvents(ctx context.Context) error {
 		return usagef("--events: %v", err)
 	}
 	sinks = append(sinks, a.opt.eventSinks...)
-	if err := events.Check(sinks); err != nil {
+	if err := events.Check(sinks, omics.EventTypes()...); err != nil {
 		return usagef("%v", err)
 	}
 	a.office, err = events.Open(ctx, events.Config{
-		Store: a.db, Sinks: sinks, Dir: a.opt.data.path("events"), AWS: a.awsConfig, Log: a.opt.log,
+		Store: a.db, Sinks: sinks, Dir: a.opt.data.path("events"), AWS: a.awsConfig, Log: a.opt.log, Others: omicsEvents{a},
 		Words: events.Words{
 			Account: a.opt.account, Region: a.opt.region, InstanceID: mwaa.InstanceID, RunType: mwaa.RunType,
 			ARN: func(id flow.WorkflowID) string { return arn.Workflow(a.opt.region, a.opt.account, string(id)).String() },
@@ -91,6 +92,22 @@ func (a *app) openEvents(ctx context.Context) error {
 	})
 	a.meter.Gauges("fairlead_events_dead", "Events that a sink did not take.", "sink", func() map[string]float64 { return floats(a.office.DeadCounts()) })
 	return nil
+}
+
+// omicsEvents is the door of HealthOmics as the office sees it.
+type omicsEvents struct{ *app }
+
+// Tell implements [events.Others].
+func (a omicsEvents) Tell(ctx context.Context, r flow.Run, e flow.Entry) ([]events.Told, bool, error) {
+	all, known, err := a.omics.Events(ctx, r, e)
+	told := make([]events.Told, len(all))
+	for i, ev := range all {
+		told[i] = events.Told{
+			Type: ev.Type, Source: omics.Source, ARN: ev.ARN, Detail: ev.Detail, Position: ev.Position, Move: ev.Move, Job: ev.Workflow, Task: ev.Task,
+			Fault: ev.Fault,
+		}
+	}
+	return told, known, err
 }
 
 func floats[N int | int64](counts map[string]N) map[string]float64 {

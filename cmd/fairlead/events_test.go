@@ -44,11 +44,23 @@ type heard struct {
 	t    *testing.T
 	mu   sync.Mutex
 	ids  map[string]bool
-	runs map[string][]events.Event
+	runs map[string][]sentEvent
+}
+
+// A sentEvent is what a sink is sent, of either service.
+type sentEvent struct {
+	ID         string
+	DetailType string `json:"detail-type"`
+	Source     string
+	Resources  []string
+	Detail     struct {
+		events.Detail
+		ARN, UUID, RunARN, RunName, RunOutputURI, WorkflowID, WorkflowName, TaskName, FailureReason, FailureMessage string
+	}
 }
 
 func (h *heard) hear(line []byte) {
-	var e events.Event
+	var e sentEvent
 	if err := json.Unmarshal(line, &e); err != nil {
 		h.t.Errorf("event %q: %v", line, err)
 		return
@@ -82,7 +94,7 @@ func (h *heard) complete(run string) (kinds []string, ok bool) {
 func (h *heard) inOrder(name string) {
 	h.t.Helper()
 	for run, list := range h.runs {
-		if !slices.IsSortedFunc(list, func(a, b events.Event) int {
+		if !slices.IsSortedFunc(list, func(a, b sentEvent) int {
 			if a.Detail.Revision != b.Detail.Revision {
 				return int(a.Detail.Revision - b.Detail.Revision)
 			}
@@ -103,7 +115,7 @@ func TestEventsSurviveKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	hook := &heard{t: t, ids: map[string]bool{}, runs: map[string][]events.Event{}}
+	hook := &heard{t: t, ids: map[string]bool{}, runs: map[string][]sentEvent{}}
 	var calls int
 	post := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -142,7 +154,7 @@ func TestEventsSurviveKills(t *testing.T) {
 		v.kill()
 		c = v.begin()
 	}
-	audit := &heard{t: t, ids: map[string]bool{}, runs: map[string][]events.Event{}}
+	audit := &heard{t: t, ids: map[string]bool{}, runs: map[string][]sentEvent{}}
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // as above
 		text, _ := os.ReadFile(file)
 		for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {

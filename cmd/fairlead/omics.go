@@ -22,8 +22,9 @@ import (
 
 // An omicsEngine is what carries out runs as the door of HealthOmics sees it.
 type omicsEngine struct {
-	a    *app
-	site *runSite
+	a         *app
+	site      *runSite
+	performer *wdl.Performer // set before there are runs
 
 	mu       sync.Mutex // guards what follows
 	programs map[string]*omicsProgram
@@ -422,16 +423,13 @@ func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
 		err = e.manifest(ctx, r)
 	}
 	if err == nil {
-		if cerr := again(ctx, func() error { return e.fillCache(ctx, r) }); cerr != nil && ctx.Err() == nil {
-			e.a.opt.log.WarnContext(ctx, "put what a run has made into its cache", "run", r.ID, "err", cerr)
-			err = e.put(omics.RunStream(r.ID), time.Now(), []string{"not all outputs of tasks could be put into the cache: " + cerr.Error()})
-		}
+		err = e.persist(ctx, r, "not all outputs of tasks could be put into the cache", e.fillCache)
 	}
 	if err == nil {
-		if uerr := again(ctx, func() error { return e.upload(ctx, r) }); uerr != nil && ctx.Err() == nil {
-			e.a.opt.log.WarnContext(ctx, "put the log of a run beside its outputs", "run", r.ID, "err", uerr)
-			err = e.put(omics.RunStream(r.ID), time.Now(), []string{"logs/engine.log could not be written: " + uerr.Error()})
-		}
+		err = errors.Join(
+			e.persist(ctx, r, "logs/engine.log could not be written", e.upload),
+			e.persist(ctx, r, "what the run has finished could not all be published", e.publishFinished),
+		)
 	}
 	if ctx.Err() != nil {
 		return // the next server does it
@@ -442,20 +440,26 @@ func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
 	if err := os.WriteFile(filepath.Join(dir, closedFile), nil, 0o600); err != nil {
 		e.a.opt.log.ErrorContext(ctx, "close a run", "run", r.ID, "err", err)
 	}
+	e.a.office.Told(r.ID) // its end is one now to those who ask
 }
 
-// again does something that may work later a few times.
-func again(ctx context.Context, do func() error) error {
-	err := do()
+// persist does something for a run that has ended, and tries a few times. When it
+// cannot be done, the run's log says so.
+func (e *omicsEngine) persist(ctx context.Context, r flow.Run, trouble string, do func(context.Context, flow.Run) error) error {
+	err := do(ctx, r)
 	for pause := time.Second; err != nil && flow.KindOf(err) == flow.Internal && pause < 8*time.Second; pause *= 2 {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil
 		case <-time.After(pause):
 		}
-		err = do()
+		err = do(ctx, r)
 	}
-	return err
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	e.a.opt.log.WarnContext(ctx, trouble, "run", r.ID, "err", err)
+	return e.put(omics.RunStream(r.ID), time.Now(), []string{trouble + ": " + err.Error()})
 }
 
 // manifest writes what a run has used.

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"archive/zip"
-	"bytes"
-	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -15,28 +12,7 @@ import (
 // define makes a workflow of a document as clients do, and returns its id.
 func (c omicsClient) define(text string) string {
 	c.t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	w, err := z.Create("main.wdl")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	_, _ = w.Write([]byte(text)) // into memory
-	if err := z.Close(); err != nil {
-		c.t.Fatal(err)
-	}
-	id := c.must(201, "POST", "/workflow", object{
-		"definitionZip": base64.StdEncoding.EncodeToString(b.Bytes()), "engine": "WDL", "requestId": fmt.Sprint(time.Now().UnixNano()),
-	})["id"].(string)
-	for {
-		switch w := c.must(200, "GET", "/workflow/"+id, nil); w["status"] {
-		case "ACTIVE":
-			return id
-		case "FAILED":
-			c.t.Fatalf("workflow: %v", w["statusMessage"])
-		}
-		time.Sleep(10 * time.Millisecond) // another process's work
-	}
+	return c.archive(map[string]string{"main.wdl": text})
 }
 
 // killDocument has a scatter in a scatter, one of a sub-workflow's, and a task

@@ -440,35 +440,28 @@ func (a *app) publish(ctx context.Context, r flow.Run, v wdl.Value) (wdl.Value, 
 	if !ok {
 		return nil, errors.New("the run's outputs are no object")
 	}
-	out := &wdl.Record{Names: rec.Names, Values: slices.Clone(rec.Values)}
-	for i, name := range rec.Names {
-		if out.Values[i], err = wdl.Layout(rec.Values[i], path.Join("out", name), func(p wdl.Path, at string) (wdl.Value, error) {
-			if err := filepath.WalkDir(p.Name, func(file string, d fs.DirEntry, err error) error {
-				if err != nil || !d.Type().IsRegular() {
-					return err
-				}
-				rel, err := filepath.Rel(p.Name, file)
-				if err != nil {
-					return err
-				}
-				return to.file(ctx, file, path.Join(at, filepath.ToSlash(rel)))
-			}); err != nil {
-				return nil, err
-			}
-			url := to.url(at)
-			if p.Dir {
-				url += "/"
-			}
-			return wdl.Path{Name: url, Dir: p.Dir}, nil
-		}); err != nil {
-			return nil, err
-		}
+	out, err := layout(rec, func(p wdl.Path, at string) (wdl.Value, error) { return to.place(ctx, p, at) })
+	if err != nil {
+		return nil, err
 	}
 	text, err := outputsText(out, to.workflow)
 	if err != nil {
 		return nil, err
 	}
 	return out, to.text(ctx, text, "logs/outputs.json")
+}
+
+// layout returns outputs with each file and directory in them replaced by what f
+// returns for it and its place beside others.
+func layout(outputs *wdl.Record, f func(p wdl.Path, at string) (wdl.Value, error)) (*wdl.Record, error) {
+	out := &wdl.Record{Names: outputs.Names, Values: slices.Clone(outputs.Values)}
+	for i, name := range out.Names {
+		var err error
+		if out.Values[i], err = wdl.Layout(out.Values[i], path.Join("out", name), f); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // A destination is where a run puts what outlives it.
@@ -480,6 +473,28 @@ type destination struct {
 }
 
 func (d destination) url(name string) string { return d.base + "/" + name }
+
+// place puts a file or directory to a place, and returns what it is called there.
+func (d destination) place(ctx context.Context, p wdl.Path, at string) (wdl.Value, error) {
+	err := filepath.WalkDir(p.Name, func(file string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		rel, err := filepath.Rel(p.Name, file)
+		if err != nil {
+			return err
+		}
+		return d.file(ctx, file, path.Join(at, filepath.ToSlash(rel)))
+	})
+	if err != nil {
+		return nil, err
+	}
+	url := d.url(at)
+	if p.Dir {
+		url += "/"
+	}
+	return wdl.Path{Name: url, Dir: p.Dir}, nil
+}
 
 // destination returns where a run's outputs go.
 func (a *app) destination(ctx context.Context, r flow.Run) (destination, error) {

@@ -46,6 +46,7 @@ server: stop it, start it again, and they are taken up.`,
 	cmd.Flags().BoolVar(&opt.strict, "strict-region", false, "refuse signatures for another region than --region")
 	cmd.Flags().StringVar(&opt.database, "database", "", "postgres:// URL, or another SQLite file than the one in --data")
 	cmd.Flags().BoolVar(&opt.localFiles, "local-files", false, "let runs of HealthOmics read and write files of this machine as file:///PATH")
+	cmd.Flags().BoolVar(&opt.partial, "partial-outputs", opt.partial, "of runs of HealthOmics that fail or are cancelled, publish the outputs that are finished")
 	cmd.Flags().BoolVar(&opt.lenient, "bare-names", false, "accept a workflow's name where its ARN is expected")
 	cmd.Flags().IntVar(&opt.running, "running", 0, "how many runs are under way at once, of all workflows; more queue; 0 is no bound")
 	cmd.Flags().DurationVar(&opt.retention, "retention", 0, "remove runs, and their logs, this long after their end; 0 keeps them")

@@ -280,6 +280,10 @@ func TestRunWDL(t *testing.T) {
 		{"an input of another type", map[string]string{"main.wdl": task("true", "", "")}, `{"t.n": [1]}`, "", "", `input t.n: expected Int, found an Array`},
 		{"a file that is not there", map[string]string{"main.wdl": task("cat ~{f}", "", "")}, `{"t.f": "nothing.txt"}`, "", "", "INPUT_URI_NOT_FOUND"},
 		{"a command that fails", map[string]string{"main.wdl": task("echo oh no >&2; exit 3", "", "")}, "", "", "", "t failed at attempt 1: RUN_TASK_FAILED: the command ended with exit code 3: oh no"},
+		{
+			"what is finished is kept", map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  call a\n  call b { input: f = a.f }\n  output { File one = a.f  File two = b.g }\n}\ntask a {\n  command <<< echo 1 > one.txt >>>\n  output { File f = \"one.txt\" }\n}\ntask b {\n  input { File f }\n  command <<< exit 3 >>>\n  output { File g = \"two.txt\" }\n}\n"},
+			"", "", "", "outputs that were finished are in ",
+		},
 		{"an exit code that is success", map[string]string{"main.wdl": task("exit 3", "Boolean ok = true", `  runtime { returnCodes: [0, 3] }`)}, "", "", `{ "t.ok": true }`, ""},
 		{"an output that is not made", map[string]string{"main.wdl": task("true", `File g = "g.txt"`, "")}, "", "", "", "output g: the command has not made"},
 		{"an optional output that is not made", map[string]string{"main.wdl": task("true", `File? g = "g.txt"`, "")}, "", "", `{ "t.g": null }`, ""},

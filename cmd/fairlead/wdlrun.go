@@ -72,14 +72,15 @@ func (a *app) wdlPerformer() (*wdl.Performer, error) {
 	}); ok {
 		identify = d.Identify
 	}
-	return &wdl.Performer{
+	a.runs.performer = &wdl.Performer{
 		Driver: metered{a.driver, a.meter}, Values: a.db, Site: site, Share: a.runs.share, Room: wdl.NewRoom(cpus, memory, 0), Grace: 10 * time.Second,
 		Limits: exec.Limits{PIDs: 4096, Files: 4096, Disk: a.opt.disk, Output: 256 << 20},
 		Images: a.opt.driver == "container", Publish: a.publish, Cache: a.runs, Identify: identify,
 		Env: func(r flow.Run, t flow.Task) []string {
 			return a.taskEnvironment(r, t)
 		},
-	}, nil
+	}
+	return a.runs.performer, nil
 }
 
 // copyTree makes a file or directory appear at another place, each of its files
@@ -198,7 +199,8 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 	}
 	if final.State != flow.Succeeded {
 		a.explainWDL(errOut, doc, final)
-		if err := a.close(); err != nil {
+		kept := a.keepFinished(cmd.Context(), errOut, final, place)
+		if err := errors.Join(kept, a.close()); err != nil {
 			return err
 		}
 		return exitError(1)
@@ -309,6 +311,31 @@ func keepOutputs(dir string, v wdl.Value) (wdl.Value, error) {
 		}
 	}
 	return out, nil
+}
+
+// keepFinished keeps the files of those outputs that a run which has failed has
+// finished.
+func (a *app) keepFinished(ctx context.Context, w io.Writer, r flow.Run, dir string) error {
+	outputs, err := a.runs.finished(context.WithoutCancel(ctx), r)
+	if err != nil || outputs == nil {
+		return err
+	}
+	files := 0
+	local, err := wdl.Paths(outputs, func(p wdl.Path) (wdl.Value, error) {
+		if strings.Contains(p.Name, "://") {
+			return nil, nil // an input that is an output
+		}
+		files++
+		return p, nil
+	})
+	if err != nil || files == 0 {
+		return err
+	}
+	if _, err := keepOutputs(dir, local); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\noutputs that were finished are in %s\n", filepath.Join(dir, "out"))
+	return nil
 }
 
 // copyOut copies a file or directory: what stays must not share its contents

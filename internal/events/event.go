@@ -5,6 +5,7 @@
 package events
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"time"
@@ -23,10 +24,15 @@ type Event struct {
 	Time       time.Time `json:"time"`
 	Region     string    `json:"region"`
 	Resources  []string  `json:"resources"`
-	Detail     Detail    `json:"detail"`
+	// Detail is a [Detail], or what another service says instead.
+	Detail any `json:"detail"`
+	// Topic is whose events are sent in their order: a run.
+	Topic flow.RunID `json:"-"`
 
-	run  flow.Run
-	move flow.Move
+	run       flow.Run
+	move      flow.Move
+	job, task string // their names in OpenLineage
+	fault     string // why what it tells of has failed
 }
 
 // A Detail is what an event says of a run or, with a TaskID, of a task.
@@ -83,6 +89,28 @@ var (
 
 const prefix = "MWAA Serverless "
 
+// A Told is what a service of which the office knows nothing tells of a run.
+type Told struct {
+	Type string // of the event
+	// Source and ARN are what it comes from, and is about.
+	Source, ARN string
+	Detail      any
+	// Position orders the events of one entry.
+	Position int
+	// Move is what it tells of, Job and Task are the names of what is run, and
+	// Fault is why that has failed; these are for OpenLineage.
+	Move             flow.Move
+	Job, Task, Fault string
+}
+
+// Others makes the events of runs that are of other services.
+type Others interface {
+	// Tell returns what an entry of a run's journal means, in its order; the
+	// creation of the run is an entry with Seq 0. false means that it is not
+	// known yet: the office asks again when it is told of the run.
+	Tell(ctx context.Context, r flow.Run, e flow.Entry) ([]Told, bool, error)
+}
+
 // Kinds returns the names of the types without "MWAA Serverless ".
 func Kinds() []string {
 	var names []string
@@ -106,7 +134,24 @@ type Words struct {
 
 // created returns the event of a run's creation.
 func (w Words) created(r flow.Run) []Event {
-	return w.of(r, flow.Entry{At: r.Created, Moves: []flow.Move{{State: flow.Starting}}})
+	return w.of(r, creation(r))
+}
+
+// creation is an entry for what precedes a journal.
+func creation(r flow.Run) flow.Entry {
+	return flow.Entry{Run: r.ID, At: r.Created, Moves: []flow.Move{{State: flow.Starting}}}
+}
+
+// told returns the events that another service makes of an entry.
+func (w Words) told(r flow.Run, e flow.Entry, all []Told) []Event {
+	events := make([]Event, len(all))
+	for i, t := range all {
+		events[i] = Event{
+			Version: "0", ID: id(r.ID, e.Seq, t.Position), DetailType: t.Type, Source: t.Source, Account: w.Account, Region: w.Region,
+			Time: e.At.UTC(), Resources: []string{t.ARN}, Detail: t.Detail, Topic: r.ID, run: r, move: t.Move, job: t.Job, task: t.Task, fault: t.Fault,
+		}
+	}
+	return events
 }
 
 // of returns the events of one entry of a run's journal, in their order.
@@ -125,14 +170,13 @@ func (w Words) of(r flow.Run, e flow.Entry) []Event {
 		arn := w.ARN(r.Workflow)
 		ev := Event{
 			Version: "0", ID: id(r.ID, e.Seq, i), DetailType: prefix + k.name, Source: Source,
-			Account: w.Account, Region: w.Region, Time: e.At.UTC(), Resources: []string{arn},
-			Detail: Detail{
-				WorkflowARN: arn, WorkflowVersion: string(r.Version), RunID: string(r.ID), RunType: w.RunType(r.Kind), Status: k.status,
-				CreatedAt: r.Created.UTC(), Revision: e.Seq, Position: i,
-			},
-			run: r, move: m,
+			Account: w.Account, Region: w.Region, Time: e.At.UTC(), Resources: []string{arn}, Topic: r.ID,
+			run: r, move: m, job: string(r.Workflow), task: string(m.Task),
 		}
-		d := &ev.Detail
+		d := Detail{
+			WorkflowARN: arn, WorkflowVersion: string(r.Version), RunID: string(r.ID), RunType: w.RunType(r.Kind), Status: k.status,
+			CreatedAt: r.Created.UTC(), Revision: e.Seq, Position: i,
+		}
 		if m.Task != "" {
 			d.TaskInstanceID, d.TaskID, d.AttemptNumber = w.InstanceID(r, m.Task, m.Attempt), string(m.Task), m.Attempt
 		}
@@ -149,6 +193,7 @@ func (w Words) of(r flow.Run, e flow.Entry) []Event {
 		default:
 			d.ErrorMessage = m.Reason
 		}
+		ev.Detail, ev.fault = d, d.ErrorMessage
 		events = append(events, ev)
 	}
 	return events

@@ -144,10 +144,10 @@ func (w *world) kinds(id flow.RunID) []string {
 	defer w.mu.Unlock()
 	var names []string
 	for _, e := range w.taken {
-		if e.Detail.RunID == string(id) {
+		if e.Topic == id {
 			name := strings.TrimPrefix(e.DetailType, prefix)
-			if e.Detail.TaskID != "" {
-				name += fmt.Sprintf(" %s#%d", e.Detail.TaskID, e.Detail.AttemptNumber)
+			if d := e.Detail.(Detail); d.TaskID != "" {
+				name += fmt.Sprintf(" %s#%d", d.TaskID, d.AttemptNumber)
 			}
 			names = append(names, name)
 		}
@@ -221,12 +221,12 @@ func TestAllTypes(t *testing.T) {
 		missing := Kinds()
 		for _, e := range w.taken {
 			missing = slices.DeleteFunc(missing, func(k string) bool { return prefix+k == e.DetailType })
+			d := e.Detail.(Detail)
 			if e.Version != "0" || e.Source != Source || e.Account != "111122223333" || e.Region != "eu-west-1" ||
-				e.Resources[0] != "arn:workflow/etl-a1B2c3D4e5" || e.Detail.WorkflowVersion != "v1" || e.Detail.CreatedAt.IsZero() || len(e.ID) != 36 {
+				e.Resources[0] != "arn:workflow/etl-a1B2c3D4e5" || d.WorkflowVersion != "v1" || d.CreatedAt.IsZero() || len(e.ID) != 36 {
 				t.Errorf("event %+v", e)
 			}
 			if e.DetailType == prefix+"Task Failed" {
-				d := e.Detail
 				if d.ErrorMessage != "so it ended" || d.EndedAt.Sub(d.StartedAt) != time.Second || d.TaskInstanceID != "ex_a_1" || d.Status != "FAILED" {
 					t.Errorf("the detail of a failure: %+v", d)
 				}
@@ -249,11 +249,12 @@ func (w *world) inOrder(what string) {
 			continue
 		}
 		seen[e.ID] = true
-		at := [2]int64{e.Detail.Revision, int64(e.Detail.Position)}
-		if was, ok := last[e.Detail.RunID]; ok && (at[0] < was[0] || at[0] == was[0] && at[1] <= was[1]) {
-			w.t.Errorf("%s: run %s: event %v came after %v", what, e.Detail.RunID, at, was)
+		d := e.Detail.(Detail)
+		at := [2]int64{d.Revision, int64(d.Position)}
+		if was, ok := last[d.RunID]; ok && (at[0] < was[0] || at[0] == was[0] && at[1] <= was[1]) {
+			w.t.Errorf("%s: run %s: event %v came after %v", what, d.RunID, at, was)
 		}
-		last[e.Detail.RunID] = at
+		last[d.RunID] = at
 	}
 	o := &Office{Config: Config{Words: Words{
 		ARN: func(flow.WorkflowID) string { return "" }, InstanceID: func(flow.Run, flow.TaskID, int) string { return "" }, RunType: func(flow.RunKind) string { return "" },
@@ -269,7 +270,7 @@ func (w *world) inOrder(what string) {
 		}
 		for _, e := range all {
 			if !seen[e.ID] {
-				w.t.Errorf("%s: run %s: %s (%d.%d) was not delivered", what, id, e.DetailType, e.Detail.Revision, e.Detail.Position)
+				w.t.Errorf("%s: run %s: %s (%d.%d) was not delivered", what, id, e.DetailType, e.Detail.(Detail).Revision, e.Detail.(Detail).Position)
 			}
 		}
 	}
@@ -522,7 +523,7 @@ func TestLineage(t *testing.T) {
 		{flow.Move{Task: "load", Attempt: 2, State: flow.Succeeded}, "COMPLETE etl.load"},
 		{flow.Move{Task: "load", State: flow.Blocked}, ""},
 	} {
-		e := Event{Time: time.Unix(1, 0).UTC(), run: run, move: tt.move, Detail: Detail{ErrorMessage: tt.move.Reason}}
+		e := Event{Time: time.Unix(1, 0).UTC(), run: run, move: tt.move, job: "etl", task: string(tt.move.Task), fault: tt.move.Reason}
 		data, ok, err := e.lineage("here")
 		if err != nil || ok != (tt.want != "") {
 			t.Errorf("%+v: %t, %v", tt.move, ok, err)

@@ -62,7 +62,7 @@ func (e *Event) lineage(namespace string) ([]byte, bool, error) {
 		with["_producer"], with["_schemaURL"] = producer, spec
 		return with
 	}
-	job := string(e.run.Workflow)
+	job := e.job
 	out := lineageEvent{
 		EventType: what, EventTime: e.Time, Producer: producer, Schema: runEventSpec,
 		Run: lineageRun{e.run.Key, map[string]any{}}, Job: lineageJob{Namespace: namespace, Name: job},
@@ -72,13 +72,13 @@ func (e *Event) lineage(namespace string) ([]byte, bool, error) {
 		out.Run.Facets["nominalTime"] = facet(nominalSpec, map[string]any{"nominalStartTime": e.run.Logical.UTC()})
 	} else {
 		out.Run.ID = uuid(fmt.Sprintf("attempt %s %s %d", e.run.Key, e.move.Task, e.move.Attempt))
-		out.Job.Name = job + "." + string(e.move.Task)
+		out.Job.Name = job + "." + e.task
 		out.Run.Facets["parent"] = facet(parentSpec, map[string]any{
 			"run": map[string]string{"runId": e.run.Key}, "job": map[string]string{"namespace": namespace, "name": job},
 		})
 	}
-	if what == "FAIL" && e.Detail.ErrorMessage != "" {
-		out.Run.Facets["errorMessage"] = facet(errorSpec, map[string]any{"message": e.Detail.ErrorMessage, "programmingLanguage": "unknown"})
+	if what == "FAIL" && e.fault != "" {
+		out.Run.Facets["errorMessage"] = facet(errorSpec, map[string]any{"message": e.fault, "programmingLanguage": "unknown"})
 	}
 	data, err := json.Marshal(out)
 	return data, err == nil, err

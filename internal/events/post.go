@@ -42,6 +42,8 @@ type Config struct {
 	Store Store
 	Sinks []Sink // which Check has seen
 	Words Words
+	// Others makes the events of runs without a version; nil: they have none.
+	Others Others
 	// Dir keeps dead letters, and keys that were made for webhooks.
 	Dir string
 	// AWS configures the calls of AWS; it is asked only if a sink needs it.
@@ -220,8 +222,9 @@ func (o *Office) Redrive(ctx context.Context, name string) (int, error) {
 		return 0, err
 	}
 	n, err := b.graves.redrive(ctx, func(ctx context.Context, d DeadLetter) error {
-		e := Event{ID: d.ID, DetailType: d.Kind, Detail: Detail{RunID: d.Run}}
+		e := Event{ID: d.ID, DetailType: d.Kind, Topic: flow.RunID(d.Run)}
 		if b.sink.Format == Bridge {
+			e.Detail = new(json.RawMessage) // as it was sent
 			if err := json.Unmarshal(d.Body, &e); err != nil {
 				return err
 			}
@@ -464,7 +467,7 @@ func (b *box) tell(ctx context.Context, run flow.RunID, j *job) error {
 		return b.unread(ctx, run, j, err)
 	}
 	if seq < 0 {
-		if err := b.entry(ctx, j, b.o.Words.created(r)); err != nil {
+		if ok, err := b.entryOf(ctx, j, r, creation(r)); err != nil || !ok {
 			return err
 		}
 		seq = 0
@@ -482,7 +485,7 @@ func (b *box) tell(ctx context.Context, run flow.RunID, j *job) error {
 			return nil
 		}
 		for _, e := range entries {
-			if err := b.entry(ctx, j, b.o.Words.of(r, e)); err != nil {
+			if ok, err := b.entryOf(ctx, j, r, e); err != nil || !ok {
 				return err
 			}
 			seq = e.Seq
@@ -497,6 +500,22 @@ func (b *box) unread(ctx context.Context, run flow.RunID, j *job, err error) err
 		b.o.Log.ErrorContext(ctx, "read the events of a run", "sink", b.sink.Name, "run", run, "err", err)
 	}
 	return err
+}
+
+// entryOf sends what an entry of a run's journal means; false if that is not
+// known yet.
+func (b *box) entryOf(ctx context.Context, j *job, r flow.Run, e flow.Entry) (bool, error) {
+	if r.Version != "" {
+		return true, b.entry(ctx, j, b.o.Words.of(r, e))
+	}
+	if b.o.Others == nil {
+		return true, nil
+	}
+	all, known, err := b.o.Others.Tell(ctx, r, e)
+	if err != nil || !known {
+		return false, b.unread(ctx, r.ID, j, err)
+	}
+	return true, b.entry(ctx, j, b.o.Words.told(r, e, all))
 }
 
 // entry sends the events of one entry, but for those that have been. One that
@@ -537,7 +556,7 @@ func (b *box) entry(ctx context.Context, j *job, events []Event) error {
 		}
 		l := letters[j.skip]
 		if err := b.graves.bury(DeadLetter{
-			At: time.Now().UTC(), Tries: j.tries, Error: err.Error(), ID: l.event.ID, Kind: l.event.DetailType, Run: l.event.Detail.RunID, Body: l.body,
+			At: time.Now().UTC(), Tries: j.tries, Error: err.Error(), ID: l.event.ID, Kind: l.event.DetailType, Run: string(l.event.Topic), Body: l.body,
 		}); err != nil {
 			return fmt.Errorf("keep a dead letter: %w", err)
 		}

@@ -165,7 +165,7 @@ func queue(conf aws.Config, to string) sender {
 			},
 		}
 		if strings.HasSuffix(to, ".fifo") {
-			in.MessageGroupId, in.MessageDeduplicationId = &l.event.Detail.RunID, &l.event.ID
+			in.MessageGroupId, in.MessageDeduplicationId = aws.String(string(l.event.Topic)), &l.event.ID
 		}
 		_, err := client.SendMessage(ctx, in)
 		return err
@@ -183,7 +183,7 @@ func topic(conf aws.Config, to string) sender {
 			},
 		}
 		if strings.HasSuffix(to, ".fifo") {
-			in.MessageGroupId, in.MessageDeduplicationId = &l.event.Detail.RunID, &l.event.ID
+			in.MessageGroupId, in.MessageDeduplicationId = aws.String(string(l.event.Topic)), &l.event.ID
 		}
 		_, err := client.Publish(ctx, in)
 		return err

@@ -94,7 +94,8 @@ func ParseFlag(text string) (Sink, error) {
 }
 
 // Check says what is wrong with sinks, and fills in what they leave open.
-func Check(sinks []Sink) error {
+// others are the types of other services.
+func Check(sinks []Sink, others ...string) error {
 	if len(sinks) > maxSinks {
 		return flow.Errorf(flow.Invalid, "%d sinks are more than the %d that may be", len(sinks), maxSinks)
 	}
@@ -106,14 +107,14 @@ func Check(sinks []Sink) error {
 		if slices.ContainsFunc(sinks[:i], func(o Sink) bool { return o.Name == s.Name }) {
 			return flow.Errorf(flow.Invalid, "the sink %s: there are two of that name", s.Name)
 		}
-		if err := s.check(); err != nil {
+		if err := s.check(others); err != nil {
 			return flow.Errorf(flow.Invalid, "the sink %s: %w", s.Name, err)
 		}
 	}
 	return nil
 }
 
-func (s *Sink) check() error {
+func (s *Sink) check(others []string) error {
 	kind, rest := s.kind()
 	switch kind {
 	case "webhook", "sqs":
@@ -150,9 +151,10 @@ func (s *Sink) check() error {
 	default:
 		return fmt.Errorf("format %q: expected %s or %s", s.Format, Bridge, Lineage)
 	}
+	kinds := append(Kinds(), others...)
 	for _, name := range s.Only {
-		if !slices.Contains(Kinds(), name) {
-			return fmt.Errorf("only %q: expected names among %s", name, strings.Join(Kinds(), ", "))
+		if !slices.Contains(kinds, name) {
+			return fmt.Errorf("only %q: expected names among %s", name, strings.Join(kinds, ", "))
 		}
 	}
 	switch d := time.Duration(s.GiveUp); {

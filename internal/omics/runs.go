@@ -30,6 +30,8 @@ type Runs interface {
 	// Instances returns the tasks as they are and as they were in each past
 	// attempt, in the order of the graph and then of attempts.
 	Instances(ctx context.Context, run flow.RunID, p flow.Page) (_ []flow.Task, last string, err error)
+	// Instance returns a task as it is, with attempt 0.
+	Instance(ctx context.Context, run flow.RunID, task flow.TaskID, attempt int) (flow.Task, error)
 	Outputs(ctx context.Context, run flow.RunID, task flow.TaskID, attempt int) (map[string]json.RawMessage, error)
 }
 

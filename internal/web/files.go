@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"crypto/rand"
 	"embed"
-	"errors"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -21,14 +20,24 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// A file is one of the built bundle.
+// A file is one of the built bundle, which is in the program: it takes memory
+// only once somebody has asked for it.
 type file struct {
-	kind  string
-	plain []byte
-	br    []byte // made when the bundle was built; nil: not
-	zip   func() []byte
+	kind string
+	name string // within dist
+	// zip is what it is packed to.
+	zip func() []byte
 	// lasting says that the name changes with the content.
 	lasting bool
+}
+
+// plain reads the file. It is a copy.
+func (f *file) plain() []byte {
+	data, err := dist.ReadFile(f.name)
+	if err != nil {
+		panic(err) // the files are in the program
+	}
+	return data
 }
 
 // nonceMark stands in index.html for a number that is used once, by which the
@@ -39,22 +48,13 @@ const nonceMark = "FAIRLEAD-NONCE"
 func loadFiles() map[string]*file {
 	files := map[string]*file{}
 	err := fs.WalkDir(dist, "dist", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(name, ".br") || strings.HasPrefix(d.Name(), ".") {
+		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
 			return err
 		}
-		data, err := dist.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		f := &file{kind: kindOf(name), plain: data, lasting: strings.Contains(name, "/assets/")}
-		if br, err := dist.ReadFile(name + ".br"); err == nil {
-			f.br = br
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+		f := &file{kind: kindOf(name), name: name, lasting: strings.Contains(name, "/assets/")}
 		f.zip = sync.OnceValue(func() []byte {
 			z, _ := gzip.NewWriterLevel(nil, gzip.BestCompression) // a level that there is
-			return packWith(z, data)
+			return packWith(z, f.plain())
 		})
 		files[strings.TrimPrefix(name, "dist/")] = f
 		return nil
@@ -103,23 +103,32 @@ func (s *Console) getFile(w http.ResponseWriter, r *http.Request) {
 	} else {
 		h.Set("Cache-Control", "no-cache")
 	}
-	body := f.plain
-	switch {
-	case f.br != nil && accepts(r, "br"):
-		h.Set("Content-Encoding", "br")
-		body = f.br
-	case len(body) >= worthPacking && accepts(r, "gzip") && !strings.HasPrefix(f.kind, "font/") && !strings.HasPrefix(f.kind, "image/png"):
+	if packs(f.kind) && accepts(r, "gzip") {
 		h.Set("Content-Encoding", "gzip")
-		body = f.zip()
+		_, _ = w.Write(f.zip()) // a browser that has gone is nobody's error
+		return
 	}
-	_, _ = w.Write(body) // a browser that has gone is nobody's error
+	_, _ = w.Write(f.plain()) // the same
+}
+
+// packs reports whether files of a type get smaller when they are packed.
+func packs(kind string) bool {
+	return !strings.HasPrefix(kind, "font/") && kind != "image/png"
 }
 
 // getPage answers with the page that finds out by its address what to show.
-func (s *Console) getPage(w http.ResponseWriter, _ *http.Request) {
+func (s *Console) getPage(w http.ResponseWriter, r *http.Request) {
+	c := &call{Request: r, w: w}
 	nonce := rand.Text()
+	page := bytes.ReplaceAll(s.files["index.html"].plain(), []byte(nonceMark), []byte(nonce))
+	page = bytes.Replace(page, []byte("</head>"), []byte(s.headOf(c)+"</head>"), 1)
 	h := w.Header()
 	h.Set("Content-Security-Policy", strings.Replace(policy, "style-src 'self'", "style-src 'self' 'nonce-"+nonce+"'", 1))
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(bytes.ReplaceAll(s.files["index.html"].plain, []byte(nonceMark), []byte(nonce)))
+	h.Set("Vary", "Accept-Encoding")
+	if accepts(r, "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		page = s.pack(page)
+	}
+	_, _ = w.Write(page)
 }

@@ -178,6 +178,7 @@ type Console struct {
 	keeper *doorkeeper // nil: everyone is let in
 	hub    *hub
 	files  map[string]*file
+	ahead  ahead
 
 	numbers   *cache[flow.VersionID, int]
 	skeletons *cache[string, *skeleton] // by the key of the graph
@@ -207,6 +208,7 @@ func New(c Config) *Console {
 	if c.Auth != nil {
 		s.keeper = newDoorkeeper(*c.Auth, c.Now())
 	}
+	s.ahead = loadAhead(s.files)
 	s.hub = newHub(s)
 	s.route()
 	return s

@@ -38,7 +38,7 @@ func Compile(doc *Document, o Options) (flow.Definition, []Finding) {
 	p := c.plan(doc)
 	g.Nodes = c.body(p, nil, doc.Workflow.Body)
 	g.Nodes = append(g.Nodes, flow.Node{
-		ID: "outputs.", Kind: "outputs", After: c.outputs(p), Action: action(Action{Do: DoOutputs, Doc: doc.Source.Path}),
+		ID: "outputs.", Kind: "outputs", After: c.outputs(p, g.Nodes), Action: action(Action{Do: DoOutputs, Doc: doc.Source.Path}),
 	})
 	if c.nodes > maxNodes || c.edges > maxEdges {
 		f.fault(doc.Workflow.Name.Span, "scatter over an array instead of writing calls out", "the workflow has more than %d calls and sections, or %d dependencies", maxNodes, maxEdges)
@@ -404,8 +404,10 @@ func (c *compiler) section(p *plan, e Element) string {
 	return name
 }
 
-// outputs returns the ids of the nodes that the workflow's outputs need.
-func (c *compiler) outputs(p *plan) []flow.TaskID {
+// outputs returns the ids of the nodes that the workflow's outputs need, and of
+// those that nothing else is after: what is published says that the run has
+// succeeded, so that all of it must have.
+func (c *compiler) outputs(p *plan, nodes []flow.Node) []flow.TaskID {
 	ids := p.ids[nil]
 	var out []flow.TaskID
 	seen := map[flow.TaskID]bool{}
@@ -415,6 +417,17 @@ func (c *compiler) outputs(p *plan) []flow.TaskID {
 				seen[id] = true
 				out = append(out, id)
 			}
+		}
+	}
+	awaited := map[flow.TaskID]bool{}
+	for _, n := range nodes {
+		for _, up := range n.After {
+			awaited[up] = true
+		}
+	}
+	for _, n := range nodes {
+		if !awaited[n.ID] && !seen[n.ID] {
+			out = append(out, n.ID)
 		}
 	}
 	return out

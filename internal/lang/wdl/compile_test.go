@@ -124,7 +124,7 @@ func TestCompile(t *testing.T) {
 		"last t after scatter.x.1,first",
 		"if.1 if after first unfolds main.wdl:6",
 		"nothing pure",
-		"outputs. outputs after scatter.x.1,first,if.1",
+		"outputs. outputs after scatter.x.1,first,if.1,last,nothing",
 		"main.wdl:4/one t",
 		"main.wdl:4/if.1 if after one unfolds main.wdl:4.2",
 		"main.wdl:4.2/again s unfolds sub.wdl",

@@ -131,21 +131,11 @@ func (p *Performer) scene(ctx context.Context, a lang.Attempt) (*scene, error) {
 	if s := p.scenes[a.Run.ID]; s != nil && s.epoch == a.Epoch {
 		return s, nil
 	}
-	program, err := Open(a.Graph)
+	s, err := p.open(ctx, a.Run, a.Graph)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := p.Site.Dir(a.Run)
-	if err != nil {
-		return nil, err
-	}
-	s := &scene{program: program, graph: a.Graph, run: a.Run.ID, epoch: a.Epoch, lenient: program.Lenient, values: p.Values, ctx: ctx, digests: newDigests()}
-	s.files = &runFiles{p: p, run: a.Run, dir: dir, ctx: context.WithoutCancel(ctx)}
-	inputs, err := Bind(program.Main, a.Run.Params, program.Lenient)
-	if err != nil {
-		return nil, flow.Errorf(flow.Invalid, "%w", err)
-	}
-	s.root = s.workflow(program.plans[program.Main.Source.Path], "", inputs)
+	s.epoch = a.Epoch
 	if p.scenes == nil {
 		p.scenes = map[flow.RunID]*scene{}
 	}
@@ -157,6 +147,26 @@ func (p *Performer) scene(ctx context.Context, a lang.Attempt) (*scene, error) {
 		delete(p.scenes, p.order[0])
 		p.order = p.order[1:]
 	}
+	return s, nil
+}
+
+// open reads what a run is about.
+func (p *Performer) open(ctx context.Context, run flow.Run, g *flow.Graph) (*scene, error) {
+	program, err := Open(g)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := p.Site.Dir(run)
+	if err != nil {
+		return nil, err
+	}
+	s := &scene{program: program, graph: g, run: run.ID, lenient: program.Lenient, values: p.Values, ctx: ctx, digests: newDigests()}
+	s.files = &runFiles{p: p, run: run, dir: dir, ctx: context.WithoutCancel(ctx)}
+	inputs, err := Bind(program.Main, run.Params, program.Lenient)
+	if err != nil {
+		return nil, flow.Errorf(flow.Invalid, "%w", err)
+	}
+	s.root = s.workflow(program.plans[program.Main.Source.Path], "", inputs)
 	return s, nil
 }
 

@@ -10,6 +10,8 @@
 // - Nothing written into a page runs, and no style sheet within it counts, but
 //   for style elements with the nonce that index.html is given: it stands
 //   wherever index.html says FAIRLEAD-NONCE.
+// - index.html is sent with what its page asks for first (../../ahead.go): links
+//   to the page's code and answers, and the session as the element #session.
 //
 // Conventions:
 // - Times are whole milliseconds since 1970 UTC; 0 means "none".

@@ -1,9 +1,9 @@
 import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode, type ReactNode } from "react";
 import { createRoot } from "react-dom/client";
-import { createBrowserRouter, isRouteErrorResponse, Outlet, useRouteError } from "react-router";
+import { createBrowserRouter, isRouteErrorResponse, matchRoutes, Outlet, useRouteError, type RouteObject } from "react-router";
 import { RouterProvider } from "react-router/dom"; // that one can update at once
-import { ApiError, session } from "./api";
+import { ApiError, session, type Session } from "./api";
 import "./app.css";
 import { gridQuery, workflowQuery } from "./app/cache";
 import { KeysProvider } from "./app/keys";
@@ -57,18 +57,17 @@ function Nowhere() {
   return <Page title="Not found"><Sheet><Failure error={new ApiError("notFound", `The console has no page ${location.pathname}.`, 404)} /></Sheet></Page>;
 }
 
-// Everyone needs it, and the pages' code comes meanwhile.
-if (!token) void client.prefetchQuery({ queryKey: sessionKey, queryFn: ({ signal }) => session({ signal }) });
-const workflowAt = /^\/workflows\/([^/]+)\/?$/.exec(location.pathname)?.[1];
-if (workflowAt && !token) {
-  void client.prefetchInfiniteQuery(gridQuery(decodeURIComponent(workflowAt)));
-  void client.prefetchQuery(workflowQuery(decodeURIComponent(workflowAt)));
-}
+// The server writes the session into the page of somebody who is signed in,
+// and has the browser fetch the page's code and what it reads first; those
+// requests are met here by what is on its way.
+const written = document.getElementById("session")?.textContent;
+if (written && !token) client.setQueryData(sessionKey, JSON.parse(written) as Session);
+else if (!token) void client.prefetchQuery({ queryKey: sessionKey, queryFn: ({ signal }) => session({ signal }) });
 
 // The next page is likely one of these; they come when there is nothing to do.
 addEventListener("load", () => setTimeout(() => void Promise.all([import("./pages/workflow"), import("./pages/run")]).catch(() => {}), 1500));
 
-const router = createBrowserRouter([
+const routes: RouteObject[] = [
   {
     Component: Root,
     HydrateFallback: () => null,
@@ -95,7 +94,7 @@ const router = createBrowserRouter([
       },
     ],
   },
-]);
+];
 
 function Providers({ children }: { children: ReactNode }) {
   return (
@@ -109,13 +108,38 @@ function Providers({ children }: { children: ReactNode }) {
   );
 }
 
+/** readAhead reads what the grid shows, under the names under which it asks. */
+async function readAhead() {
+  const id = /^\/workflows\/([^/]+)\/?$/.exec(location.pathname)?.[1];
+  if (!id || token) return;
+  await Promise.all([client.prefetchInfiniteQuery(gridQuery(decodeURIComponent(id))), client.prefetchQuery(workflowQuery(decodeURIComponent(id)))]);
+}
+
+/** loadPage gets the code of the page at this address, so that the router has it at its first look. */
+async function loadPage() {
+  for (const { route } of matchRoutes(routes, location) ?? []) {
+    if (typeof route.lazy !== "function") continue;
+    Object.assign(route, await route.lazy(), { lazy: undefined });
+  }
+}
+
+/** soon is when a page without its data is better than none, in milliseconds. */
+const soon = 100;
+
 const place = document.getElementById("app");
 if (place) {
-  createRoot(place).render(
-    <StrictMode>
-      <Providers>
-        <RouterProvider router={router} />
-      </Providers>
-    </StrictMode>,
-  );
+  const root = createRoot(place);
+  const data = Promise.race([readAhead(), new Promise((done) => setTimeout(done, soon))]);
+  // Drawn once and whole, rather than in steps. What does not load is the
+  // router's to say.
+  void Promise.allSettled([loadPage(), data]).then(() => {
+    const router = createBrowserRouter(routes);
+    root.render(
+      <StrictMode>
+        <Providers>
+          <RouterProvider router={router} />
+        </Providers>
+      </StrictMode>,
+    );
+  });
 }

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fairlead/internal/events"
+)
+
+// hearFile reads what a file was told, but for a line that a kill has torn.
+func (h *heard) hearFile(path string) {
+	text, _ := os.ReadFile(path) // it may not be there yet
+	for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
+		if json.Valid(line) {
+			h.hear(line)
+		}
+	}
+}
+
+// told returns what is said of a run: types, names and statuses, as they came.
+func (h *heard) told(run string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []string
+	for _, e := range h.runs[run] {
+		what := strings.TrimSuffix(e.DetailType, " Status Change")
+		if e.Detail.TaskName != "" {
+			what += " " + e.Detail.TaskName
+		}
+		all = append(all, what+" "+e.Detail.Status)
+	}
+	return all
+}
+
+// until waits for an event of a run.
+func (h *heard) until(path, run, last string) []string {
+	h.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // a server's work
+		h.hearFile(path)
+		got := h.told(run)
+		if slices.Contains(got, last) {
+			return got
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("of run %s was told %q, and not %q", run, got, last)
+		}
+	}
+}
+
+// TestOmicsEvents holds what is told of runs of HealthOmics: the service's own
+// events, in order, and nothing in the words of the other service.
+func TestOmicsEvents(t *testing.T) {
+	file, lineage := filepath.Join(t.TempDir(), "events"), filepath.Join(t.TempDir(), "lineage")
+	l := newLab(t, func(o *options) {
+		o.eventSinks = sinksFlag{{Name: "file", To: "file://" + file}, {Name: "lineage", To: "file://" + lineage, Format: events.Lineage}}
+	})
+	h := &heard{t: t, ids: map[string]bool{}, runs: map[string][]sentEvent{}}
+	w := l.wdl(`version 1.1
+task one {
+  input { Int n  Boolean bad }
+  command <<< if ~{bad}; then exit 137; fi >>>
+  output { Int out = n }
+  runtime { maxRetries: 1 }
+}
+workflow main {
+  input { Boolean bad = false }
+  scatter (i in range(1)) { call one { input: n = i, bad = bad } }
+  output { Array[Int] all = one.out }
+}`)
+	good := l.begin(object{"workflowId": w, "name": "good"})
+	if r := l.ends(good); r["status"] != "COMPLETED" {
+		t.Fatalf("%v", r)
+	}
+	got := h.until(file, good, "Run COMPLETED")
+	want := "Run PENDING, Run RUNNING, Task one-0-0 PENDING, Task one-0-0 STARTING, Task one-0-0 RUNNING, Task one-0-0 COMPLETED, Run STOPPING, Run COMPLETED"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("events of a good run:\n got %s\nwant %s", strings.Join(got, ", "), want)
+	}
+	bad := l.begin(object{"workflowId": w, "parameters": object{"bad": true}})
+	l.ends(bad)
+	got = h.until(file, bad, "Run FAILED")
+	tried := "Task one-0-0 PENDING, Task one-0-0 STARTING, Task one-0-0 RUNNING, Task one-0-0 FAILED, "
+	if want := "Run PENDING, Run RUNNING, " + tried + tried + "Run STOPPING, Run FAILED"; strings.Join(got, ", ") != want {
+		t.Errorf("events of a bad run:\n got %s\nwant %s", strings.Join(got, ", "), want)
+	}
+	h.inOrder("file")
+
+	r := l.must(200, "GET", "/run/"+bad, nil)
+	e := h.runs[bad][len(h.runs[bad])-1]
+	if e.Source != "aws.omics" || e.Resources[0] != r["arn"] || e.Detail.ARN != r["arn"] || e.Detail.UUID != r["uuid"] || e.Detail.WorkflowID != w ||
+		e.Detail.WorkflowName != "flow" || e.Detail.RunOutputURI != r["runOutputUri"] || e.Detail.FailureReason != r["failureReason"] ||
+		e.Detail.FailureMessage != r["statusMessage"] {
+		t.Errorf("the event of the end %+v\nof run %v", e, r)
+	}
+	task := l.must(200, "GET", "/run/"+bad+"/task", nil)["items"].([]any)[1].(object)
+	e = h.runs[bad][len(h.runs[bad])-3]
+	if e.Resources[0] != "arn:aws:omics:us-east-1:000000000000:task/"+task["taskId"].(string) || e.Detail.UUID != task["uuid"] ||
+		e.Detail.RunARN != r["arn"] || e.Detail.FailureReason != "OUT_OF_MEMORY_ERROR" {
+		t.Errorf("the event of the end %+v\nof task %v", e, task)
+	}
+
+	var jobs []string
+	text, _ := os.ReadFile(lineage)
+	for line := range bytes.Lines(text) {
+		var e struct {
+			EventType string
+			Job       struct{ Name string }
+		}
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, e.EventType+" "+e.Job.Name)
+	}
+	if want := "START flow, START flow.one, COMPLETE flow.one, COMPLETE flow"; !strings.HasPrefix(strings.Join(jobs, ", "), want) {
+		t.Errorf("lineage:\n got %s\nwant %s", strings.Join(jobs, ", "), want)
+	}
+}
+
+// TestOmicsEventsSurviveKills kills the server again and again: a sink hears
+// all there is of each run, in order.
+func TestOmicsEventsSurviveKills(t *testing.T) {
+	dir := t.TempDir()
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	file := filepath.Join(dir, "events")
+	v := &victim{t: t, data: dataDir(filepath.Join(dir, "data")), listen: freePort(t), log: log, env: []string{"FAIRLEAD_EVENT_SINK=audit=file://" + file}}
+	t.Cleanup(v.kill)
+	c := omicsClient{v.begin()}
+	c.t = t
+	c.bucket("data")
+	w := c.define(`version 1.1
+task nap { command <<< sleep 0.1 >>> }
+workflow main { scatter (i in range(2)) { call nap } }`)
+	var runs []string
+	for range killCount(6, 2) {
+		for range 2 {
+			runs = append(runs, c.begin(object{"workflowId": w}))
+		}
+		time.Sleep(rand.N(800 * time.Millisecond)) // another process: any moment will do
+		v.kill()
+		c = omicsClient{v.begin()}
+	}
+	h := &heard{t: t, ids: map[string]bool{}, runs: map[string][]sentEvent{}}
+	want := []string{"Run COMPLETED", "Run PENDING", "Run RUNNING", "Run STOPPING"}
+	for i := range 2 {
+		for _, s := range []string{"COMPLETED", "PENDING", "RUNNING", "STARTING"} {
+			want = append(want, fmt.Sprintf("Task nap-0-%d %s", i, s))
+		}
+	}
+	slices.Sort(want)
+	for _, run := range runs {
+		got := h.until(file, run, "Run COMPLETED")
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("run %s:\n got %s\nwant %s", run, strings.Join(got, ", "), strings.Join(want, ", "))
+		}
+	}
+	h.inOrder("file")
+}

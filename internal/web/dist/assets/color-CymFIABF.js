@@ -1,1 +1,0 @@
-function e(e){let t=document.createElement(`i`);t.hidden=!0;let n=e.map(e=>{let n=document.createElement(`i`);return n.style.color=`var(--c-${e})`,t.append(n),[e,n]});document.body.append(t);let r=Object.fromEntries(n.map(([e,t])=>[e,getComputedStyle(t).color]));return t.remove(),r}export{e as t};
