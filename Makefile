@@ -84,7 +84,7 @@ peers: ## the same two jobs on other durable workflow engines
 	python3 -B bench/peers/run.py
 
 campaign: ## kill the server, cut the power and simulate worlds, many more than the tests do
-	FAIRLEAD_KILLS=1000 $(GO) test ./cmd/fairlead -run 'TestKill' -count 1 -timeout 60m -v
+	FAIRLEAD_KILLS=1000 $(GO) test ./cmd/fairlead -run 'Kill' -count 1 -timeout 60m -v
 	FAIRLEAD_CUTS=2000 $(GO) test ./internal/store -run 'TestPowerCuts' -count 1 -timeout 60m -v
 	FAIRLEAD_ATTEMPTS=1000 $(GO) test ./internal/exec/sandbox -run 'TestNothingIsLeft' -count 1 -timeout 60m -v
 	FAIRLEAD_SEEDS=1000000 $(GO) test ./internal/sim -run 'TestSeeds' -count 1 -timeout 24h -v

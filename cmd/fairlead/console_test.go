@@ -115,7 +115,7 @@ type begun struct {
 // untilRun asks for a run until it has ended, and returns its state.
 func (b *browser) untilRun(id string) string {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
 	for {
 		var r struct{ State string }
@@ -583,7 +583,7 @@ func (b *browser) watch(query string) (next func(name string) event) {
 	}()
 	return func(name string) event {
 		b.t.Helper()
-		late := time.After(20 * time.Second)
+		late := time.After(patience)
 		for {
 			select {
 			case e, ok := <-events:

@@ -328,7 +328,7 @@ func (v *victim) refuses(words ...string) {
 	cmd := v.command()
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	done := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	done := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer done.Stop()
 	err := cmd.Run()
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 {

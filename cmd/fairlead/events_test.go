@@ -155,7 +155,7 @@ func TestEventsSurviveKills(t *testing.T) {
 		c = v.begin()
 	}
 	audit := &heard{t: t, ids: map[string]bool{}, runs: map[string][]sentEvent{}}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // as above
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) { // as above
 		text, _ := os.ReadFile(file)
 		for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
 			if json.Valid(line) { // a kill may have torn one

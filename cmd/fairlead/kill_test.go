@@ -64,6 +64,27 @@ func (l *ledger) note(task string) string {
 	return fmt.Sprintf(`exec 9<>/dev/tcp/127.0.0.1/%d; echo "{{ ti.run_id }} %s {{ ti.try_number }}" >&9; read -r _ <&9`, l.port, task)
 }
 
+// sign is what follows a note of the same command.
+func (l *ledger) sign(task string) string {
+	return fmt.Sprintf(`echo "{{ ti.run_id }} %s {{ ti.try_number }}" >&9; read -r _ <&9`, task)
+}
+
+func (l *ledger) count(run, task string, attempt int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines[fmt.Sprint(run, " ", task, " ", attempt)]
+}
+
+// await waits until an attempt has signed.
+func (l *ledger) await(t *testing.T, run, task string, attempt int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); l.count(run, task, attempt) == 0; time.Sleep(2 * time.Millisecond) { // another process signs
+		if time.Now().After(deadline) {
+			t.Fatalf("attempt %d of %s in run %s has not signed the ledger", attempt, task, run)
+		}
+	}
+}
+
 // ledgerModule is for tasks that are written in Python: they do what those in Bash
 // do. Such a process is told from others by its name, since its command line is that of
 // the one that it was forked from.
@@ -163,7 +184,7 @@ func (v *victim) tryBegin() (*client, error) {
 		_ = cmd.Wait() // how it ended is no news: it was killed
 		close(ended)
 	}(v.cmd, v.ended)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && !v.gone(); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && !v.gone(); {
 		var info serverInfo
 		if v.data.read("server.json", &info) == nil && info.PID == v.cmd.Process.Pid {
 			return v.client(), nil
@@ -274,15 +295,13 @@ func killDefinition(l *ledger) string {
 // twice, and nothing may be left behind.
 func TestKillAnywhere(t *testing.T) {
 	t.Parallel()
-	kills := killCount(60, 10)
-	seed := killSeed()
-	t.Logf("%d kills with FAIRLEAD_SEED=%d", kills, seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
+	kills := newKills(t, 60, 10)
+	rng := rand.New(rand.NewPCG(kills.seed, 0))
 	led := newLedger(t)
 	v, c := newVictim(t)
 	arn := c.packaged("killed", killDefinition(led), map[string]string{"ledger.py": ledgerModule})
 	var runs, open []string
-	for range kills {
+	for n := 0; kills.left(n); n++ {
 		for len(open) < 3 {
 			id := c.start(arn, nil)
 			runs, open = append(runs, id), append(open, id)
@@ -337,24 +356,42 @@ func TestKillAnywhere(t *testing.T) {
 	}
 }
 
-// killCount is a test's share of FAIRLEAD_KILLS, which are 200 if nothing is
-// said.
-func killCount(share, short int) int {
-	if n, err := strconv.Atoi(os.Getenv("FAIRLEAD_KILLS")); err == nil {
-		return max(1, n*share/200)
-	}
-	if testing.Short() {
-		return short
-	}
-	return share
+// Kills are those of one test.
+type kills struct {
+	t      *testing.T
+	n      int       // how many there are to be
+	seed   uint64    // what their moments follow from
+	latest time.Time // zero: however long it takes
 }
 
-// killSeed is what the moments of kills follow from.
-func killSeed() uint64 {
-	if n, err := strconv.ParseUint(os.Getenv("FAIRLEAD_SEED"), 10, 64); err == nil {
-		return n
+// killTime is how long a test goes on to kill when nobody has said how often: on
+// a slow machine there are fewer kills, and the test ends in time all the same.
+const killTime = 40 * time.Second
+
+// newKills returns a test's share of FAIRLEAD_KILLS, which are 200 if nothing
+// is said, and with -short a few.
+func newKills(t *testing.T, share, short int) *kills {
+	k := &kills{t: t, n: share, seed: uint64(time.Now().UnixNano()), latest: time.Now().Add(killTime)}
+	if testing.Short() {
+		k.n = short
 	}
-	return uint64(time.Now().UnixNano())
+	if n, err := strconv.Atoi(os.Getenv("FAIRLEAD_KILLS")); err == nil {
+		k.n, k.latest = max(1, n*share/200), time.Time{}
+	}
+	if n, err := strconv.ParseUint(os.Getenv("FAIRLEAD_SEED"), 10, 64); err == nil {
+		k.seed = n
+	}
+	t.Logf("%d kills with FAIRLEAD_SEED=%d", k.n, k.seed)
+	return k
+}
+
+// left reports whether more kills are due after so many.
+func (k *kills) left(done int) bool {
+	if done > 0 && done < k.n && !k.latest.IsZero() && time.Now().After(k.latest) {
+		k.t.Logf("the time is up after %d kills", done)
+		return false
+	}
+	return done < k.n
 }
 
 // freePort returns an address that nobody listens on.
@@ -443,28 +480,34 @@ func TestKillAfterStop(t *testing.T) {
 // server come back after the task's time-out: the task has succeeded, in the
 // time that it took.
 func TestTimePassesWhileDown(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	led := newLedger(t)
 	v, c := newVictim(t)
-	arn := c.workflow("brief", `brief:
+	const timeout = 10 * time.Second
+	arn := c.workflow("brief", fmt.Sprintf(`brief:
   tasks:
     nap:
       operator: airflow.operators.bash.BashOperator
-      bash_command: "sleep 0.5; echo rested"
+      bash_command: %q
       retries: 1
       retry_delay: 0
-      execution_timeout: {__type__: datetime.timedelta, seconds: 1}
-`)
+      execution_timeout: {__type__: datetime.timedelta, seconds: %d}
+`, led.note("nap")+"; sleep 0.5; "+led.sign("end-nap")+"; echo rested", int(timeout.Seconds())))
 	id := c.start(arn, nil)
-	c.until(arn, id, func(*types.WorkflowRunDetail) bool {
-		return c.statuses(arn, id)["nap"] == types.TaskInstanceStatusRunning
-	})
+	led.await(t, id, "nap", 1)
+	begun := time.Now()
 	v.kill()
-	time.Sleep(3 * time.Second) // what the test is about
+	led.await(t, id, "end-nap", 1)
+	if took := time.Since(begun); took > timeout/2 {
+		t.Skipf("NOT TESTED: half a second of sleep took %s, too near to the time-out", took)
+	}
+	time.Sleep(time.Until(begun.Add(timeout + time.Second))) // what the test is about
 	c = v.begin()
 	if d := c.until(arn, id, over); d.RunState != types.WorkflowRunStatusSuccess {
 		t.Errorf("run ended %s, want SUCCESS", d.RunState)
 	}
 	for _, ti := range c.instances(arn, id) {
-		if *ti.AttemptNumber != 1 || ti.Status != types.TaskInstanceStatusSuccess || ti.Xcom["return_value"] != `"rested"` || *ti.DurationInSeconds > 1 {
+		if *ti.AttemptNumber != 1 || ti.Status != types.TaskInstanceStatusSuccess || ti.Xcom["return_value"] != `"rested"` || *ti.DurationInSeconds >= int32(timeout.Seconds()) {
 			t.Errorf("attempt %d: %s after %d s, XCom %v; want a first attempt that took its half second", *ti.AttemptNumber, ti.Status, *ti.DurationInSeconds, ti.Xcom)
 		}
 	}

@@ -53,17 +53,6 @@ func frailDefinition(l *ledger) string {
 	return b.String()
 }
 
-// sign is what follows a note of the same command.
-func (l *ledger) sign(task string) string {
-	return fmt.Sprintf(`echo "{{ ti.run_id }} %s {{ ti.try_number }}" >&9; read -r _ <&9`, task)
-}
-
-func (l *ledger) count(run, task string, attempt int) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines[fmt.Sprint(run, " ", task, " ", attempt)]
-}
-
 // A proc is a process, which stays the same one only with its start time.
 type proc struct {
 	pid   int
@@ -293,7 +282,7 @@ func (l *ledger) settled(t *testing.T, c *client, arn string, runs []string, cos
 func (v *victim) clean(l *ledger) {
 	v.t.Helper()
 	var left []string
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) { // other processes: there is nothing to wait on
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // other processes: there is nothing to wait on
 		left = v.leftovers(l)
 		if len(left) == 0 || time.Now().After(deadline) {
 			break
@@ -351,16 +340,15 @@ func (v *victim) groups() (found []string) {
 // left behind.
 func TestKillEverything(t *testing.T) {
 	t.Parallel()
-	kills := killCount(100, 12)
-	seed := killSeed()
-	t.Logf("%d kills with FAIRLEAD_SEED=%d", kills, seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	kills := newKills(t, 100, 12)
+	rng := rand.New(rand.NewPCG(kills.seed, 1))
 	led := newLedger(t)
 	v, c := newVictim(t)
 	arn := c.packaged("frail", frailDefinition(led), map[string]string{"ledger.py": ledgerModule})
 	var runs, open []string
 	var cost toll
-	for n := 0; n < kills; {
+	n := 0
+	for kills.left(n) {
 		for len(open) < 3 {
 			id := c.start(arn, nil)
 			runs, open = append(runs, id), append(open, id)
@@ -378,7 +366,7 @@ func TestKillEverything(t *testing.T) {
 			}
 			n++
 			for _, p := range running {
-				if !p.goneWithin(5 * time.Second) {
+				if !p.goneWithin(patience) {
 					t.Errorf("process %d of a task runs on after its keeper was killed", p.pid)
 				}
 			}
@@ -414,7 +402,7 @@ func TestKillEverything(t *testing.T) {
 	led.settled(t, c, arn, runs, &cost)
 	v.clean(led)
 	v.steady()
-	t.Logf("%d kills: %+v", kills, cost)
+	t.Logf("%d kills: %+v", n, cost)
 	if t.Failed() {
 		t.Logf("the server's log:\n%s", v.tail())
 	}
@@ -434,7 +422,6 @@ func TestKillPoints(t *testing.T) {
 	c := v.begin()
 	c.bucket("workflows")
 	arn := c.packaged("frail", frailDefinition(led), map[string]string{"ledger.py": ledgerModule})
-	seed := killSeed()
 	var runs []string
 	var cost toll
 	points := killPoints
@@ -447,9 +434,13 @@ func TestKillPoints(t *testing.T) {
 		t.Log("NOT TESTED: points of processes that are forked, since there are none here")
 		points = slices.DeleteFunc(slices.Clone(points), func(at killPoint) bool { return at.warm })
 	}
-	plan := killPlan(points, killCount(40, len(points)), rand.New(rand.NewPCG(seed, 2)))
-	t.Logf("%d kills with FAIRLEAD_SEED=%d", len(plan), seed)
+	kills := newKills(t, 40, len(points))
+	plan := killPlan(points, kills.n, rand.New(rand.NewPCG(kills.seed, 2)))
 	for i, at := range plan {
+		if i >= len(points) && !kills.left(i) { // each point has its turn
+			plan = plan[:i]
+			break
+		}
 		again := 0
 		if !v.dieAt(at, &cost, func(c *client) {
 			if at.name == "resume" { // as soon as the next one comes up
@@ -540,7 +531,7 @@ func (v *victim) dieAt(at killPoint, cost *toll, do func(*client)) bool {
 	v.env = []string{fmt.Sprintf("FAIRLEAD_KILL_AT=%s:%d:%s", at.name, at.passes, mark)}
 	died := func() bool { _, err := os.Stat(mark); return err == nil }
 	var latest time.Time
-	for deadline := time.Now().Add(30 * time.Second); !died() && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !died() && time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		if v.cmd == nil || v.gone() {
 			if _, err := v.tryBegin(); err != nil {
 				continue
@@ -566,7 +557,7 @@ func (v *victim) killKeeper(cost *toll) bool {
 	cost.keepers++
 	cost.groups += len(v.groups())
 	_ = syscall.Kill(keeper.pid, syscall.SIGKILL)
-	if !keeper.goneWithin(5 * time.Second) {
+	if !keeper.goneWithin(patience) {
 		v.t.Errorf("the keeper, %d, does not die", keeper.pid)
 	}
 	return true
@@ -586,7 +577,7 @@ func (p proc) goneWithin(d time.Duration) bool {
 func (v *victim) surely(arn, token string) string {
 	v.t.Helper()
 	token += "-0123456789abcdef0123456789" // as long as those of SDKs
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		if v.gone() {
 			if _, err := v.tryBegin(); err != nil {
 				continue
@@ -633,7 +624,7 @@ func (v *victim) dieWithSchedule() (kills int) {
 		}
 		c = v.client()
 		var runs []types.WorkflowRunSummary
-		for deadline := time.Now().Add(10 * time.Second); len(runs) < want && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); len(runs) < want && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 			out, err := c.api.ListWorkflowRuns(t.Context(), &mwaaserverless.ListWorkflowRunsInput{WorkflowArn: &arn})
 			if err != nil {
 				t.Fatal(err)
@@ -663,7 +654,7 @@ func (v *victim) dieInPurge(arn string, runs []string) (kills int) {
 	} else {
 		t.Error("nobody died in the purge")
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		db, err := store.Open(t.Context(), v.data.path("fairlead.db"))
 		if err != nil {
 			t.Fatal(err)

@@ -33,6 +33,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// patience is how long something is waited for that must come: long, since how
+// fast a machine is decides no test.
+const patience = 5 * time.Minute
+
 // A client talks to a server as the Go SDK does.
 type client struct {
 	t    *testing.T
@@ -152,7 +156,7 @@ func (c *client) run(arn, id string) *types.WorkflowRunDetail {
 // until polls a run, as clients do, until done says so.
 func (c *client) until(arn, id string, done func(*types.WorkflowRunDetail) bool) *types.WorkflowRunDetail {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	for {
 		d := c.run(arn, id)

@@ -43,7 +43,7 @@ func (h *heard) told(run string) []string {
 // until waits for an event of a run.
 func (h *heard) until(path, run, last string) []string {
 	h.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // a server's work
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // a server's work
 		h.hearFile(path)
 		got := h.told(run)
 		if slices.Contains(got, last) {
@@ -143,7 +143,8 @@ func TestOmicsEventsSurviveKills(t *testing.T) {
 task nap { command <<< sleep 0.1 >>> }
 workflow main { scatter (i in range(2)) { call nap } }`)
 	var runs []string
-	for range killCount(6, 2) {
+	kills := newKills(t, 6, 2)
+	for n := 0; kills.left(n); n++ {
 		for range 2 {
 			runs = append(runs, c.begin(object{"workflowId": w}))
 		}

@@ -114,6 +114,12 @@ func (l *lab) wdl(text string) string {
 	return r.ID
 }
 
+// define makes a workflow of a document as clients do, and returns its id.
+func (c omicsClient) define(text string) string {
+	c.t.Helper()
+	return c.archive(map[string]string{"main.wdl": text})
+}
+
 // run starts a run and returns its id.
 func (c omicsClient) begin(in object) string {
 	c.t.Helper()
@@ -128,7 +134,7 @@ func (c omicsClient) begin(in object) string {
 // ends waits for a run's end and returns what is said of it then.
 func (c omicsClient) ends(id string) object {
 	c.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // a server of its own is asked: no clock is ours
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // a server of its own is asked: no clock is ours
 		out := c.must(200, "GET", "/run/"+id, nil)
 		switch out["status"] {
 		case "COMPLETED", "FAILED", "CANCELLED":
@@ -400,7 +406,7 @@ func TestOmicsReplay(t *testing.T) {
 }
 
 const sleeper = `version 1.0
-task wait { command { sleep 60 } }
+task wait { command { sleep 10000 } }
 workflow main { call wait }`
 
 // TestOmicsCancelAndGroup holds that a group lets one run in at a time, the
@@ -416,7 +422,7 @@ func TestOmicsCancelAndGroup(t *testing.T) {
 	status := func(id string) any { return l.must(200, "GET", "/run/"+id, nil)["status"] }
 	becomes := func(id, want string) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); status(id) != want; time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); status(id) != want; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("run %s is %v, want %s", id, status(id), want)
 			}

@@ -203,7 +203,7 @@ func (c omicsClient) archive(files map[string]string) string {
 // until waits for something that a server is asked for.
 func (c omicsClient) until(done func() bool) {
 	c.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(20 * time.Millisecond) { // a server of its own is asked: no clock is ours
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) { // a server of its own is asked: no clock is ours
 		if time.Now().After(deadline) {
 			c.t.Fatal("it does not come")
 		}

@@ -38,7 +38,7 @@ func TestRetention(t *testing.T) {
 	}
 
 	a.opt.retention = time.Nanosecond
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := make(chan struct{})
 	go func() { defer close(done); a.retain(ctx) }()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,14 +27,15 @@ func TestSchedulerLog(t *testing.T) {
 	t.Cleanup(v.kill)
 	c := v.begin()
 	c.bucket("workflows")
-	arn := c.workflow("told", `
+	led := newLedger(t)
+	arn := c.workflow("told", fmt.Sprintf(`
 told:
   tasks:
-    one: {operator: airflow.operators.bash.BashOperator, bash_command: 'sleep 2', retries: 0}
+    one: {operator: airflow.operators.bash.BashOperator, bash_command: %q, retries: 0}
     two: {operator: airflow.operators.bash.BashOperator, bash_command: 'exit 1', retries: 1, retry_delay: 0, dependencies: [one]}
-`)
+`, led.note("one")+"; sleep 1"))
 	id := c.start(arn, nil)
-	time.Sleep(time.Second) // another process: the first task is under way
+	led.await(t, id, "one", 1)
 	v.kill()
 	c = v.begin()
 	c.until(arn, id, over)
@@ -47,7 +49,7 @@ told:
 		t.Fatal(err)
 	}
 	var got []string
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { // another process writes
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) { // another process writes
 		got = nil
 		page, err := d.Read(t.Context(), rt.LogGroup, schedulerStream(flow.Run{ID: flow.RunID(id), Workflow: workflow}), flow.LogRange{Limit: 100})
 		for _, e := range page.Events {

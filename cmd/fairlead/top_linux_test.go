@@ -72,7 +72,7 @@ func TestTopOnATerminal(t *testing.T) {
 	}()
 	await := func(text string) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) { // another process writes
+		for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // another process writes
 			mu.Lock()
 			seen := unpaint(string(screen))
 			mu.Unlock()
@@ -102,7 +102,7 @@ func TestTopOnATerminal(t *testing.T) {
 		if err != nil {
 			t.Errorf("top ended with %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		_ = cmd.Process.Kill()
 		t.Error("q does not end it")
 	}

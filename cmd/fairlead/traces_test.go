@@ -49,7 +49,7 @@ traced:
 		t.Errorf("the task's TRACEPARENT is %q", parent)
 	}
 	wanted := []string{"attempt 1 of say", "task say", "attempt 1 of put", "task put", "S3.PutObject", "run traced-"}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) { // another process tells
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // another process tells
 		missing := ""
 		mu.Lock()
 		for _, w := range wanted {

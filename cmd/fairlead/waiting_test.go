@@ -62,7 +62,7 @@ func (q *queries) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // seen waits until the queries satisfy a condition.
 func (q *queries) seen(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		q.mu.Lock()
 		yes := is()
 		q.mu.Unlock()
@@ -93,11 +93,12 @@ func TestKillWhileWaiting(t *testing.T) {
 	athena := httptest.NewServer(q)
 	defer athena.Close()
 	t.Setenv("AWS_ENDPOINT_URL_ATHENA", athena.URL)
-	rng := rand.New(rand.NewPCG(killSeed(), 1))
+	kills := newKills(t, 10, 4)
+	rng := rand.New(rand.NewPCG(kills.seed, 1))
 	v, c := newVictim(t)
 	arn := c.workflow("waiting", waitingDefinition)
 	var runs []string
-	for range killCount(10, 4) {
+	for n := 0; kills.left(n); n++ {
 		runs = append(runs, c.start(arn, nil))
 		time.Sleep(time.Duration(rng.IntN(400)) * time.Millisecond) // the moment of the kill
 		v.kill()
