@@ -101,7 +101,7 @@ for step in first away second; do
 done`},
 		Mounts:  []exec.Mount{{Source: shared, Target: "/shared", Writable: true}},
 		Network: "none", Forwards: []exec.Forward{{Listen: "127.0.0.1:81", To: l.Addr().String()}},
-		Limits: exec.Limits{Wall: time.Minute},
+		Limits: exec.Limits{Wall: time.Hour},
 	}
 	step := func(name string) {
 		t.Helper()

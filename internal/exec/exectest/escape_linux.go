@@ -432,7 +432,7 @@ func Escape(t *testing.T, d exec.Driver, to Target, permitted ...string) {
 		ID: "escape", Argv: []string{"/escape"}, Log: log, Network: "none",
 		Env:    []string{escapeVar + "=" + string(given)},
 		Mounts: []exec.Mount{{Source: self, Target: "/escape"}},
-		Limits: exec.Limits{Files: 200, Wall: time.Minute},
+		Limits: exec.Limits{Files: 200, Wall: time.Hour},
 	}, "", nil)
 	text, _ := os.ReadFile(log)
 	if err != nil || x.Code != 0 || x.Why != exec.ByItself {

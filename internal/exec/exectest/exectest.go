@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -128,11 +129,15 @@ func (s *suite) bench(t *testing.T) *bench {
 	return &bench{s, t, root, s.newDriver(t, root), filepath.Join(t.TempDir(), "log"), shared}
 }
 
+// patience is how long something is waited for that must come: long, since how
+// fast a machine is decides no test.
+const patience = 5 * time.Minute
+
 // sh is a spec for a shell script.
 func (b *bench) sh(id, script string) exec.Spec {
 	return exec.Spec{
 		ID: id, Argv: []string{"/bin/sh", "-c", script}, Log: b.log, Level: "info", Logger: "task.stdout",
-		Env:    []string{"PATH=/usr/bin:/bin", "SHARED=/shared"},
+		Env:    []string{"PATH=/usr/bin:/bin", "SHARED=/shared", "NAP=" + nap()},
 		Mounts: []exec.Mount{{Source: b.shared, Target: "/shared", Writable: true}},
 		Grace:  5 * time.Second,
 	}
@@ -178,8 +183,8 @@ func (r *running) wait(t *testing.T) exec.Exit {
 	t.Helper()
 	select {
 	case <-r.done:
-	case <-time.After(30 * time.Second):
-		t.Fatal("Run did not return in 30 s")
+	case <-time.After(patience):
+		t.Fatal("Run does not return")
 	}
 	if r.err != nil {
 		t.Fatalf("Run: %v", r.err)
@@ -207,7 +212,7 @@ func (b *bench) hear(path string) string {
 		b.t.Fatal(err)
 	}
 	defer f.Close()
-	if err := f.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := f.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		b.t.Fatal(err)
 	}
 	line, err := bufio.NewReader(f).ReadString('\n')
@@ -258,14 +263,32 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(20 * time.Second)
+	late := time.After(patience)
 	for !ok() {
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("%s: not so after 20 s", what)
+			t.Fatalf("%s: not so after %s", what, patience)
 		}
 	}
+}
+
+// nap begins a time to sleep, $NAP in scripts, by which this process knows its own
+// commands from those of others that test here.
+func nap() string { return "98765" + strconv.Itoa(os.Getpid()) }
+
+// gone checks that no process is there that sleeps for nap() and so much: at once
+// where the kernel ends what is in a namespace, else in a moment.
+func (b *bench) gone(more string) {
+	b.t.Helper()
+	left := func() []string { return processes(nap() + more) }
+	if b.has("pid namespace") {
+		if still := left(); len(still) > 0 {
+			b.t.Errorf("still there: %q", still)
+		}
+		return
+	}
+	eventually(b.t, "the command's processes are gone", func() bool { return len(left()) == 0 })
 }
 
 // processes returns the command lines on this machine that contain a word.
@@ -724,16 +747,14 @@ func grandchildren(t *testing.T, s *suite) {
 	b := s.bench(t)
 	s.needs(t, "orphans are ended")
 	x := b.run(b.sh("a", `
-		(trap '' TERM HUP; sleep 98765.101 & sleep 98765.102) &
-		setsid sleep 98765.103 > /dev/null 2>&1 &
-		sh -c 'setsid sh -c "sleep 98765.104 & sleep 98765.105" &'
+		(trap '' TERM HUP; sleep $NAP.101 & sleep $NAP.102) &
+		setsid sleep $NAP.103 > /dev/null 2>&1 &
+		sh -c 'setsid sh -c "sleep $NAP.104 & sleep $NAP.105" &'
 		exit 4`))
 	if x.Code != 4 || x.Why != exec.ByItself {
 		t.Errorf("got %+v, want code 4", x)
 	}
-	if left := processes("98765.10"); len(left) > 0 {
-		t.Errorf("still there: %q", left)
-	}
+	b.gone(".10")
 }
 
 func assault(t *testing.T, s *suite) {
@@ -748,26 +769,21 @@ func assault(t *testing.T, s *suite) {
 func stopPolite(t *testing.T, s *suite) {
 	b := s.bench(t)
 	ready := b.fifo("ready")
-	r := b.start(b.driver, b.sh("a", `trap 'echo bye; exit 9' TERM; sleep 98765.2 & echo > $SHARED/ready; wait`), "")
+	r := b.start(b.driver, b.sh("a", `trap 'echo bye; exit 9' TERM; sleep $NAP.2 & echo > $SHARED/ready; wait`), "")
 	b.hear(ready)
-	start := time.Now()
 	r.cancel(errors.New("a person stopped it"))
 	x := r.wait(t)
+	// Had it been killed after its grace, it would have another code.
 	if x.Why != exec.Stopped || x.Code != 9 || x.LastLine != "bye" {
 		t.Errorf("stopped: got %+v, want code 9, last line bye, why stopped", x)
 	}
-	if took := time.Since(start); took > 4*time.Second {
-		t.Errorf("a polite command took %v to stop", took)
-	}
-	if left := processes("98765.2"); len(left) > 0 {
-		t.Errorf("still there: %q", left)
-	}
+	b.gone(".2")
 }
 
 func stopStubborn(t *testing.T, s *suite) {
 	b := s.bench(t)
 	ready := b.fifo("ready")
-	spec := b.sh("a", `trap '' TERM; echo > $SHARED/ready; exec sleep 98765.3`)
+	spec := b.sh("a", `trap '' TERM; echo > $SHARED/ready; exec sleep $NAP.3`)
 	spec.Grace = 300 * time.Millisecond
 	r := b.start(b.driver, spec, "")
 	b.hear(ready)
@@ -777,12 +793,10 @@ func stopStubborn(t *testing.T, s *suite) {
 	if x.Why != exec.Stopped || x.Code != 137 || x.Signal != "killed" {
 		t.Errorf("stopped: got %+v, want 137, killed, why stopped", x)
 	}
-	if took := time.Since(start); took < 300*time.Millisecond || took > 4*time.Second {
-		t.Errorf("killed after %v, want the grace of 300 ms", took)
+	if took := time.Since(start); took < spec.Grace {
+		t.Errorf("killed after %v, want the grace of %v", took, spec.Grace)
 	}
-	if left := processes("98765.3"); len(left) > 0 {
-		t.Errorf("still there: %q", left)
-	}
+	b.gone(".3")
 }
 
 func wall(t *testing.T, s *suite) {
@@ -794,15 +808,18 @@ func wall(t *testing.T, s *suite) {
 	if x.Why != exec.OutOfTime || x.Code != 143 {
 		t.Errorf("got %+v, want 143, why out of time", x)
 	}
-	if took := x.Ended.Sub(x.Started); took < time.Second || took > 3*time.Second {
-		t.Errorf("ended after %v, want 1 s", took)
+	took := x.Ended.Sub(x.Started)
+	if took < spec.Limits.Wall {
+		t.Errorf("ended after %v, want %v", took, spec.Limits.Wall)
 	}
 	if !s.has("cpu limit") {
 		t.Log("NOT ENFORCED: cpu limit")
 		return
 	}
-	if x.CPU < 50*time.Millisecond || x.CPU > 600*time.Millisecond {
-		t.Errorf("used %v of processor time in 1 s at 0.2 CPUs", x.CPU)
+	// As much again as it may have, since the limit is on periods; without one
+	// it has less where others want the processor, but never nothing.
+	if most := 2*took/5 + 200*time.Millisecond; x.CPU <= 0 || x.CPU > most {
+		t.Errorf("used %v of processor time in %v at 0.2 CPUs, want at most %v", x.CPU, took, most)
 	}
 }
 
@@ -824,19 +841,17 @@ func memory(t *testing.T, s *suite) {
 func pids(t *testing.T, s *suite) {
 	b := s.bench(t)
 	s.needs(t, "pids limit")
-	spec := b.sh("a", "i=0; while [ $i -lt 40 ]; do sleep 98765.4 & i=$((i+1)); done; echo all")
+	spec := b.sh("a", "i=0; while [ $i -lt 40 ]; do sleep $NAP.4 & i=$((i+1)); done; echo all")
 	spec.Limits.PIDs = 20
 	if x := b.run(spec); x.LastLine == "all" || x.Code == 0 {
 		t.Errorf("40 processes with a limit of 20: got %+v", x)
 	}
-	spec = b.sh("b", "i=0; while [ $i -lt 10 ]; do sleep 98765.4 & i=$((i+1)); done; echo all")
+	spec = b.sh("b", "i=0; while [ $i -lt 10 ]; do sleep $NAP.4 & i=$((i+1)); done; echo all")
 	spec.Limits.PIDs = 20
 	if x := b.run(spec); x.LastLine != "all" {
 		t.Errorf("10 processes with a limit of 20: got %+v, log %s", x, b.rawLog())
 	}
-	if left := processes("98765.4"); len(left) > 0 {
-		t.Errorf("still there: %q", left)
-	}
+	b.gone(".4")
 }
 
 func files(t *testing.T, s *suite) {
@@ -854,22 +869,22 @@ func diskLimit(t *testing.T, s *suite) {
 	b := s.bench(t)
 	s.needs(t, "disk limit")
 	fill := `i=0; while [ $i -lt %d ]; do head -c 1000000 /dev/zero > $TMP$i; i=$((i+1)); done; `
-	hold := `hold() { exec 3> $1; rm $1; head -c 5000000 /dev/zero >&3; echo held; sleep 2; }; `
+	hold := `hold() { exec 3> $1; rm $1; head -c 5000000 /dev/zero >&3; echo held; sleep $2; }; `
 	for i, tt := range []struct {
 		script string
 		why    exec.Why
 	}{
-		{"TMP=$HOME/a; " + fmt.Sprintf(fill, 12) + "exec sleep 98765.8", exec.OutOfDisk},
-		{"TMP=${TMPDIR:-/tmp}/a; " + fmt.Sprintf(fill, 12) + "exec sleep 98765.8", exec.OutOfDisk},
-		{"i=0; while [ $i -lt 300 ]; do mkdir d; cd d; i=$((i+1)); done; exec sleep 98765.8", exec.OutOfDisk},
+		{"TMP=$HOME/a; " + fmt.Sprintf(fill, 12) + "exec sleep $NAP.8", exec.OutOfDisk},
+		{"TMP=${TMPDIR:-/tmp}/a; " + fmt.Sprintf(fill, 12) + "exec sleep $NAP.8", exec.OutOfDisk},
+		{"i=0; while [ $i -lt 300 ]; do mkdir d; cd d; i=$((i+1)); done; exec sleep $NAP.8", exec.OutOfDisk},
 		{"TMP=$HOME/a; " + fmt.Sprintf(fill, 5) + "ln a1 b1; ln a1 b2; ln a1 b3; ln a1 b4; ln a1 b5; sleep 1.5", exec.ByItself},
 		// Files without a name: of two processes, and of one that shares it.
-		{hold + "hold $HOME/a & hold ${TMPDIR:-/tmp}/a & wait", exec.OutOfDisk},
-		{hold + "(hold $HOME/a; sleep 1.5 & sleep 1.5) & wait", exec.ByItself},
+		{hold + "hold $HOME/a $NAP.8 & hold ${TMPDIR:-/tmp}/a $NAP.8 & wait", exec.OutOfDisk},
+		{hold + "(hold $HOME/a 2; sleep 1.5 & sleep 1.5) & wait", exec.ByItself},
 	} {
 		spec := b.sh(fmt.Sprint("a", i), tt.script)
 		spec.Limits.Disk = 8_000_000
-		if x := b.run(spec); x.Why != tt.why || x.Ended.Sub(x.Started) > 10*time.Second {
+		if x := b.run(spec); x.Why != tt.why {
 			t.Errorf("%s: got %+v, log %s; want why %q", tt.script, x, b.rawLog(), tt.why)
 		}
 	}
@@ -934,7 +949,7 @@ func attach(t *testing.T, s *suite) {
 	}
 
 	// Stopping works after attaching, too.
-	spec = b.sh("b", "echo > $SHARED/ready; exec sleep 98765.5")
+	spec = b.sh("b", "echo > $SHARED/ready; exec sleep $NAP.5")
 	first = b.start(b.driver, spec, "")
 	handle = <-first.handle
 	b.hear(ready)
@@ -1020,7 +1035,7 @@ func forget(t *testing.T, s *suite) {
 		t.Error("Forget of ../x: want an error")
 	}
 	ready := b.fifo("ready")
-	r := b.start(b.driver, b.sh("a", "echo > $SHARED/ready; exec sleep 98765.6"), "")
+	r := b.start(b.driver, b.sh("a", "echo > $SHARED/ready; exec sleep $NAP.6"), "")
 	b.hear(ready)
 	if err := b.driver.Forget("a"); err == nil {
 		t.Error("Forget of a running attempt: want an error")
@@ -1046,9 +1061,9 @@ func leftovers(t *testing.T, s *suite) {
 	for range workers {
 		wg.Go(func() {
 			for i := range ids {
-				spec := b.sh(fmt.Sprint("attempt-", i), "sleep 98765.7 & mkdir -p a/b /tmp/c; echo x > a/b/c; exit 1")
+				spec := b.sh(fmt.Sprint("attempt-", i), "sleep $NAP.7 & mkdir -p a/b /tmp/c; echo x > a/b/c; exit 1")
 				spec.Log = fmt.Sprint(b.log, i)
-				spec.Limits = exec.Limits{Memory: 100 << 20, PIDs: 20, CPUs: 1, Files: 100, Wall: time.Minute}
+				spec.Limits = exec.Limits{Memory: 100 << 20, PIDs: 20, CPUs: 1, Files: 100, Wall: time.Hour}
 				x, err := b.driver.Run(t.Context(), spec, "", func(string) error { return nil })
 				if err != nil || x.Code != 1 {
 					t.Errorf("%s: got %+v, %v; want code 1", spec.ID, x, err)
@@ -1071,9 +1086,7 @@ func leftovers(t *testing.T, s *suite) {
 	if after := entries(t, "/dev/fd"); len(after) > len(fds)+4 {
 		t.Errorf("open descriptors: %q, before %q", after, fds)
 	}
-	if left := processes("98765.7"); len(left) > 0 {
-		t.Errorf("still there: %q", left)
-	}
+	b.gone(".7")
 }
 
 func entries(t *testing.T, dir string) []string {

@@ -77,15 +77,16 @@ func TestBombs(t *testing.T) {
 		why                 exec.Why
 	}{
 		{"forks", "pids limit", `f() { f & f & wait; }; f`, exec.Limits{PIDs: 30, Wall: 2 * time.Second}, exec.OutOfTime},
-		{"memory", "memory limit", `head -c 1000000000 /dev/zero | tail -c 1000000000; exit 1`, exec.Limits{Memory: 32 << 20, Wall: time.Minute}, exec.OutOfMemory},
-		{"what goes on", "pid namespace", `(trap '' HUP TERM; setsid setsid sleep 98769 < /dev/null > /dev/null 2>&1 &); nohup sleep 98769 &`, exec.Limits{}, exec.ByItself},
-		{"what cannot be stopped", "pid namespace", `trap '' TERM INT HUP; while :; do (trap '' TERM; sleep 98769) & sleep 98769; done`, exec.Limits{Wall: time.Second}, exec.OutOfTime},
+		{"memory", "memory limit", `head -c 1000000000 /dev/zero | tail -c 1000000000; exit 1`, exec.Limits{Memory: 32 << 20, Wall: time.Hour}, exec.OutOfMemory},
+		{"what goes on", "pid namespace", `(trap '' HUP TERM; setsid setsid sleep $NAP < /dev/null > /dev/null 2>&1 &); nohup sleep $NAP &`, exec.Limits{}, exec.ByItself},
+		{"what cannot be stopped", "pid namespace", `trap '' TERM INT HUP; while :; do (trap '' TERM; sleep $NAP) & sleep $NAP; done`, exec.Limits{Wall: time.Second}, exec.OutOfTime},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if !has(tt.needs) {
 				t.Skipf("NOT ENFORCED: %s", tt.needs)
 			}
 			spec := shell(dir, fmt.Sprint("bomb", i), tt.script)
+			spec.Env = append(spec.Env, "NAP="+nap()+"6")
 			spec.Limits, spec.Grace = tt.limits, 200*time.Millisecond
 			var x exec.Exit
 			var err error
@@ -103,7 +104,7 @@ func TestBombs(t *testing.T) {
 			if (err != nil || x.Why != tt.why) && !ended {
 				t.Errorf("got %+v, %v; want why %q", x, err, tt.why)
 			}
-			if left := commands("98769"); len(left) > 0 {
+			if left := commands(nap() + "6"); len(left) > 0 {
 				t.Errorf("still there: %q", left)
 			}
 		})
@@ -124,7 +125,7 @@ func testNothingIsLeft(t *testing.T, open func(testing.TB, string) exec.Driver) 
 	d := open(t, root)
 	needNamespaces(t, d)
 	one := func(i int) {
-		spec := shell(dir, fmt.Sprint("a", i), "sleep 98770 & mkdir -p a/b /tmp/c; ln -s / l; echo x > a/b/c; exit 3")
+		spec := shell(dir, fmt.Sprint("a", i), "sleep "+nap()+"7 & mkdir -p a/b /tmp/c; ln -s / l; echo x > a/b/c; exit 3")
 		if i%3 == 0 {
 			spec.Network = "none"
 		}
@@ -160,7 +161,7 @@ func testNothingIsLeft(t *testing.T, open func(testing.TB, string) exec.Driver) 
 	var after map[string]int
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for range 500 {
+	for range 15_000 {
 		after = count(t, root)
 		more := false
 		for what, n := range after {
@@ -189,7 +190,7 @@ func count(t *testing.T, root string) map[string]int {
 	if err := json.Unmarshal(text, &k); err != nil {
 		t.Fatal(err)
 	}
-	n := map[string]int{"processes": len(commands("98770")), "keeper's children": len(children(t, k.PID))}
+	n := map[string]int{"processes": len(commands(nap() + "7")), "keeper's children": len(children(t, k.PID))}
 	for what, name := range map[string]string{"mounts": "/proc/self/mountinfo", "keeper's mounts": fmt.Sprintf("/proc/%d/mountinfo", k.PID)} {
 		b, err := os.ReadFile(name)
 		if err != nil {
