@@ -20,6 +20,7 @@ import (
 	"fairlead/internal/flow"
 	"fairlead/internal/mwaa"
 	"fairlead/internal/omics"
+	"fairlead/internal/store"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -102,12 +103,63 @@ func (a omicsEvents) Tell(ctx context.Context, r flow.Run, e flow.Entry) ([]even
 	all, known, err := a.omics.Events(ctx, r, e)
 	told := make([]events.Told, len(all))
 	for i, ev := range all {
-		told[i] = events.Told{
-			Type: ev.Type, Source: omics.Source, ARN: ev.ARN, Detail: ev.Detail, Position: ev.Position, Move: ev.Move, Job: ev.Workflow, Task: ev.Task,
-			Fault: ev.Fault,
-		}
+		told[i] = toldOf(ev)
 	}
 	return told, known, err
+}
+
+// TellNotice implements [events.Others].
+func (a omicsEvents) TellNotice(n flow.Notice) (events.Told, error) {
+	ev, err := a.omics.NoticeEvent(n)
+	return toldOf(ev), err
+}
+
+func toldOf(ev omics.Event) events.Told {
+	return events.Told{
+		Type: ev.Type, Source: omics.Source, ARN: ev.ARN, Detail: ev.Detail, Position: ev.Position, Move: ev.Move, Job: ev.Workflow, Task: ev.Task,
+		Fault: ev.Fault,
+	}
+}
+
+// resources are the rows of the door of HealthOmics, with the office told of
+// what may have news.
+type resources struct {
+	*store.DB
+	office *events.Office
+}
+
+// AddResource implements [omics.Resources].
+func (s resources) AddResource(ctx context.Context, r flow.Resource, tok flow.Token, max int) (flow.Resource, bool, error) {
+	made, created, err := s.DB.AddResource(ctx, r, tok, max)
+	s.tell(made.Kind, made.ID, err)
+	return made, created, err
+}
+
+// AddBatch implements [omics.Batches].
+func (s resources) AddBatch(ctx context.Context, r flow.Resource, entries []flow.BatchEntry, tok flow.Token) (flow.Resource, bool, error) {
+	made, created, err := s.DB.AddBatch(ctx, r, entries, tok)
+	s.tell(made.Kind, made.ID, err)
+	return made, created, err
+}
+
+// ChangeResource implements [omics.Resources].
+func (s resources) ChangeResource(ctx context.Context, kind flow.ResourceKind, id string, change func(*flow.Resource) error) (flow.Resource, error) {
+	r, err := s.DB.ChangeResource(ctx, kind, id, change)
+	s.tell(kind, id, err)
+	return r, err
+}
+
+// DeleteResource implements [omics.Resources].
+func (s resources) DeleteResource(ctx context.Context, kind flow.ResourceKind, id string, check func(flow.Resource) error) error {
+	err := s.DB.DeleteResource(ctx, kind, id, check)
+	s.tell(kind, id, err)
+	return err
+}
+
+func (s resources) tell(kind flow.ResourceKind, id string, err error) {
+	if err == nil {
+		s.office.Told(flow.Topic(kind, id))
+	}
 }
 
 func floats[N int | int64](counts map[string]N) map[string]float64 {

@@ -45,6 +45,7 @@ type heard struct {
 	mu   sync.Mutex
 	ids  map[string]bool
 	runs map[string][]sentEvent
+	arns map[string][]sentEvent // by what they are about
 }
 
 // A sentEvent is what a sink is sent, of either service.
@@ -55,6 +56,7 @@ type sentEvent struct {
 	Resources  []string
 	Detail     struct {
 		events.Detail
+		BatchID, BatchName, TotalRuns, CompletedRunCount, WorkflowVersionName, WorkflowUUID                         string
 		ARN, UUID, RunARN, RunName, RunOutputURI, WorkflowID, WorkflowName, TaskName, FailureReason, FailureMessage string
 	}
 }
@@ -70,6 +72,10 @@ func (h *heard) hear(line []byte) {
 	if !h.ids[e.ID] {
 		h.ids[e.ID] = true
 		h.runs[e.Detail.RunID] = append(h.runs[e.Detail.RunID], e)
+		if h.arns == nil {
+			h.arns = map[string][]sentEvent{}
+		}
+		h.arns[e.Detail.ARN] = append(h.arns[e.Detail.ARN], e)
 	}
 }
 

@@ -441,6 +441,7 @@ func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
 		e.a.opt.log.ErrorContext(ctx, "close a run", "run", r.ID, "err", err)
 	}
 	e.a.office.Told(r.ID) // its end is one now to those who ask
+	e.a.omics.RunEnded()
 }
 
 // persist does something for a run that has ended, and tries a few times. When it

@@ -124,6 +124,63 @@ workflow main {
 	}
 }
 
+// TestNoticesOfOmics holds what is told of workflows, versions and batches,
+// which have no journal: a sink that is away for a while hears all of it.
+func TestNoticesOfOmics(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "later", "events")
+	l := newLab(t, func(o *options) { o.eventSinks = sinksFlag{{Name: "file", To: "file://" + file}} })
+	w := l.define("version 1.0\ntask nap { command { true } }\nworkflow main { call nap }")
+	path := "/workflow/" + w
+	l.must(201, "POST", path+"/version", object{"versionName": "v1", "definitionZip": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==", "requestId": "v"}) // no file in it
+	l.must(202, "DELETE", path+"/version/v1", nil)
+	batch := l.must(201, "POST", "/runBatch", object{
+		"batchName": "pair", "requestId": "b", "defaultRunSetting": object{"workflowId": w, "roleArn": "arn:aws:iam::000000000000:role/omics", "outputUri": "s3://data/out"},
+		"batchRunSettings": object{"inlineSettings": []object{{"runSettingId": "a"}, {"runSettingId": "b"}}},
+	})["id"].(string)
+	h := &heard{t: t, ids: map[string]bool{}, runs: map[string][]sentEvent{}}
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	arn := "arn:aws:omics:us-east-1:000000000000:"
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) { // a server's work
+		h.hearFile(file)
+		if n := len(h.arns[arn+"runBatch/"+batch]); n > 0 && h.arns[arn+"runBatch/"+batch][n-1].Detail.Status == "PROCESSED" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the end of the batch was not told: %+v", h.arns)
+		}
+	}
+	l.must(202, "DELETE", path, nil)
+	for deadline := time.Now().Add(time.Minute); len(h.arns[arn+"workflow/"+w]) < 2; time.Sleep(20 * time.Millisecond) { // as above
+		if h.hearFile(file); time.Now().After(deadline) {
+			t.Fatal("the end of the workflow was not told")
+		}
+	}
+	for id, want := range map[string]string{
+		"workflow/" + w:                 "Workflow Status Change: ACTIVE, DELETED",
+		"workflow/" + w + "/version/v1": "Workflow Status Change: FAILED, DELETED",
+		"runBatch/" + batch:             "RunBatch Status Change: PENDING, SUBMITTING, INPROGRESS, PROCESSED",
+	} {
+		var got []string
+		for _, e := range h.arns[arn+id] {
+			got = append(got, e.Detail.Status)
+		}
+		if got := h.arns[arn+id][0].DetailType + ": " + strings.Join(got, ", "); got != want {
+			t.Errorf("%s: got %s, want %s", id, got, want)
+		}
+	}
+	all := h.arns[arn+"runBatch/"+batch]
+	e := all[len(all)-1].Detail
+	if e.BatchID != batch || e.BatchName != "pair" || e.TotalRuns != "2" || e.CompletedRunCount != "2" || e.WorkflowID != w || e.WorkflowARN != arn+"workflow/"+w {
+		t.Errorf("the end of a batch: %+v", e)
+	}
+	if e := h.arns[arn+"workflow/"+w+"/version/v1"][0].Detail; e.WorkflowVersionName != "v1" || e.FailureMessage == "" || e.WorkflowUUID == "" {
+		t.Errorf("a version that has failed: %+v", e)
+	}
+}
+
 // TestOmicsEventsSurviveKills kills the server again and again: a sink hears
 // all there is of each run, in order.
 func TestOmicsEventsSurviveKills(t *testing.T) {

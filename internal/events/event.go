@@ -26,7 +26,8 @@ type Event struct {
 	Resources  []string  `json:"resources"`
 	// Detail is a [Detail], or what another service says instead.
 	Detail any `json:"detail"`
-	// Topic is whose events are sent in their order: a run.
+	// Topic is whose events are sent in their order: a run, or what stands for
+	// a resource.
 	Topic flow.RunID `json:"-"`
 
 	run       flow.Run
@@ -109,6 +110,8 @@ type Others interface {
 	// creation of the run is an entry with Seq 0. false means that it is not
 	// known yet: the office asks again when it is told of the run.
 	Tell(ctx context.Context, r flow.Run, e flow.Entry) ([]Told, bool, error)
+	// TellNotice returns what a notice means.
+	TellNotice(n flow.Notice) (Told, error)
 }
 
 // Kinds returns the names of the types without "MWAA Serverless ".

@@ -29,6 +29,8 @@ type Store interface {
 	// KeepSinks makes the sinks those of names; gone are the others that were,
 	// with how many runs they were not told all of.
 	KeepSinks(ctx context.Context, names []string) (gone map[string]int64, err error)
+	// Notices returns what is to be told on a topic after a number.
+	Notices(ctx context.Context, topic flow.RunID, after int64, limit int) ([]flow.Notice, error)
 	Undelivered(ctx context.Context, sink string, after flow.RunID, limit int) ([]flow.RunID, error)
 	// Cursor returns the revision up to which a sink has been told of a run;
 	// false if it is not to be told anything.
@@ -458,6 +460,9 @@ func (b *box) tell(ctx context.Context, run flow.RunID, j *job) error {
 	if err != nil || !ok {
 		return b.unread(ctx, run, j, err)
 	}
+	if strings.Contains(string(run), "/") {
+		return b.notices(ctx, run, seq, j)
+	}
 	r, err := b.o.Store.RunByID(ctx, run)
 	if flow.KindOf(err) == flow.NotFound && err != nil {
 		b.keep(run, seq)
@@ -490,6 +495,34 @@ func (b *box) tell(ctx context.Context, run flow.RunID, j *job) error {
 			}
 			seq = e.Seq
 			b.keep(run, seq)
+		}
+	}
+}
+
+// notices sends the sink all that there is on a topic.
+func (b *box) notices(ctx context.Context, topic flow.RunID, seq int64, j *job) error {
+	for {
+		all, err := b.o.Store.Notices(ctx, topic, seq, fewEntries)
+		if err != nil {
+			return b.unread(ctx, topic, j, err)
+		}
+		if len(all) == 0 {
+			b.keep(topic, seq) // to the end
+			return nil
+		}
+		for _, n := range all {
+			if b.o.Others != nil {
+				t, err := b.o.Others.TellNotice(n)
+				if err != nil {
+					return b.unread(ctx, topic, j, err)
+				}
+				events := b.o.Words.told(flow.Run{ID: topic}, flow.Entry{Seq: n.Seq, At: n.At}, []Told{t})
+				if err := b.entry(ctx, j, events); err != nil {
+					return err
+				}
+			}
+			seq = n.Seq
+			b.keep(topic, seq)
 		}
 	}
 }

@@ -103,3 +103,17 @@ type BatchCounts struct {
 	Statuses       map[string]int // entries by status
 	States         map[State]int  // runs by state
 }
+
+// A Notice tells that a resource has got another status.
+type Notice struct {
+	// Seq orders the notices on a topic.
+	Seq int64 `json:"-"`
+	At  time.Time
+	// Resource is as it was then; one that is gone is DELETED.
+	Resource Resource
+	Counts   *BatchCounts `json:",omitempty"` // of a batch, as they were then
+}
+
+// Topic is what stands for a resource where sinks are told of runs. No run has
+// such an id.
+func Topic(kind ResourceKind, id string) RunID { return RunID(string(kind) + "/" + id) }

@@ -39,6 +39,8 @@ type Batches interface {
 	BatchEntries(ctx context.Context, batch string, f flow.BatchFilter, p flow.Page) (_ []flow.BatchEntry, last string, err error)
 	SaveBatchEntry(ctx context.Context, e flow.BatchEntry) error
 	CountBatch(ctx context.Context, batch string) (flow.BatchCounts, error)
+	// BatchOpen says whether a run of the batch has not ended.
+	BatchOpen(ctx context.Context, batch string) (bool, error)
 }
 
 // batchBody is what the door keeps of a batch.
@@ -180,24 +182,48 @@ func (d *Door) poke() {
 	}
 }
 
-// again is how long Work rests when something could not be done.
-const again = 2 * time.Second
+// RunEnded takes notice that a run has ended: it may have been the last of a
+// batch. It never blocks.
+func (d *Door) RunEnded() {
+	select {
+	case d.ended <- struct{}{}:
+	default: // it will look anyway
+	}
+}
 
-// Work submits, cancels and deletes the runs of batches until ctx is done. It
-// takes up what another process has left; no run is submitted twice.
+const (
+	// again is how long Work rests when something could not be done.
+	again = 2 * time.Second
+	// settleEvery is how often Work looks at batches whose runs end: that takes
+	// time that grows with their runs.
+	settleEvery = time.Second
+)
+
+// Work submits, cancels and deletes the runs of batches, and notes when all of
+// them have ended, until ctx is done. It takes up what another process has left;
+// no run is submitted twice.
 func (d *Door) Work(ctx context.Context) {
+	var retry, settle <-chan time.Time
 	for ctx.Err() == nil {
-		var retry <-chan time.Time
+		retry = nil
 		if err := d.workAll(ctx); err != nil && ctx.Err() == nil {
 			if d.Log != nil {
 				d.Log.WarnContext(ctx, "work on batches", "err", err)
 			}
 			retry = time.After(again)
 		}
-		select {
-		case <-ctx.Done():
-		case <-d.wake:
-		case <-retry:
+		for idle := true; idle; {
+			select {
+			case <-d.ended:
+				settle = cmp.Or(settle, time.After(settleEvery))
+				continue
+			case <-settle:
+				settle = nil
+			case <-ctx.Done():
+			case <-d.wake:
+			case <-retry:
+			}
+			idle = false
 		}
 	}
 }
@@ -205,6 +231,7 @@ func (d *Door) Work(ctx context.Context) {
 func (d *Door) workAll(ctx context.Context) error {
 	for status, work := range map[string]func(context.Context, flow.Resource) error{
 		batchPending: d.submit, batchSubmitting: d.submit, batchStopping: d.cancel, batchDeleting: d.clear,
+		batchRunning: d.settle,
 	} {
 		page := flow.Page{Limit: 100}
 		for {
@@ -268,8 +295,10 @@ func (d *Door) submit(ctx context.Context, r flow.Resource) error {
 			return err
 		}
 		if len(open) == 0 {
-			_, err := d.moved(ctx, r.ID, batchRunning, batchSubmitting)
-			return err
+			if ok, err := d.moved(ctx, r.ID, batchRunning, batchSubmitting); !ok {
+				return err
+			}
+			return d.settle(ctx, r) // none of them may have been started
 		}
 		for _, e := range open {
 			if err := d.submitOne(ctx, b, e); err != nil {
@@ -371,7 +400,16 @@ func (d *Door) clear(ctx context.Context, r flow.Resource) error {
 	return err
 }
 
-// settled returns a batch as it is now: its runs end without telling it.
+// settle notes it when the last run of a batch has ended.
+func (d *Door) settle(ctx context.Context, r flow.Resource) error {
+	if open, err := d.Batches.BatchOpen(ctx, r.ID); err != nil || open {
+		return err
+	}
+	_, err := d.moved(ctx, r.ID, batchProcessed, batchRunning)
+	return err
+}
+
+// settled returns a batch as it is now: Work may not have come to it yet.
 func (d *Door) settled(ctx context.Context, r flow.Resource) (flow.Resource, flow.BatchCounts, error) {
 	c, err := d.Batches.CountBatch(ctx, r.ID)
 	if err != nil || r.Status != batchRunning {

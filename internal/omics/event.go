@@ -3,6 +3,7 @@ package omics
 import (
 	"context"
 	"path"
+	"strconv"
 
 	"fairlead/internal/flow"
 )
@@ -12,12 +13,14 @@ const Source = "aws.omics"
 
 // The types of events.
 const (
-	runEvent  = "Run Status Change"
-	taskEvent = "Task Status Change"
+	runEvent      = "Run Status Change"
+	taskEvent     = "Task Status Change"
+	batchEvent    = "RunBatch Status Change"
+	workflowEvent = "Workflow Status Change"
 )
 
 // EventTypes names the types of events that the door makes.
-func EventTypes() []string { return []string{runEvent, taskEvent} }
+func EventTypes() []string { return []string{runEvent, taskEvent, batchEvent, workflowEvent} }
 
 // An Event tells of a change of status.
 type Event struct {
@@ -173,6 +176,98 @@ func (d *Door) taskEvent(row flow.Recorded, s Settings, seq int64, i int, m flow
 		Type: taskEvent, ARN: detail.ARN, Position: detail.Position, Detail: detail, Move: m, Workflow: jobName(s.WorkflowName, s.WorkflowID),
 		Task: path.Base(string(t.ID)), Fault: detail.FailureMessage,
 	}
+}
+
+// A workflowDetail is what an event says of a workflow or of a version of one.
+type workflowDetail struct {
+	OmicsVersion        string `json:"omicsVersion"`
+	ARN                 string `json:"arn"`
+	Status              string `json:"status"`
+	WorkflowID          string `json:"workflowId"`
+	WorkflowName        string `json:"workflowName,omitempty"`
+	WorkflowVersionName string `json:"workflowVersionName,omitempty"`
+	WorkflowUUID        string `json:"workflowUuid"`
+	FailureMessage      string `json:"failureMessage,omitempty"`
+}
+
+// A batchDetail is what an event says of a batch. Counts are texts in the
+// service's.
+type batchDetail struct {
+	OmicsVersion                   string `json:"omicsVersion"`
+	ARN                            string `json:"arn"`
+	BatchID                        string `json:"batchId"`
+	Status                         string `json:"status"`
+	UUID                           string `json:"uuid"`
+	BatchName                      string `json:"batchName,omitempty"`
+	TotalRuns                      string `json:"totalRuns"`
+	FailureReason                  string `json:"failureReason,omitempty"`
+	FailureMessage                 string `json:"failureMessage,omitempty"`
+	SuccessfulStartSubmissionCount string `json:"successfulStartSubmissionCount"`
+	FailedStartSubmissionCount     string `json:"failedStartSubmissionCount"`
+	PendingStartSubmissionCount    string `json:"pendingStartSubmissionCount"`
+	PendingRunCount                string `json:"pendingRunCount"`
+	StartingRunCount               string `json:"startingRunCount"`
+	RunningRunCount                string `json:"runningRunCount"`
+	StoppingRunCount               string `json:"stoppingRunCount"`
+	CompletedRunCount              string `json:"completedRunCount"`
+	FailedRunCount                 string `json:"failedRunCount"`
+	CancelledRunCount              string `json:"cancelledRunCount"`
+	DeletedRunCount                string `json:"deletedRunCount"`
+	WorkflowID                     string `json:"workflowId"`
+	WorkflowARN                    string `json:"workflowArn"`
+	WorkflowVersionARN             string `json:"workflowVersionArn,omitempty"`
+	RunCache                       string `json:"runCache,omitempty"`
+	RunCacheBehavior               string `json:"runCacheBehavior,omitempty"`
+}
+
+// NoticeEvent returns what a notice means.
+func (d *Door) NoticeEvent(n flow.Notice) (Event, error) {
+	arn := d.arnOf(n.Resource)
+	if n.Resource.Kind == flow.OmicsBatch {
+		detail, err := d.batchDetail(arn, n)
+		return Event{Type: batchEvent, ARN: arn, Detail: detail, Fault: detail.FailureMessage}, err
+	}
+	b, err := body[definition](n.Resource.ID, n.Resource.Body)
+	detail := workflowDetail{
+		OmicsVersion: omicsVersion, ARN: arn, Status: n.Resource.Status, WorkflowID: n.Resource.ID, WorkflowName: n.Resource.Name, WorkflowUUID: b.UUID,
+	}
+	if n.Resource.Kind == flow.OmicsVersion {
+		detail.WorkflowID, detail.WorkflowName, detail.WorkflowVersionName = n.Resource.Parent, "", n.Resource.Name
+	}
+	if detail.Status == "FAILED" {
+		detail.FailureMessage = b.Message[:min(len(b.Message), maxFault)]
+	}
+	return Event{Type: workflowEvent, ARN: arn, Detail: detail}, err
+}
+
+// maxFault bounds what an event says of a failure, in bytes.
+const maxFault = 1024
+
+func (d *Door) batchDetail(arn string, n flow.Notice) (batchDetail, error) {
+	b, err := body[batchBody](n.Resource.ID, n.Resource.Body)
+	if err != nil || n.Counts == nil || b.Defaults == nil {
+		return batchDetail{}, err
+	}
+	text := strconv.Itoa
+	c, runs := *n.Counts, map[string]int{}
+	for state, n := range c.States {
+		runs[runStatuses[state]] += n
+	}
+	out := batchDetail{
+		OmicsVersion: omicsVersion, ARN: arn, BatchID: n.Resource.ID, Status: n.Resource.Status, UUID: b.UUID, BatchName: n.Resource.Name, TotalRuns: text(b.Total),
+		SuccessfulStartSubmissionCount: text(c.Started), FailedStartSubmissionCount: text(c.Statuses["FAILED"]), PendingStartSubmissionCount: text(c.Statuses[""]),
+		PendingRunCount: text(runs["PENDING"]), StartingRunCount: text(runs["STARTING"]), RunningRunCount: text(runs["RUNNING"]), StoppingRunCount: text(runs["STOPPING"]),
+		CompletedRunCount: text(runs["COMPLETED"]), FailedRunCount: text(runs["FAILED"]), CancelledRunCount: text(runs["CANCELLED"]),
+		DeletedRunCount: text(c.Statuses["DELETE_SUCCESS"]), WorkflowID: b.Defaults.WorkflowID, WorkflowARN: d.arn(paths(flow.OmicsWorkflow) + b.Defaults.WorkflowID),
+		RunCacheBehavior: b.Defaults.CacheBehavior,
+	}
+	if v := b.Defaults.WorkflowVersionName; v != "" {
+		out.WorkflowVersionARN = out.WorkflowARN + "/version/" + v
+	}
+	if b.Defaults.CacheID != "" {
+		out.RunCache = d.arn(paths(flow.OmicsCache) + b.Defaults.CacheID)
+	}
+	return out, nil
 }
 
 // jobName is the name of a workflow where there must be one.

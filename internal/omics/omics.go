@@ -111,12 +111,13 @@ type Door struct {
 	Config
 	service *restjson.Service
 	wake    chan struct{} // of Work
+	ended   chan struct{}
 }
 
 // New returns a door with all operations.
 func New(c Config) *Door {
 	s := restjson.New(restjson.Config{Shapes: shapes(), Check: c.Check, Fail: fail, MaxBody: maxBody, Log: c.Log})
-	d := &Door{Config: c, service: s, wake: make(chan struct{}, 1)}
+	d := &Door{Config: c, service: s, wake: make(chan struct{}, 1), ended: make(chan struct{}, 1)}
 	for _, op := range d.operations() {
 		op.add(s)
 	}

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"strconv"
 
 	"fairlead/internal/flow"
@@ -20,7 +22,7 @@ func (db *DB) AddBatch(ctx context.Context, r flow.Resource, entries []flow.Batc
 				return err
 			}
 		}
-		return nil
+		return notify(t, batch)
 	})
 	return batch, created && err == nil, err
 }
@@ -58,29 +60,46 @@ func (db *DB) SaveBatchEntry(ctx context.Context, e flow.BatchEntry) error {
 	})
 }
 
+// BatchOpen says whether a run of a batch has not ended.
+func (db *DB) BatchOpen(ctx context.Context, batch string) (bool, error) {
+	// The newest are the likeliest.
+	run, err := one(db.read(ctx), value[flow.RunID], `
+		SELECT c.run FROM record c JOIN run ON run.id = c.run WHERE c.batch = $1 AND run.active = 1
+		ORDER BY c.created DESC, c.run DESC LIMIT 1`, batch)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return run != "", err
+}
+
 // CountBatch says how a batch is getting on.
-func (db *DB) CountBatch(ctx context.Context, batch string) (flow.BatchCounts, error) {
-	c := flow.BatchCounts{Statuses: map[string]int{}, States: map[flow.State]int{}}
-	err := db.snapshot(ctx, func(q querier) error {
-		if _, err := list(q, func(s scanner) (struct{}, error) {
-			var status string
-			var n, started int
-			err := s.Scan(&status, &n, &started)
-			c.Statuses[status] = n
-			c.Total += n
-			c.Started += started
-			return struct{}{}, err
-		}, `SELECT status, count(*), count(nullif(run, '')) FROM batch_entry WHERE batch = $1 GROUP BY status`, batch); err != nil {
-			return err
-		}
-		_, err := list(q, func(s scanner) (struct{}, error) {
-			var state flow.State
-			var n int
-			err := s.Scan(&state, &n)
-			c.States[state] = n
-			return struct{}{}, err
-		}, `SELECT run.state, count(*) FROM record c JOIN run ON run.id = c.run WHERE c.batch = $1 GROUP BY run.state`, batch)
+func (db *DB) CountBatch(ctx context.Context, batch string) (c flow.BatchCounts, err error) {
+	err = db.snapshot(ctx, func(q querier) error {
+		c, err = countBatch(q, batch)
 		return err
 	})
+	return c, err
+}
+
+func countBatch(q querier, batch string) (flow.BatchCounts, error) {
+	c := flow.BatchCounts{Statuses: map[string]int{}, States: map[flow.State]int{}}
+	if _, err := list(q, func(s scanner) (struct{}, error) {
+		var status string
+		var n, started int
+		err := s.Scan(&status, &n, &started)
+		c.Statuses[status] = n
+		c.Total += n
+		c.Started += started
+		return struct{}{}, err
+	}, `SELECT status, count(*), count(nullif(run, '')) FROM batch_entry WHERE batch = $1 GROUP BY status`, batch); err != nil {
+		return c, err
+	}
+	_, err := list(q, func(s scanner) (struct{}, error) {
+		var state flow.State
+		var n int
+		err := s.Scan(&state, &n)
+		c.States[state] = n
+		return struct{}{}, err
+	}, `SELECT run.state, count(*) FROM record c JOIN run ON run.id = c.run WHERE c.batch = $1 GROUP BY run.state`, batch)
 	return c, err
 }

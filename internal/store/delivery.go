@@ -29,6 +29,9 @@ func (db *DB) KeepSinks(ctx context.Context, names []string) (gone map[string]in
 			if _, err := t.exec(`DELETE FROM sink WHERE name = $1`, name); err != nil {
 				return err
 			}
+			if _, err := t.exec(`DELETE FROM notice WHERE NOT EXISTS (SELECT 1 FROM delivery d WHERE d.run = notice.topic)`); err != nil {
+				return err
+			}
 		}
 		for _, name := range names {
 			if slices.Contains(old, name) {
@@ -59,8 +62,9 @@ func owe(t *tx, run flow.RunID, after int64) error {
 // to their end, in the order of their ids after the given one.
 func (db *DB) Undelivered(ctx context.Context, sink string, after flow.RunID, limit int) ([]flow.RunID, error) {
 	return list(db.read(ctx), value[flow.RunID], `
-		SELECT d.run FROM delivery d JOIN run r ON r.id = d.run
-		WHERE d.sink = $1 AND d.run > $2 AND (r.rev > d.seq OR r.active = 0) ORDER BY d.run LIMIT $3`, sink, string(after), limit)
+		SELECT d.run FROM delivery d
+		WHERE d.sink = $1 AND d.run > $2 AND (EXISTS (SELECT 1 FROM run r WHERE r.id = d.run AND (r.rev > d.seq OR r.active = 0))
+		OR EXISTS (SELECT 1 FROM notice n WHERE n.topic = d.run)) ORDER BY d.run LIMIT $3`, sink, string(after), limit)
 }
 
 // Cursor returns the revision up to which a sink has been told of a run; false
@@ -74,17 +78,21 @@ func (db *DB) Cursor(ctx context.Context, sink string, run flow.RunID) (seq int6
 }
 
 // Delivered keeps how far a sink has been told of runs. A run that has ended
-// at that revision is done with.
+// at that revision is done with, and so is a topic with no notice after it.
 func (db *DB) Delivered(ctx context.Context, sink string, upTo map[flow.RunID]int64) error {
 	return db.writeRuns(ctx, nil, func(t *tx) error {
 		for run, seq := range upTo {
 			n, err := t.exec(`
 				DELETE FROM delivery WHERE sink = $1 AND run = $2
-				AND NOT EXISTS (SELECT 1 FROM run WHERE id = $2 AND (active = 1 OR rev > $3))`, sink, string(run), seq)
+				AND NOT EXISTS (SELECT 1 FROM run WHERE id = $2 AND (active = 1 OR rev > $3))
+				AND NOT EXISTS (SELECT 1 FROM notice WHERE topic = $2 AND seq > $3)`, sink, string(run), seq)
 			if err != nil {
 				return err
 			}
 			if n > 0 {
+				if err := dropNotices(t, run); err != nil {
+					return err
+				}
 				continue
 			}
 			if _, err := t.exec(`UPDATE delivery SET seq = $1 WHERE sink = $2 AND run = $3`, seq, sink, string(run)); err != nil {
@@ -95,7 +103,7 @@ func (db *DB) Delivered(ctx context.Context, sink string, upTo map[flow.RunID]in
 	})
 }
 
-// Backlog counts, by sink, the steps that it has not been told of. A sink
+// Backlog counts, by sink, the steps and notices that it has not been told of. A sink
 // that knows all is in the answer too.
 func (db *DB) Backlog(ctx context.Context) (map[string]int64, error) {
 	type count struct {
@@ -108,6 +116,7 @@ func (db *DB) Backlog(ctx context.Context) (map[string]int64, error) {
 		return c, err
 	}, `
 		SELECT s.name, coalesce((SELECT sum(r.rev - d.seq) FROM delivery d JOIN run r ON r.id = d.run WHERE d.sink = s.name AND r.rev > d.seq), 0)
+		     + (SELECT count(*) FROM delivery d JOIN notice n ON n.topic = d.run WHERE d.sink = s.name AND n.seq > d.seq)
 		FROM sink s`)
 	all := map[string]int64{}
 	for _, c := range counts {

@@ -32,8 +32,10 @@ func scanResource(s scanner) (flow.Resource, error) {
 // and nothing changes.
 func (db *DB) AddResource(ctx context.Context, r flow.Resource, tok flow.Token, max int) (made flow.Resource, created bool, err error) {
 	err = db.write(ctx, func(t *tx) error {
-		made, created, err = addResource(t, r, tok, max)
-		return err
+		if made, created, err = addResource(t, r, tok, max); err != nil || !created {
+			return err
+		}
+		return notify(t, made)
 	})
 	return made, created && err == nil, err
 }
@@ -161,6 +163,7 @@ func (db *DB) ChangeResource(ctx context.Context, kind flow.ResourceKind, id str
 		if r, err = resourceIn(t, kind, id); err != nil {
 			return err
 		}
+		was := r.Status
 		if err := change(&r); err != nil {
 			return err
 		}
@@ -173,7 +176,10 @@ func (db *DB) ChangeResource(ctx context.Context, kind flow.ResourceKind, id str
 		}
 		_, err = t.exec(`UPDATE resource SET name = $1, status = $2, graph = $3, tags = $4, body = $5 WHERE kind = $6 AND id = $7`,
 			r.Name, r.Status, r.Graph, tags, jsonText(r.Body), string(kind), id)
-		return err
+		if err != nil || r.Status == was {
+			return err
+		}
+		return notify(t, r)
 	})
 	return r, err
 }
@@ -201,11 +207,15 @@ func (db *DB) DeleteResource(ctx context.Context, kind flow.ResourceKind, id str
 		}
 		switch kind {
 		case flow.OmicsWorkflow:
-			return dropUnused(t, flow.WorkflowID(id))
-		case flow.OmicsBatch:
+			if err := dropUnused(t, flow.WorkflowID(id)); err != nil {
+				return err
+			}
+		case flow.OmicsBatch: // the service has no word for one that is gone
 			_, err = t.exec(`DELETE FROM batch_entry WHERE batch = $1`, id)
+			return err
 		}
-		return err
+		r.Status = "DELETED"
+		return notify(t, r)
 	})
 }
 

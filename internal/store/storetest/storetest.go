@@ -79,6 +79,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"resources", resources},
 		{"records of runs", records},
 		{"batches", batches},
+		{"notices", notices},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(world{t, t.Context(), open(t)}) })
 	}
