@@ -6,6 +6,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -155,4 +156,9 @@ type Measure struct {
 	Name  string // such as "pid namespace" or "memory limit"
 	InUse bool
 	How   string // such as "cgroup v1", or why it is not in use and what would help
+}
+
+// Has reports whether a means of isolation or limit is in use.
+func (r Report) Has(name string) bool {
+	return slices.ContainsFunc(r.Measures, func(m Measure) bool { return m.Name == name && m.InUse })
 }

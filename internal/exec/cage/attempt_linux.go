@@ -254,11 +254,7 @@ func (a *attempt) build() (err error) {
 		return err
 	}
 	if !c.Plain && !a.template.full {
-		list := append([]Mount{
-			{Source: path.Join(c.Dir, WorkDir), Target: Home, Writable: true},
-			{Source: path.Join(c.Dir, TempDir), Target: "/tmp", Writable: true},
-		}, c.Mounts...)
-		for _, m := range list {
+		for _, m := range append(c.own(), c.Mounts...) {
 			t, err := openTree(m)
 			if err != nil {
 				return fmt.Errorf("mount %s at %s: %w", m.Source, m.Target, err)

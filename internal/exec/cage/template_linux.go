@@ -20,7 +20,7 @@ type template struct {
 	zygote *zygote
 	over   chan struct{} // closed when no attempt needs it any more
 	// places says where the targets of mounts are in the view, when links
-	// were followed; for other mounts nothing is left to do.
+	// were followed; that of others is in what is mounted before them.
 	places map[string]string
 	full   bool // the attempt's own directories are in it: it serves but one
 	built  time.Time
@@ -38,15 +38,19 @@ const (
 
 // template returns a view for c. The caller gives it back with leave.
 func (k *keeper) template(c *Config) (*template, error) {
-	if nested(c.Mounts) {
-		t, err := k.newTemplate(c, "", true)
+	mounts, ok, err := rooted(c)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		t, err := k.newTemplate(c, c.Mounts, "", true)
 		if err != nil {
 			return nil, err
 		}
 		t.users, t.stale = 1, true
 		return t, nil
 	}
-	key, err := templateKey(c)
+	key, err := templateKey(c, mounts)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +62,7 @@ func (k *keeper) template(c *Config) (*template, error) {
 	}
 	k.mu.Unlock()
 	// Several may be built at once; the last one stays.
-	t, err := k.newTemplate(c, key, false)
+	t, err := k.newTemplate(c, mounts, key, false)
 	if err != nil {
 		return nil, err
 	}
@@ -109,36 +113,18 @@ func (k *keeper) prune(now time.Time) {
 	}
 }
 
-// nested reports whether a mount is inside another or in a directory of the
-// attempt's own: it can be placed only when that is there.
-func nested(mounts []Mount) bool {
-	for i, m := range mounts {
-		for _, dir := range []string{Home, "/tmp", "/var/tmp", "/run", "/var/run"} {
-			if inside(m.Target, dir) {
-				return true
-			}
-		}
-		for j, n := range mounts {
-			if i != j && inside(m.Target, n.Target) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 func inside(name, dir string) bool {
 	return name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// templateKey tells views apart.
-func templateKey(c *Config) (string, error) {
+// templateKey tells views apart, which have places for some mounts.
+func templateKey(c *Config, mounts []Mount) (string, error) {
 	key := struct {
 		Plain             bool
 		Show, Hide, Files []string
 		Dirs              []string
 	}{Plain: c.Plain, Show: c.Show, Hide: c.Hide}
-	for _, m := range c.Mounts {
+	for _, m := range mounts {
 		fi, err := os.Stat(m.Source)
 		switch {
 		case err != nil:
@@ -153,18 +139,19 @@ func templateKey(c *Config) (string, error) {
 	return string(text), err
 }
 
-func (k *keeper) newTemplate(c *Config, key string, full bool) (*template, error) {
+// newTemplate builds a view with places for some mounts, or with all of c.
+func (k *keeper) newTemplate(c *Config, mounts []Mount, key string, full bool) (*template, error) {
 	t := &template{key: key, over: make(chan struct{}), places: map[string]string{}, full: full, built: time.Now()}
 	ready := make(chan error)
-	go t.live(k, c, ready)
+	go t.live(k, c, mounts, ready)
 	return t, <-ready
 }
 
 // live owns a thread. It is never unlocked, so that it ends with this
 // goroutine, and nothing else runs on it.
-func (t *template) live(k *keeper, c *Config, ready chan<- error) {
+func (t *template) live(k *keeper, c *Config, mounts []Mount, ready chan<- error) {
 	runtime.LockOSThread()
-	err := t.build(c, k.setup)
+	err := t.build(c, mounts, k.setup)
 	if err == nil {
 		t.zygote, err = hatch(k.arena, &k.image, &k.filter)
 	}
@@ -187,9 +174,9 @@ func (k *keeper) abandon(t *template) {
 	}
 }
 
-func (t *template) build(c *Config, setup *Setup) error {
+func (t *template) build(c *Config, mounts []Mount, setup *Setup) error {
 	if !c.Plain {
-		if err := t.unshare(c, setup.User); err != nil {
+		if err := t.unshare(c, mounts, setup.User); err != nil {
 			return err
 		}
 	}
@@ -197,7 +184,7 @@ func (t *template) build(c *Config, setup *Setup) error {
 }
 
 // unshare gives the calling thread namespaces with the view.
-func (t *template) unshare(c *Config, user bool) error {
+func (t *template) unshare(c *Config, mounts []Mount, user bool) error {
 	if err := syscall.Unshare(syscall.CLONE_FS | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS); err != nil {
 		return fmt.Errorf("make namespaces: %w", err)
 	}
@@ -206,7 +193,7 @@ func (t *template) unshare(c *Config, user bool) error {
 	if err := syscall.Sethostname([]byte("localhost")); err != nil {
 		return fmt.Errorf("set the host name: %w", err)
 	}
-	return t.view(c, user)
+	return t.view(c, mounts, user)
 }
 
 // complete adds the calls that complete a view for one attempt.

@@ -25,7 +25,7 @@ type view struct {
 // system, read-only, and places for what is an attempt's own: /proc, /dev/pts,
 // /dev/shm, and unless it is full /tmp, the work directory and the mounts. The
 // machine's root is gone from it afterwards.
-func (t *template) view(c *Config, user bool) error {
+func (t *template) view(c *Config, mounts []Mount, user bool) error {
 	if err := mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (t *template) view(c *Config, user bool) error {
 			return err
 		}
 	}
-	for _, m := range c.Mounts {
+	for _, m := range mounts {
 		if err := t.mount(v, m); err != nil {
 			return fmt.Errorf("mount %s at %s: %w", m.Source, m.Target, err)
 		}

@@ -231,7 +231,7 @@ func (w *warm) live(k *keeper, c *Config, program string, ready chan<- error) {
 // start builds a view of its own, and executes the interpreter there.
 func (w *warm) start(k *keeper, c *Config, program string) error {
 	t := &template{places: map[string]string{}, full: true}
-	if err := t.unshare(c, k.setup.User); err != nil {
+	if err := t.unshare(c, c.Mounts, k.setup.User); err != nil {
 		return err
 	}
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)

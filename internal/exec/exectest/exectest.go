@@ -100,9 +100,7 @@ func (s *suite) probe(t *testing.T) {
 }
 
 // has reports whether the driver enforces a measure.
-func (s *suite) has(name string) bool {
-	return slices.ContainsFunc(s.report.Measures, func(m exec.Measure) bool { return m.Name == name && m.InUse })
-}
+func (s *suite) has(name string) bool { return s.report.Has(name) }
 
 // needs skips a test when the driver does not enforce a measure.
 func (s *suite) needs(t *testing.T, name string) {
@@ -521,14 +519,20 @@ func mounts(t *testing.T, s *suite) {
 			t.Fatal(err)
 		}
 	}
-	out := t.TempDir()
+	out, outer := t.TempDir(), t.TempDir()
+	for _, name := range []string{"1", "2"} {
+		if err := os.MkdirAll(filepath.Join(outer, "calls", name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	spec := b.sh("a", `
 		cat dags/code.py /usr/local/airflow/dags/code.py /etc/fairlead/single /tmp/in/code.py $HOME/in/code.py
 		touch dags/x || echo read-only
 		echo result > /out/deep/file
 		echo more >> /out/deep/single || echo read-only
 		ls /usr/local/bin > /dev/null && ls -d /usr/local/share /usr/bin /etc/passwd
-		touch /usr/local/x || echo read-only`)
+		touch /usr/local/x || echo read-only
+		echo mine > /run-of/calls/1/file; cat /run-of/calls/1/file; touch /run-of/calls/2/x || echo read-only`)
 	spec.Dir = "/usr/local/airflow"
 	spec.Mounts = []exec.Mount{
 		{Source: filepath.Join(dir, "single"), Target: "/out/deep/single"}, // inside the next
@@ -537,6 +541,8 @@ func mounts(t *testing.T, s *suite) {
 		{Source: filepath.Join(dir, "single"), Target: "/etc/fairlead/single"},
 		{Source: dir, Target: "/tmp/in"},
 		{Source: dir, Target: "/home/task/in"},
+		{Source: outer, Target: "/run-of"},
+		{Source: filepath.Join(outer, "calls/1"), Target: "/run-of/calls/1", Writable: true},
 	}
 	x := b.run(spec)
 	var got []string
@@ -547,7 +553,7 @@ func mounts(t *testing.T, s *suite) {
 	}
 	want := []string{
 		"print(1)", "print(1)", "one fileprint(1)", "print(1)", "read-only", "read-only",
-		"/etc/passwd", "/usr/bin", "/usr/local/share", "read-only",
+		"/etc/passwd", "/usr/bin", "/usr/local/share", "read-only", "mine", "read-only",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("mounts: code %d, got %q, want %q", x.Code, got, want)
