@@ -77,7 +77,13 @@ func (s *runSite) Fetch(ctx context.Context, r flow.Run, name, to string) error 
 	if err != nil {
 		return err
 	}
-	return copyTree(real, to, linkFile)
+	place := copyFile
+	if mounts, err := s.a.mounts(ctx); err != nil {
+		return err
+	} else if mounts {
+		place = linkFile // tasks cannot write to it
+	}
+	return copyTree(real, to, place)
 }
 
 // maxFetched bounds how many objects one directory of a run's inputs has.

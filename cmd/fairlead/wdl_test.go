@@ -241,6 +241,12 @@ func differsDir(have any, listing []any) string {
 // what it said.
 func runText(t *testing.T, job wdlJob, files map[string]string) (outputs, said string, err error) {
 	t.Helper()
+	return runTextIn(t, "prefer", job, files)
+}
+
+// runTextIn runs a document with as much isolation as is asked for.
+func runTextIn(t *testing.T, isolation string, job wdlJob, files map[string]string) (outputs, said string, err error) {
+	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -249,7 +255,7 @@ func runText(t *testing.T, job wdlJob, files map[string]string) (outputs, said s
 	}
 	job.file, job.dir, job.base = filepath.Join(dir, "main.wdl"), filepath.Join(dir, "result"), dir
 	opt := defaultOptions()
-	opt.listen, opt.data = "127.0.0.1:0", ""
+	opt.listen, opt.data, opt.isolation = "127.0.0.1:0", "", isolation
 	var out, errs bytes.Buffer
 	cmd := runCommand()
 	cmd.SetContext(t.Context())
@@ -290,6 +296,8 @@ func TestRunWDL(t *testing.T) {
 		{"an output elsewhere", map[string]string{"main.wdl": task("true", `File g = "/etc/hostname"`, "")}, "", "", "", "not in the task's working directory"},
 		{"an output that links elsewhere", map[string]string{"main.wdl": task("ln -s /etc/passwd g", `File g = "g"`, "")}, "", "", "", "leads out of the run's directory"},
 		{"what links elsewhere is not read", map[string]string{"main.wdl": task("ln -s /etc/passwd g", `String g = read_string("g")`, "")}, "", "", "", "leads out of the run's directory"},
+		{"links to inputs are outputs", map[string]string{"main.wdl": task("ln -s ~{f} g; echo 2 > h; ln -s $PWD/h i", `File g = "g" Array[File] all = glob("[gi]") String s = read_string(all[1])`, ""), "x.txt": "abc"}, `{"t.f": "x.txt"}`, "", `{ "t.g": "DIR/result/out/g/x.txt", "t.all": [ "DIR/result/out/all/0/x.txt", "DIR/result/out/all/1/h" ], "t.s": "2" }`, ""},
+		{"names that are printed are of files", map[string]string{"main.wdl": task("echo 1 > a; echo 2 > b; ls -d $PWD/?", `Array[File] all = read_lines(stdout()) Int n2 = read_int(all[1])`, "")}, "", "", `{ "t.all": [ "DIR/result/out/all/0/a", "DIR/result/out/all/1/b" ], "t.n2": 2 }`, ""},
 		{"a pipe is no file", map[string]string{"main.wdl": task("mkfifo g", `String g = read_string("g")`, "")}, "", "", "", "g is neither a file nor a directory"},
 		{"inputs are not for writing", map[string]string{"main.wdl": task("echo x >> ~{f}", "", ""), "x.txt": "abc"}, `{"t.f": "x.txt"}`, "", "", "Read-only file system"},
 		{
@@ -332,6 +340,11 @@ func TestRunWDL(t *testing.T) {
 			"", "", `{ "w.s": "abc" }`, "",
 		},
 		{
+			"names of files in texts of the workflow",
+			map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  call t as a { input: names = [] }\n  String option = \"\" + a.out\n  File list = write_lines([a.out])\n  call t as b { input: names = [option, read_string(list), a.name] }\n  output { String s = read_string(b.out) }\n}\ntask t {\n  input { Array[String] names }\n  command <<< cat ~{sep=\" \" names} /dev/null > out; [ -s out ] || echo hi > out; echo $PWD/out >&2 >>>\n  output { File out = \"out\" String name = read_string(stderr()) }\n}\n"},
+			"", "", `{ "w.s": "hi\nhi\nhi" }`, "",
+		},
+		{
 			"a scatter over nothing, and a condition that does not hold",
 			map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  scatter (i in range(0)) { call t as a { input: n = i } }\n  if (false) { call t as b { input: n = 1 } }\n  output { Array[Int] x = a.m  Int? y = b.m }\n}\ntask t {\n  input { Int n }\n  command <<< true >>>\n  output { Int m = n }\n}\n"},
 			"", "", `{ "w.x": [], "w.y": null }`, "",
@@ -349,6 +362,30 @@ func TestRunWDL(t *testing.T) {
 				t.Errorf("got %s, %v\n%s\nwant %s", got, err, said, tt.want)
 			}
 		})
+	}
+}
+
+// TestRunWDLPlain has plain processes read, write, link to and print names of
+// files, and write to an input: what they are given is a copy.
+func TestRunWDLPlain(t *testing.T) {
+	dir := t.TempDir()
+	input := filepath.Join(dir, "x.txt")
+	if err := os.WriteFile(input, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := `version 1.1
+task t {
+  input { File f }
+  command <<< cat ~{f}; echo theirs > ~{f}; ln -s ~{f} g; echo 2 > h; ls -d $PWD/h >&2 >>>
+  output { String s = read_string(stdout()) File g = "g" Int n = read_int(read_string(stderr())) }
+}
+`
+	got, said, err := runTextIn(t, "none", wdlJob{inputs: fmt.Sprintf(`{"t.f": %q}`, input)}, map[string]string{"main.wdl": text})
+	if want := `{ "t.s": "mine", "t.g": "DIR/result/out/g/x.txt", "t.n": 2 }`; err != nil || got != want {
+		t.Errorf("got %s, %v\n%s\nwant %s", got, err, said, want)
+	}
+	if data, err := os.ReadFile(input); err != nil || string(data) != "mine" {
+		t.Errorf("after a task wrote to its input the file that was given holds %q (%v); want mine", data, err)
 	}
 }
 

@@ -79,8 +79,16 @@ func (a *app) wdlPerformer() (*wdl.Performer, error) {
 		Env: func(r flow.Run, t flow.Task) []string {
 			return a.taskEnvironment(r, t)
 		},
+		Mounts: a.mounts,
 	}
 	return a.runs.performer, nil
+}
+
+// mounts says whether tasks see what they are shown, and nothing else of this
+// machine.
+func (a *app) mounts(ctx context.Context) (bool, error) {
+	report, err := a.driver.Probe(ctx)
+	return report.Has("mount namespace"), err
 }
 
 // copyTree makes a file or directory appear at another place, each of its files

@@ -138,7 +138,7 @@ func (t *call) uncacheable() string {
 func (w *work) find(ctx context.Context, t *call, key string) (outputs json.RawMessage, uri string, err error) {
 	// Half of it may be there, if a server was killed.
 	to := filepath.Join(t.files.task, cachedDir)
-	if err := os.RemoveAll(to); err != nil {
+	if err := errors.Join(os.RemoveAll(to), os.MkdirAll(t.files.task, 0o755)); err != nil {
 		return nil, "", err
 	}
 	found, err := w.Cache.Find(ctx, w.Run, w.Task, key, to)
@@ -174,7 +174,8 @@ func (t *call) revive(raw json.RawMessage, dir string) (json.RawMessage, error) 
 		if !filepath.IsLocal(name) {
 			return "", fmt.Errorf("the outputs in the cache name %q", name)
 		}
-		return t.files.within(filepath.Join(dir, name))
+		at, err := t.files.within(filepath.Join(dir, name))
+		return t.files.name(at), err
 	}); err != nil {
 		return nil, err
 	}
@@ -244,6 +245,9 @@ func (t *call) product(v Value) (Product, error) {
 	}
 	names := map[string]string{} // of files and directories that outputs are, by their paths
 	changed := map[string]time.Time{}
+	if v, err = t.files.where(v); err != nil {
+		return p, err
+	}
 	v, err = Paths(v, func(at Path) (Value, error) {
 		name, ok := names[at.Name]
 		if !ok {
@@ -269,7 +273,7 @@ func (t *call) product(v Value) (Product, error) {
 	if err != nil {
 		return p, err
 	}
-	if bytes.Contains(p.Outputs, dir[1:len(dir)-1]) {
+	if t.files.named(string(p.Outputs)) || bytes.Contains(p.Outputs, dir[1:len(dir)-1]) {
 		return p, errors.New("a text that is an output names a place in the run's directory")
 	}
 	slices.SortStableFunc(p.Files, func(a, b ProductFile) int { return changed[a.Name].Compare(changed[b.Name]) })

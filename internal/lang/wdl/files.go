@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,27 +22,92 @@ import (
 	"fairlead/internal/flow"
 )
 
+// RunDir is the directory of a run as its expressions and commands know it,
+// where the driver can show directories under other names; HealthOmics calls it
+// so, too. Elsewhere it has its own name, and this one means the same.
+const RunDir = "/mnt/workflow"
+
 // runFiles are the files of a run as its expressions know them: by their absolute
-// paths, all in the run's directory, or by the names that were given to the
-// run. In a task, relative ones are in its working directory.
+// names, all in the run's directory, or by the names that were given to the
+// run. In a task, relative ones are in its working directory. A name is not
+// where the file is: Read and the others find that out.
 type runFiles struct {
-	p          *Performer
-	run        flow.Run
-	ctx        context.Context //nolint:containedctx // the attempt's: Files has no parameter for it
-	dir        string          // of the run
-	task, work string          // of the call; empty outside of one
-	ended      bool            // the command has
+	p     *Performer
+	run   flow.Run
+	ctx   context.Context //nolint:containedctx // the attempt's: Files has no parameter for it
+	dir   string          // of the run, where it is
+	seen  string          // the same by name: RunDir, or dir
+	// task is where what is kept about the attempt of a call is, and work its
+	// working directory, both where they are; empty outside of a call.
+	task, work string
+	ended      bool // the command has
 }
 
-// local returns where a file or directory is that a name means, bringing it
-// into the run's directory if it is not there.
-func (f *runFiles) local(ctx context.Context, name string) (string, error) {
-	switch {
-	case f.work != "" && !strings.Contains(name, "://") && !filepath.IsAbs(name):
-		return f.within(filepath.Join(f.work, name))
-	case filepath.IsAbs(name) && under(f.dir, name):
-		return f.within(name)
+// name returns the name of a file in the run's directory.
+func (f *runFiles) name(at string) string { return f.seen + strings.TrimPrefix(at, f.dir) }
+
+// place returns where in the run's directory a name leads, and whether it does.
+// Both names of the directory are known: the server that a value was made by may
+// have had another driver.
+func (f *runFiles) place(name string) (string, bool) {
+	for _, dir := range []string{RunDir, f.dir} {
+		if under(dir, name) {
+			return filepath.Join(f.dir, strings.TrimPrefix(filepath.Clean(name), dir)), true
+		}
 	}
+	return "", false
+}
+
+// named reports whether a text has a name of the run's directory in it.
+func (f *runFiles) named(text string) bool {
+	return strings.Contains(text, RunDir) || strings.Contains(text, f.dir)
+}
+
+// where returns a value with its files in the run's directory by where they
+// are.
+func (f *runFiles) where(v Value) (Value, error) {
+	return Paths(v, func(p Path) (Value, error) {
+		if at, ok := f.place(p.Name); ok {
+			p.Name = at
+		}
+		return p, nil
+	})
+}
+
+// local returns the name of a file or directory in the run's directory, as
+// which find finds it.
+func (f *runFiles) local(ctx context.Context, name string) (string, error) {
+	at, err := f.find(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	return f.name(at), nil
+}
+
+// find returns where a file or directory is that a name means, bringing it
+// into the run's directory if it is not there.
+func (f *runFiles) find(ctx context.Context, name string) (string, error) {
+	var gone error
+	if filepath.IsAbs(name) {
+		if at, ok := f.place(name); ok {
+			real, err := f.within(at)
+			if !errors.Is(err, fs.ErrNotExist) || under(f.dir, name) {
+				return real, err
+			}
+			gone = fmt.Errorf("there is no %s: %w", name, fs.ErrNotExist) // unless this machine has such a directory
+		}
+	} else if f.work != "" && !strings.Contains(name, "://") {
+		return f.within(filepath.Join(f.work, name))
+	}
+	at, err := f.fetch(ctx, name)
+	if err != nil && gone != nil {
+		return "", gone
+	}
+	return at, err
+}
+
+// fetch brings what a name means into the run's directory.
+func (f *runFiles) fetch(ctx context.Context, name string) (string, error) {
 	sum := sha256.Sum256([]byte(name))
 	to := filepath.Join(f.dir, "inputs", hex.EncodeToString(sum[:6]), filepath.Base(strings.TrimRight(name, "/")))
 	if _, err := os.Lstat(to); err == nil {
@@ -85,41 +151,87 @@ func under(dir, name string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// within returns a path without links of a file or directory, which must be in
+// maxLinks bounds the links in one path, as Linux does.
+const maxLinks = 40
+
+// within returns the path without links of a file or directory, which must be in
 // the run's directory: what a task links to is none of the run's files, and to
-// open a pipe would wait for ever.
+// open a pipe would wait for ever. Links mean what they meant to the task that
+// made them.
 func (f *runFiles) within(name string) (string, error) {
-	real, err := filepath.EvalSymlinks(name)
-	if err != nil {
-		return "", err
-	}
-	if !under(f.dir, real) {
+	if !under(f.dir, name) {
 		return "", fmt.Errorf("%s leads out of the run's directory", name)
 	}
-	info, err := os.Lstat(real)
+	rest := strings.Split(strings.TrimPrefix(filepath.Clean(name), f.dir), "/")
+	at := f.dir
+	var info fs.FileInfo
+	for links := 0; len(rest) > 0; {
+		part := rest[0]
+		rest = rest[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			if at == f.dir {
+				return "", fmt.Errorf("%s leads out of the run's directory", name)
+			}
+			at = filepath.Dir(at)
+			continue
+		}
+		next := filepath.Join(at, part)
+		var err error
+		if info, err = os.Lstat(next); err != nil {
+			return "", err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", &fs.PathError{Op: "follow", Path: name, Err: syscall.ELOOP}
+		}
+		to, err := os.Readlink(next)
+		if err != nil {
+			return "", err
+		}
+		if filepath.IsAbs(to) {
+			dir, ok := f.place(to)
+			if !ok {
+				return "", fmt.Errorf("%s leads out of the run's directory", name)
+			}
+			at, to = f.dir, strings.TrimPrefix(dir, f.dir)
+		}
+		rest = append(strings.Split(to, "/"), rest...)
+	}
+	info, err := os.Lstat(at)
 	if err != nil {
 		return "", err
 	}
 	if !info.Mode().IsRegular() && !info.IsDir() {
 		return "", fmt.Errorf("%s is neither a file nor a directory", name)
 	}
-	return real, nil
+	return at, nil
 }
 
-// output returns where a file is that a task has made.
+// output returns the name of a file that a task has made.
 func (f *runFiles) output(name string) (string, error) {
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(f.work, name)
+	at := filepath.Join(f.work, name)
+	if filepath.IsAbs(name) {
+		var ok bool
+		if at, ok = f.place(name); !ok {
+			return "", fmt.Errorf("%s is not in the task's working directory", name)
+		}
 	}
-	if !under(f.dir, name) {
-		return "", fmt.Errorf("%s is not in the task's working directory", name)
+	at, err := f.within(at)
+	if err != nil {
+		return "", err
 	}
-	return f.within(name)
+	return f.name(at), nil
 }
 
 // Read is that of [Files].
 func (f *runFiles) Read(name string, limit int64) ([]byte, error) {
-	at, err := f.local(f.ctx, name)
+	at, err := f.find(f.ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +252,7 @@ func (f *runFiles) Read(name string, limit int64) ([]byte, error) {
 
 // Size is that of [Files].
 func (f *runFiles) Size(name string) (int64, error) {
-	at, err := f.local(f.ctx, name)
+	at, err := f.find(f.ctx, name)
 	if err != nil {
 		return 0, err
 	}
@@ -166,15 +278,20 @@ func (f *runFiles) Write(data []byte) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return "", err
 	}
-	return name, settle(name, data)
+	return f.name(name), settle(name, data)
 }
 
-// settle makes a file, unless it is there.
+// settle makes a file, and the directory that it is in, unless it is there.
 func settle(name string, data []byte) error {
 	if _, err := os.Lstat(name); err == nil {
 		return nil
 	}
 	temp, err := os.CreateTemp(filepath.Dir(name), ".new-")
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(name), 0o755); err == nil {
+			temp, err = os.CreateTemp(filepath.Dir(name), ".new-")
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -193,24 +310,47 @@ func (f *runFiles) Glob(pattern string) ([]string, error) {
 	}
 	var out []string
 	for _, p := range braces(pattern) {
-		names, err := filepath.Glob(filepath.Join(globEscape(f.work), p))
-		if err != nil {
+		if _, err := path.Match(p, ""); err != nil {
 			return nil, fmt.Errorf("the pattern %s: %w", quote(p), err)
 		}
-		for _, name := range names {
-			base := filepath.Base(name)
-			if info, err := os.Stat(name); err != nil || info.IsDir() || strings.HasPrefix(base, ".") && !strings.HasPrefix(filepath.Base(p), ".") {
+		for _, name := range f.glob(f.work, strings.Split(p, "/")) {
+			hidden := strings.HasPrefix(filepath.Base(name), ".") && !strings.HasPrefix(path.Base(p), ".")
+			real, err := f.within(name)
+			if hidden || errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
-			out = append(out, name)
+			if info, serr := os.Lstat(real); err == nil && (serr != nil || info.IsDir()) {
+				continue
+			}
+			out = append(out, f.name(name)) // whoever takes it says what is wrong with it
 		}
 	}
 	return out, nil
 }
 
-// globEscape returns a path as a pattern that it alone fits.
-func globEscape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+// glob returns the paths below a directory that fit a pattern.
+func (f *runFiles) glob(dir string, pattern []string) []string {
+	if len(pattern) == 0 {
+		return []string{dir}
+	}
+	real, err := f.within(dir)
+	if err != nil {
+		return nil // a pattern fits what is there
+	}
+	entries, err := os.ReadDir(real)
+	if err != nil {
+		return nil
+	}
+	if pattern[0] == "" || pattern[0] == "." {
+		return f.glob(dir, pattern[1:])
+	}
+	var out []string
+	for _, e := range entries {
+		if ok, _ := path.Match(pattern[0], e.Name()); ok {
+			out = append(out, f.glob(filepath.Join(dir, e.Name()), pattern[1:])...)
+		}
+	}
+	return out
 }
 
 // braces returns the patterns that a pattern with {a,b} stands for, as a shell
@@ -237,9 +377,9 @@ func (f *runFiles) Output(stderr bool) (string, error) {
 		return "", errors.New("the command has not run yet")
 	}
 	if stderr {
-		return filepath.Join(f.work, ".stderr"), nil
+		return f.name(filepath.Join(f.work, ".stderr")), nil
 	}
-	return filepath.Join(f.work, ".stdout"), nil
+	return f.name(filepath.Join(f.work, ".stdout")), nil
 }
 
 // appendLog puts the lines of a file into a log, as far as a bound lets it.

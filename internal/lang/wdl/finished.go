@@ -24,6 +24,9 @@ func (p *Performer) Finished(ctx context.Context, run flow.Run, g *flow.Graph, u
 		if err != nil {
 			return nil, err
 		}
+		if v, err = s.files.(*runFiles).where(v); err != nil {
+			return nil, err
+		}
 		if v != nil {
 			out.Names, out.Values = append(out.Names, d.Name.Text), append(out.Values, v)
 		}

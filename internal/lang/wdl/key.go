@@ -53,7 +53,7 @@ func (w *work) cacheKey(ctx context.Context, t *call) (string, error) {
 		}
 		// What follows from others may have names in it that are this run's. The
 		// others are in the key.
-		if given || !strings.Contains(text, t.files.dir) {
+		if given || !t.files.named(text) {
 			k.add(text)
 		}
 	}
@@ -70,15 +70,13 @@ func (w *work) cacheKey(ctx context.Context, t *call) (string, error) {
 // are. Of what was evaluated for the task, files of the run are left open.
 func (w *work) told(ctx context.Context, t *call, v Value, given bool) (string, error) {
 	v, err := Paths(v, func(p Path) (Value, error) {
-		ours := under(t.files.dir, p.Name)
+		_, ours := t.files.place(p.Name)
 		if !given && (ours || !strings.Contains(p.Name, "://") && !filepath.IsAbs(p.Name)) {
 			return filepath.Base(p.Name), nil
 		}
-		if !ours {
-			var err error
-			if p.Name, err = t.files.local(ctx, p.Name); err != nil {
-				return nil, err
-			}
+		var err error
+		if p.Name, err = t.files.find(ctx, p.Name); err != nil {
+			return nil, err
 		}
 		return w.s.digests.path(ctx, p)
 	})

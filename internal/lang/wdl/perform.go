@@ -34,6 +34,9 @@ type Performer struct {
 	// Env is the environment of each task, KEY=value, but for what tells it
 	// about itself.
 	Env func(run flow.Run, task flow.Task) []string
+	// Mounts says whether the driver shows directories under other names than
+	// they have; nil: it does not.
+	Mounts func(ctx context.Context) (bool, error)
 	// Share is what the tasks of some runs, that of a group, may use together,
 	// beside Room; nil is no bound.
 	Share func(run flow.Run) *Room
@@ -50,6 +53,10 @@ type Performer struct {
 	mu     sync.Mutex
 	scenes map[flow.RunID]*scene // those of runs that were busy last
 	order  []flow.RunID
+
+	lookMu sync.Mutex
+	looked bool // what Mounts says is known
+	mounts bool
 }
 
 // Site is where a run has its files.
@@ -160,14 +167,35 @@ func (p *Performer) open(ctx context.Context, run flow.Run, g *flow.Graph) (*sce
 	if err != nil {
 		return nil, err
 	}
+	seen, err := p.runDir(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
 	s := &scene{program: program, graph: g, run: run.ID, lenient: program.Lenient, values: p.Values, ctx: ctx, digests: newDigests()}
-	s.files = &runFiles{p: p, run: run, dir: dir, ctx: context.WithoutCancel(ctx)}
+	s.files = &runFiles{p: p, run: run, dir: dir, seen: seen, ctx: context.WithoutCancel(ctx)}
 	inputs, err := Bind(program.Main, run.Params, program.Lenient)
 	if err != nil {
 		return nil, flow.Errorf(flow.Invalid, "%w", err)
 	}
 	s.root = s.workflow(program.plans[program.Main.Source.Path], "", inputs)
 	return s, nil
+}
+
+// runDir returns what a run's directory is called inside.
+func (p *Performer) runDir(ctx context.Context, dir string) (string, error) {
+	p.lookMu.Lock()
+	defer p.lookMu.Unlock()
+	if !p.looked && p.Mounts != nil {
+		mounts, err := p.Mounts(ctx)
+		if err != nil {
+			return "", err
+		}
+		p.looked, p.mounts = true, mounts
+	}
+	if p.mounts {
+		return RunDir, nil
+	}
+	return dir, nil
 }
 
 // drop forgets what was read of the run's values.
@@ -315,12 +343,13 @@ func (w *work) gather(ctx context.Context, f *frame, e Element, n int) (flow.Out
 }
 
 // keep brings the files of a run's outputs that are not in its directory yet,
-// such as inputs that are outputs, into it.
+// such as inputs that are outputs, into it, and returns where all of them are:
+// who takes them has not the names that tasks have for them.
 func (w *work) keep(ctx context.Context, f *frame, v Value) (Value, error) {
 	local := f.s.files.(*runFiles)
 	return Paths(v, func(p Path) (Value, error) {
-		name, err := local.local(ctx, p.Name)
-		return Path{name, p.Dir}, err
+		at, err := local.find(ctx, p.Name)
+		return Path{at, p.Dir}, err
 	})
 }
 
@@ -495,9 +524,18 @@ func (w *work) prepare(ctx context.Context, c *Call) (*call, error) {
 	run := w.s.files.(*runFiles)
 	// Task ids may be longer than a file name; the index tells them apart.
 	name := fmt.Sprintf("%d-%.60s.%d", w.Task.Index, c.Name().Text, w.Task.Attempt)
-	mine := &runFiles{p: w.Performer, run: w.Run, dir: run.dir, ctx: context.WithoutCancel(ctx), task: filepath.Join(run.dir, "calls", name)}
-	mine.work = filepath.Join(mine.task, "work")
-	if err := os.MkdirAll(mine.work, 0o755); err != nil {
+	mine := &runFiles{p: w.Performer, run: w.Run, dir: run.dir, seen: run.seen, ctx: context.WithoutCancel(ctx)}
+	mine.task, mine.work = filepath.Join(run.dir, "calls", name), filepath.Join(run.dir, "work", name)
+	if w.Task.Handle != "" { // of an earlier version, perhaps
+		if old := filepath.Join(mine.task, "work"); exists(old) {
+			mine.work = old
+		}
+	}
+	err = os.Mkdir(mine.work, 0o755)
+	if errors.Is(err, os.ErrNotExist) {
+		err = os.MkdirAll(mine.work, 0o755)
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
 	for d, v := range given {
@@ -524,6 +562,11 @@ func (w *work) prepare(ctx context.Context, c *Call) (*call, error) {
 	return t, w.specify(t)
 }
 
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
 // given evaluates the inputs of a call of a task.
 func (w *work) given(ctx context.Context, c *Call) (map[*Decl]Value, *Document, error) {
 	w.s.mu.Lock()
@@ -546,33 +589,45 @@ func (w *work) given(ctx context.Context, c *Call) (map[*Decl]Value, *Document, 
 	return given, c.Doc, nil
 }
 
+// maxArgument bounds a command that is an argument of bash, and no file that
+// it reads. Linux takes twice as much.
+const maxArgument = 64 << 10
+
 // specify says what the driver runs.
 func (w *work) specify(t *call) error {
 	text, err := t.v.Parts(t.task.Command.Parts)
 	if err != nil {
 		return err
 	}
-	script := filepath.Join(t.files.task, "command")
-	if err := settle(script, []byte(text)); err != nil {
-		return err
-	}
 	log, err := w.Site.Log(t.files.ctx, w.Run, w.Task)
 	if err != nil {
 		return err
 	}
-	argv := []string{"/bin/bash", script}
 	out, errs := readsOutputs(t.task)
-	var redirect []string
+	redirect := ""
 	if out {
-		t.out = filepath.Join(t.files.task, "work", ".stdout")
-		redirect = append(redirect, `>"$1"`)
+		t.out = filepath.Join(t.files.work, ".stdout")
+		redirect += ` >"$1"`
 	}
 	if errs {
-		t.errs = filepath.Join(t.files.task, "work", ".stderr")
-		redirect = append(redirect, `2>"$2"`)
+		t.errs = filepath.Join(t.files.work, ".stderr")
+		redirect += ` 2>"$2"`
 	}
-	if redirect != nil {
-		argv = []string{"/bin/bash", "-c", "exec /bin/bash \"$0\" " + strings.Join(redirect, " "), script, t.out, t.errs}
+	argv := []string{"/bin/bash", "-c", "--", text, "command"}
+	if len(text) > maxArgument || strings.Contains(text, "\x00") {
+		script := filepath.Join(t.files.task, "command")
+		if err := settle(script, []byte(text)); err != nil {
+			return err
+		}
+		argv = []string{"/bin/bash", t.files.name(script)}
+		if redirect != "" {
+			argv = []string{"/bin/bash", "-c", `exec /bin/bash "$0"` + redirect, argv[1], t.files.name(t.out), t.files.name(t.errs)}
+		}
+	} else if redirect != "" {
+		// On the line on which the command begins, so that bash counts its lines as
+		// they are.
+		argv[3] = "exec" + redirect + "; set --; " + text
+		argv = append(argv, t.files.name(t.out), t.files.name(t.errs))
 	}
 	limits := w.Limits
 	limits.CPUs = float64(t.want.CPUs)
@@ -585,11 +640,11 @@ func (w *work) specify(t *call) error {
 	}
 	limits.Wall = t.want.Timeout
 	t.spec = exec.Spec{
-		ID: AttemptID(w.Run.ID, w.Task), Argv: argv, Dir: t.files.work, Log: log, Logger: t.task.Name.Text, Level: "INFO", Grace: w.Grace, Limits: limits,
+		ID: AttemptID(w.Run.ID, w.Task), Argv: argv, Dir: t.files.name(t.files.work), Log: log, Logger: t.task.Name.Text, Level: "INFO", Grace: w.Grace, Limits: limits,
 		Env: append(w.Env(w.Run, w.Task), t.environment()...),
 		Mounts: []exec.Mount{
-			{Source: t.files.dir, Target: t.files.dir},
-			{Source: t.files.work, Target: t.files.work, Writable: true},
+			{Source: t.files.dir, Target: t.files.seen},
+			{Source: t.files.work, Target: t.files.name(t.files.work), Writable: true},
 		},
 	}
 	if w.Images && len(t.want.Images) > 0 {
