@@ -335,6 +335,22 @@ func TestRunWDL(t *testing.T) {
 			"", "", "", `the map has no key "b"`,
 		},
 		{
+			"what a task knows of itself",
+			map[string]string{"main.wdl": "version 1.2\ntask t {\n  meta { about: \"x\" }\n  command <<< echo '~{task.name} ~{task.attempt} ~{task.cpu} ~{task.meta.about}~{task.return_code}~{task.container}'; exit 3 >>>\n  requirements { return_codes: [0, 3]  memory: \"2 GiB\" }\n  output { String s = read_string(stdout())  Int code = task.return_code  Int m = task.memory }\n}\n"},
+			"", "", `{ "t.s": "t 0 1.000000 x", "t.code": 3, "t.m": 2147483648 }`, "",
+		},
+		{"a mistake in what a task knows of itself", map[string]string{"main.wdl": "version 1.2\ntask t {\n  command <<< echo ~{task.nam} >>>\n}\n"}, "", "", "", `has no member "nam"`},
+		{
+			"attributes of tasks among the inputs",
+			map[string]string{
+				"main.wdl": "version 1.2\nimport \"sub.wdl\" as sub\nworkflow w {\n  scatter (i in [1]) { call sub.s }\n  output { Array[Int] m = s.m }\n}\n",
+				"sub.wdl":  "version 1.2\nworkflow s {\n  call t\n  output { Int m = t.m }\n}\ntask t {\n  command <<< >>>\n  requirements { memory: \"1 GiB\" }\n  output { Int m = task.memory }\n}\n",
+			},
+			`{"w.s.t.requirements.memory": "3 GiB", "w.s.t.hints.nobody": {"reads": "this"}}`, "", `{ "w.m": [ 3221225472 ] }`, "",
+		},
+		{"attributes of the task that is run", map[string]string{"main.wdl": task("exit 3", "Boolean ok = true", "")}, `{"t.runtime.returnCodes": 3}`, "", `{ "t.ok": true }`, ""},
+		{"attributes of no task", map[string]string{"main.wdl": task("exit 3", "Boolean ok = true", "")}, `{"t.u.runtime.returnCodes": 3}`, "", "", `has no input "t.u.runtime.returnCodes"`},
+		{
 			"a file beside the document, which a default names",
 			map[string]string{"main.wdl": "version 1.1\nworkflow w {\n  input { File f = \"x.txt\" }\n  call t { input: f = f }\n  output { String s = t.s }\n}\ntask t {\n  input { File f }\n  command <<< cat ~{f} >>>\n  output { String s = read_string(stdout()) }\n}\n", "x.txt": "abc"},
 			"", "", `{ "w.s": "abc" }`, "",

@@ -7,10 +7,36 @@ import (
 	"strings"
 )
 
+// overrides says that a name of an input is that of an attribute of a task that
+// is called, as call.requirements.memory or subworkflow.call.runtime.cpu is.
+func (d *Document) overrides(name string) bool {
+	words := strings.Split(name, ".")
+	n := len(words) - 2
+	if n < 1 || !slices.Contains([]string{"requirements", "runtime", "hints"}, words[n]) {
+		return false
+	}
+	for i, word := range words[:n] {
+		if d == nil || d.Workflow == nil {
+			return false
+		}
+		all := calls(d.Workflow.Body)
+		at := slices.IndexFunc(all, func(c *Call) bool { return c.Name().Text == word })
+		if at < 0 {
+			return false
+		}
+		if i == n-1 {
+			return all[at].Task != nil
+		}
+		d = all[at].Workflow
+	}
+	return false
+}
+
 // Bind reads the inputs of a run, a JSON object, for a document's workflow.
 // Names may begin with the workflow's and a dot, or not. The result has every
 // input by its name as [Inputs] gives it, without defaults. What is wrong is
-// said of all inputs at once.
+// said of all inputs at once. The attributes of tasks may be given, too: as
+// call.requirements.KEY, or with runtime or hints in place of requirements.
 func Bind(doc *Document, inputs []byte, lenient bool) (map[string]Value, error) {
 	out := map[string]Value{}
 	rec := &Record{}
@@ -43,6 +69,12 @@ func Bind(doc *Document, inputs []byte, lenient bool) (map[string]Value, error) 
 			name = target
 		}
 		switch _, twice := out[name]; {
+		case !ok && doc.overrides(strings.TrimPrefix(full, doc.Workflow.Name.Text+".")):
+			out[strings.TrimPrefix(full, doc.Workflow.Name.Text+".")] = rec.Values[i]
+			continue
+		case !ok && doc.overrides(name):
+			out[name] = rec.Values[i]
+			continue
 		case !ok:
 			fix := ""
 			if near := nearest(strings.TrimPrefix(full, doc.Workflow.Name.Text+"."), names); near != "" {

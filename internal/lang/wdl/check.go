@@ -294,7 +294,7 @@ func (c *checker) task(t *Task) {
 	inner := s
 	if c.rules.Version >= Development {
 		inner = outside(s)
-		inner.names["task"] = symbol{typ: Of(Object), to: nil}
+		inner.names["task"] = symbol{typ: infoType}
 	}
 	if t.Command != nil {
 		c.parts(inner, t.Command.Parts)

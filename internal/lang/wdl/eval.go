@@ -150,6 +150,18 @@ func (v *Evaluator) expr(e Expr) (Value, error) {
 	return nil, fmt.Errorf("no expression: %T", e)
 }
 
+// An absence is an error that something is None.
+type absence struct{ error }
+
+// fromNone says that an error comes from something that is None.
+func fromNone(err error) bool {
+	if _, ok := errors.AsType[absence](err); ok {
+		return true
+	}
+	m, ok := errors.AsType[*Mismatch](err)
+	return ok && m.Found == foundNone
+}
+
 // Parts evaluates a text with placeholders.
 func (v *Evaluator) Parts(parts []Part) (string, error) {
 	var b strings.Builder
@@ -171,6 +183,9 @@ func (v *Evaluator) Parts(parts []Part) (string, error) {
 
 func (v *Evaluator) hole(h *Placeholder) (string, error) {
 	x, err := v.Expr(h.Expr)
+	if err != nil && v.Rules.Version >= V11 && fromNone(err) {
+		x, err = nil, nil // the specification: nothing is put in its place
+	}
 	if err != nil {
 		return "", err
 	}
@@ -288,7 +303,15 @@ func (v *Evaluator) member(e *Member) (Value, error) {
 			return m, nil
 		}
 	}
-	return nil, &Fault{e.Name.Span, fmt.Errorf("%s has no member %q", kindOf(x), name)}
+	return nil, &Fault{e.Name.Span, noneOr(x, fmt.Errorf("%s has no member %q", kindOf(x), name))}
+}
+
+// noneOr returns an error about a value, as an [absence] if the value is None.
+func noneOr(x Value, err error) error {
+	if x == nil {
+		return absence{err}
+	}
+	return err
 }
 
 // some names a few.
@@ -336,7 +359,7 @@ func (v *Evaluator) index(e *Index) (Value, error) {
 		}
 		return nil, fault(e.I, "there is no member %q; there are %s", k, some(x.Names))
 	}
-	return nil, fault(e.X, "%s has no items", kindOf(x))
+	return nil, &Fault{e.X.At(), noneOr(x, fmt.Errorf("%s has no items", kindOf(x)))}
 }
 
 func (v *Evaluator) unary(e *Unary) (Value, error) {
@@ -467,7 +490,8 @@ func arithmetic(op string, x, y Value) (Value, error) {
 		if op == "+" { // of what was read from JSON
 			return concat(x, y)
 		}
-		return nil, fmt.Errorf("%s needs two numbers; found %s and %s", op, kindOf(x), kindOf(y))
+		err := fmt.Errorf("%s needs two numbers; found %s and %s", op, kindOf(x), kindOf(y))
+		return nil, noneOr(x, noneOr(y, err))
 	}
 	switch op {
 	case "+":

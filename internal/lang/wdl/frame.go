@@ -361,6 +361,11 @@ func (f *frame) instance(id flow.TaskID, k int) (*frame, error) {
 				}
 			}
 		}
+		for i, name := range rec.Names {
+			if _, known := given[name]; !known && e.Workflow.overrides(name) {
+				given[name] = rec.Values[i]
+			}
+		}
 		g = f.s.workflow(f.s.program.plans[e.Workflow.Source.Path], prefix, given)
 	default:
 		return nil, fmt.Errorf("task %s unfolds into nothing", f.prefix+id)

@@ -58,6 +58,17 @@ func (w *work) cacheKey(ctx context.Context, t *call) (string, error) {
 		}
 	}
 	k.parts(t.task.Command.Parts)
+	if t.task.knowsItself() {
+		info, err := w.info(t, nil)
+		if err != nil {
+			return "", err
+		}
+		text, err := AppendJSON(nil, info)
+		if err != nil {
+			return "", err
+		}
+		k.add(string(text))
+	}
 	for _, d := range t.task.Outputs {
 		k.decl("output", d)
 		k.expr(d.Expr)

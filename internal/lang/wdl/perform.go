@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -433,7 +434,7 @@ func (w *work) command(ctx context.Context, t *call, tell lang.Tell) (flow.Outco
 	if err := t.copyOutput(); err != nil {
 		return flow.Outcome{}, err
 	}
-	v, err := w.collect(t)
+	v, err := w.collect(t, exit.Code)
 	if err != nil {
 		out, err := w.failed(err)
 		out.Ended, out.Exit = exit.Ended, facts
@@ -517,7 +518,7 @@ func lastLine(name string) string {
 
 // prepare evaluates what a task's command needs, and brings its files.
 func (w *work) prepare(ctx context.Context, c *Call) (*call, error) {
-	given, doc, err := w.given(ctx, c)
+	given, asked, doc, err := w.given(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -556,7 +557,7 @@ func (w *work) prepare(ctx context.Context, c *Call) (*call, error) {
 			return nil, err
 		}
 	}
-	if t.want, err = t.v.Resources(c.Task); err != nil {
+	if t.want, err = t.v.Resources(c.Task, asked...); err != nil {
 		return nil, &failure{codeValue, err}
 	}
 	return t, w.specify(t)
@@ -567,18 +568,19 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// given evaluates the inputs of a call of a task.
-func (w *work) given(ctx context.Context, c *Call) (map[*Decl]Value, *Document, error) {
+// given evaluates the inputs of a call of a task, and returns the attributes of
+// the task that whoever started the run has asked for.
+func (w *work) given(ctx context.Context, c *Call) (map[*Decl]Value, []Asked, *Document, error) {
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
 	w.s.ctx = context.WithoutCancel(ctx)
 	f, _, err := w.s.at(w.Task.ID)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	args, err := f.arguments(c)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	given := map[*Decl]Value{}
 	for _, d := range c.Takes() {
@@ -586,7 +588,15 @@ func (w *work) given(ctx context.Context, c *Call) (map[*Decl]Value, *Document, 
 			given[d] = v
 		}
 	}
-	return given, c.Doc, nil
+	var asked []Asked
+	for _, section := range [...]string{"hints.", "runtime.", "requirements."} {
+		for _, name := range slices.Sorted(maps.Keys(args)) {
+			if key, ok := strings.CutPrefix(name, section); ok {
+				asked = append(asked, Asked{key, args[name]})
+			}
+		}
+	}
+	return given, asked, c.Doc, nil
 }
 
 // maxArgument bounds a command that is an argument of bash, and no file that
@@ -595,6 +605,11 @@ const maxArgument = 64 << 10
 
 // specify says what the driver runs.
 func (w *work) specify(t *call) error {
+	info, err := w.info(t, nil)
+	if err != nil {
+		return err
+	}
+	t.scope.Outer = infoEnv{info}
 	text, err := t.v.Parts(t.task.Command.Parts)
 	if err != nil {
 		return err
@@ -631,10 +646,7 @@ func (w *work) specify(t *call) error {
 	}
 	limits := w.Limits
 	limits.CPUs = float64(t.want.CPUs)
-	limits.Memory = t.want.Memory
-	if t.want.MaxRetries > 0 {
-		limits.Memory <<= min(w.Task.Attempt-w.Task.Base-1, 10)
-	}
+	limits.Memory = w.memory(t)
 	if t.want.Disk > 0 {
 		limits.Disk = t.want.Disk
 	}
@@ -679,7 +691,12 @@ func readsOutputs(t *Task) (out, errs bool) {
 
 // collect evaluates the outputs of a task whose command has succeeded, and
 // makes sure that its files are there.
-func (w *work) collect(t *call) (Value, error) {
+func (w *work) collect(t *call, code int) (Value, error) {
+	info, err := w.info(t, &code)
+	if err != nil {
+		return nil, err
+	}
+	t.scope.Outer = infoEnv{info}
 	t.files.ended = true
 	t.scope.settled = t.settle
 	out := &Record{}

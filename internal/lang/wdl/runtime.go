@@ -39,8 +39,15 @@ type Resources struct {
 	Instance string
 }
 
-// Resources evaluates what a task asks for.
-func (v *Evaluator) Resources(t *Task) (Resources, error) {
+// An Asked attribute of a task is one that a run's inputs have.
+type Asked struct {
+	Key   string
+	Value Value
+}
+
+// Resources evaluates what a task asks for; the asked attributes take the place
+// of its own.
+func (v *Evaluator) Resources(t *Task, asked ...Asked) (Resources, error) {
 	r := Resources{CPUs: 1, Memory: gib, Preemptible: defaultRetries}
 	for _, a := range slices.Concat(t.Hints, t.Requirements, t.Runtime) {
 		x, err := v.Expr(a.Value)
@@ -55,6 +62,14 @@ func (v *Evaluator) Resources(t *Task) (Resources, error) {
 		}
 		if err := r.set(v, a.Key.Text, x); err != nil {
 			return r, &Fault{a.Value.At(), fmt.Errorf("%s: %w", a.Key.Text, err)}
+		}
+	}
+	for _, a := range asked {
+		if a.Value == nil {
+			continue
+		}
+		if err := r.set(v, a.Key, a.Value); err != nil {
+			return r, fmt.Errorf("the run's inputs ask for %s: %w", a.Key, err)
 		}
 	}
 	for _, a := range t.Meta {
@@ -161,12 +176,7 @@ func Bytes(x Value) (int64, error) {
 	if unit == "" {
 		unit = "B"
 	}
-	times, ok := units[unit]
-	for name, n := range units { // whatever the case of the letters
-		if !ok && strings.EqualFold(name, unit) {
-			times, ok = n, true
-		}
-	}
+	times, ok := unitNamed(unit)
 	if !ok {
 		return 0, fmt.Errorf("no unit: %s; expected B, KB, MB, GB, TB, KiB, MiB, GiB or TiB", quote(unit))
 	}

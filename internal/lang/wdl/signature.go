@@ -54,8 +54,8 @@ draft-2 suffix(String, Array[String]) Array[String]
 1.1 quote(Array[String]) Array[String]
 1.1 squote(Array[String]) Array[String]
 
-development join_paths(Directory, String) String
-development join_paths(Directory, Array[String]) String
+development join_paths(String, String) String
+development join_paths(String, Array[String]) String
 development join_paths(Array[String]) String
 draft-2 glob(String) Array[File] outputs
 draft-2 stdout() File outputs

@@ -6,6 +6,7 @@ import (
 	"math"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -210,11 +211,22 @@ var units = map[string]float64{
 	"Ki": 1 << 10, "KiB": 1 << 10, "Mi": 1 << 20, "MiB": 1 << 20, "Gi": 1 << 30, "GiB": 1 << 30, "Ti": 1 << 40, "TiB": 1 << 40,
 }
 
+// unitNamed returns the bytes in a unit, whatever the case of its letters.
+func unitNamed(name string) (float64, bool) {
+	n, ok := units[name]
+	for known, bytes := range units {
+		if !ok && strings.EqualFold(known, name) {
+			n, ok = bytes, true
+		}
+	}
+	return n, ok
+}
+
 func (v *Evaluator) size(a []Value) (Value, error) {
 	unit := 1.0
 	if len(a) > 1 {
 		var ok bool
-		if unit, ok = units[str(a[1])]; !ok {
+		if unit, ok = unitNamed(str(a[1])); !ok {
 			return nil, fmt.Errorf("no unit: %s; expected B, KB, MB, GB, TB, KiB, MiB, GiB or TiB", quote(str(a[1])))
 		}
 	}
@@ -239,7 +251,7 @@ func collect(name string, a []Value) (Value, error) {
 		if len(a) > 1 {
 			return a[1], nil
 		}
-		return nil, errors.New("all items are None")
+		return nil, absence{errors.New("all items are None")}
 	case "select_all":
 		out := &List{}
 		for _, x := range items(a[0]).Items {
@@ -530,10 +542,18 @@ func table(name string, a []Value, cells [][]string) (Value, error) {
 		}
 	}
 	if len(cells) < first {
-		return nil, errors.New("the file is empty; expected a line of names")
+		if name == "read_object" {
+			return nil, errors.New("the file is empty; expected one line of names and one of values")
+		}
+		return &List{}, nil
 	}
 	if names == nil {
 		names = cells[0]
+	}
+	for i, n := range names {
+		if slices.Contains(names[:i], n) {
+			return nil, fmt.Errorf("the name %s is there twice", quote(n))
+		}
 	}
 	objects := &List{}
 	for i, row := range cells[first:] {
@@ -580,6 +600,11 @@ func (v *Evaluator) write(name string, a []Value) (Value, error) {
 		rows := items(a[0]).Items
 		if len(a) > 2 && header {
 			names, _ := texts(items(a[2]))
+			for i, row := range rows {
+				if n, err := length(row); err != nil || n != int64(len(names)) {
+					return nil, fmt.Errorf("row %d has %v columns; there are %d names", i+1, n, len(names))
+				}
+			}
 			line(names)
 			header = false
 		}
@@ -625,9 +650,9 @@ func records(rows []Value, header bool, line func([]string)) error {
 			if !ok {
 				return fmt.Errorf("object %d has other members than the first", i+1)
 			}
-			s, err := Text(x)
-			if err != nil {
-				return err
+			s, ok := text(x)
+			if !ok && x != nil {
+				return fmt.Errorf("member %s: a table has values without parts; found %s", name, kindOf(x))
 			}
 			cells[k] = s
 		}

@@ -208,6 +208,9 @@ type Mismatch struct {
 	Found string
 }
 
+// foundNone is what a [Mismatch] says of None.
+const foundNone = "None"
+
 func (m *Mismatch) Error() string {
 	s := fmt.Sprintf("expected %s, found %s", m.Want, m.Found)
 	if m.Where != "" {
@@ -240,7 +243,7 @@ func (r Rules) convert(v Value, to Type) (Value, *Mismatch) {
 		if to.Optional {
 			return nil, nil
 		}
-		return nil, &Mismatch{Want: to, Found: "None"}
+		return nil, &Mismatch{Want: to, Found: foundNone}
 	}
 	wrong := func() (Value, *Mismatch) {
 		found := kindOf(v)
