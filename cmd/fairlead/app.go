@@ -547,6 +547,7 @@ func (a *app) sweepAttempts(ctx context.Context) error {
 			return err
 		}
 		a.meter.Known(r, tasks)
+		a.runs.meter.known(r)
 		for _, t := range tasks {
 			if t.State.Live() {
 				owed[airflow.AttemptID(r.ID, t)] = true

@@ -84,7 +84,7 @@ func (a *app) stepped(s engine.Step) {
 		a.scribe.told(s)
 	}
 	if a.traces != nil {
-		a.traces.Add(trace.Of(s.Run, s.Tasks, s.Entry)...)
+		a.traces.Add(trace.Of(s.Run, s.Tasks, s.Entry, omicsSpan)...)
 	}
 	if a.opt.onStep != nil {
 		a.opt.onStep(s)

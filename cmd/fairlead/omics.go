@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +26,7 @@ import (
 type omicsEngine struct {
 	a         *app
 	site      *runSite
+	meter     *omicsMeter
 	performer *wdl.Performer // set before there are runs
 
 	mu       sync.Mutex // guards what follows
@@ -37,7 +40,7 @@ type omicsEngine struct {
 
 func newOmicsEngine(a *app, site *runSite) *omicsEngine {
 	return &omicsEngine{
-		a: a, site: site, programs: map[string]*omicsProgram{}, settings: map[flow.RunID]omics.Settings{}, rooms: map[string]*groupRoom{},
+		a: a, site: site, meter: newOmicsMeter(a.meter), programs: map[string]*omicsProgram{}, settings: map[flow.RunID]omics.Settings{}, rooms: map[string]*groupRoom{},
 		wake: make(chan struct{}, 1),
 	}
 }
@@ -254,11 +257,17 @@ func (e *omicsEngine) terms(ctx context.Context, r flow.Run) (conductor.Terms, e
 func (a *app) taskEnvironment(r flow.Run, t flow.Task) []string {
 	arn := "arn:aws:omics:" + a.opt.region + ":" + a.opt.account + ":"
 	id := omics.TaskID(r.ID, t)
-	return []string{
-		"PATH=" + usualPath, "AWS_REGION=" + a.opt.region,
-		"AWS_WORKFLOW_RUN=" + arn + "run/" + string(r.ID), "AWS_WORKFLOW_RUN_ID=" + string(r.ID), "AWS_WORKFLOW_RUN_UUID=" + r.Key,
-		"AWS_WORKFLOW_TASK=" + arn + "task/" + id, "AWS_WORKFLOW_TASK_ID=" + id, "AWS_WORKFLOW_TASK_UUID=" + omics.TaskUUID(r.Key, t),
+	traced := map[string]string{}
+	a.traceEnv(traced, r, t)
+	var more []string
+	for _, name := range slices.Sorted(maps.Keys(traced)) {
+		more = append(more, name+"="+traced[name])
 	}
+	return append(more,
+		"PATH="+usualPath, "AWS_REGION="+a.opt.region,
+		"AWS_WORKFLOW_RUN="+arn+"run/"+string(r.ID), "AWS_WORKFLOW_RUN_ID="+string(r.ID), "AWS_WORKFLOW_RUN_UUID="+r.Key,
+		"AWS_WORKFLOW_TASK="+arn+"task/"+id, "AWS_WORKFLOW_TASK_ID="+id, "AWS_WORKFLOW_TASK_UUID="+omics.TaskUUID(r.Key, t),
+	)
 }
 
 // stepped takes note of a step. It must not block.
@@ -266,6 +275,7 @@ func (e *omicsEngine) stepped(s engine.Step) {
 	if s.Run.Version != "" {
 		return
 	}
+	e.meter.known(s.Run)
 	e.mu.Lock()
 	e.steps = append(e.steps, s)
 	e.mu.Unlock()
@@ -352,12 +362,16 @@ func (e *omicsEngine) write(ctx context.Context, s engine.Step) error {
 	if flow.KindOf(err) == flow.NotFound && err != nil {
 		return nil // no run of the service
 	}
-	if err != nil || set.LogLevel == "OFF" {
+	if err != nil {
 		return err
 	}
 	p, err := e.program(ctx, s.Run.Graph)
 	if err != nil {
 		return err
+	}
+	e.count(s, set, p)
+	if set.LogLevel == "OFF" {
+		return nil
 	}
 	tasks := map[flow.TaskID]flow.Task{}
 	for _, t := range s.Tasks {

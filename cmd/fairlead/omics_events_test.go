@@ -4,15 +4,22 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"fairlead/internal/events"
+	"fairlead/internal/flow"
+	"fairlead/internal/omics"
 )
 
 // hearFile reads what a file was told, but for a line that a kill has torn.
@@ -225,4 +232,61 @@ workflow main { scatter (i in range(2)) { call nap } }`)
 		}
 	}
 	h.inOrder("file")
+}
+
+// TestOmicsMetrics holds that runs and tasks are counted in the service's
+// words, and that spans and tasks know what they are called there.
+func TestOmicsMetrics(t *testing.T) {
+	var mu sync.Mutex
+	var spans []byte
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) // a server that ends may break off
+		mu.Lock()
+		defer mu.Unlock()
+		spans = append(spans, body...)
+	}))
+	defer collector.Close()
+	l := newLab(t, func(o *options) { o.otlp = collector.URL })
+	w := l.wdl(`version 1.0
+task large { command { echo "$TRACEPARENT"; exit 137 } runtime { maxRetries: 1 } }
+workflow main { scatter (i in [1]) { call large } }`)
+	id := l.begin(object{"workflowId": w})
+	if r := l.ends(id); r["status"] != "FAILED" {
+		t.Fatal(r)
+	}
+	task := l.must(200, "GET", "/run/"+id+"/task", nil)["items"].([]any)[0].(object)["taskId"].(string)
+	page, err := l.app.logs.Read(t.Context(), omics.LogGroup, "run/"+id+"/task/"+task, flow.LogRange{Limit: 1})
+	if err != nil || len(page.Events) != 1 || !regexp.MustCompile(`"00-[0-9a-f]{32}-[0-9a-f]{16}-01"`).MatchString(page.Events[0].Text) {
+		t.Errorf("the task's TRACEPARENT: %v, %v", page.Events, err)
+	}
+	var b bytes.Buffer
+	rec := httptest.NewRecorder()
+	l.app.meter.ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	for line := range strings.Lines(rec.Body.String()) {
+		if strings.HasPrefix(line, "fairlead_omics_") && !strings.Contains(line, "_bucket") && !strings.Contains(line, "_sum") {
+			b.WriteString(line)
+		}
+	}
+	want := `fairlead_omics_runs_ended_total{status="FAILED",reason="RUN_TASK_FAILED",workflow="flow"} 1
+fairlead_omics_tasks_ended_total{status="FAILED",reason="OUT_OF_MEMORY_ERROR",workflow="flow"} 2
+fairlead_omics_run_duration_seconds_count{status="FAILED"} 1
+fairlead_omics_task_duration_seconds_count{status="FAILED"} 2
+fairlead_omics_runs{status="PENDING"} 0
+fairlead_omics_runs{status="RUNNING"} 0
+fairlead_omics_runs{status="STOPPING"} 0
+`
+	if b.String() != want {
+		t.Errorf("metrics:\n%swant\n%s", b.String(), want)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // once a second it is told
+		mu.Lock()
+		told := bytes.Contains(spans, []byte("aws.omics.task.id")) && bytes.Contains(spans, []byte(task)) && bytes.Contains(spans, []byte("aws.omics.run.id"))
+		mu.Unlock()
+		if told {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the collector has not heard of the task")
+		}
+	}
 }

@@ -140,3 +140,27 @@ func (m *Meter) count(of map[flow.State]int) map[string]float64 {
 	}
 	return values
 }
+
+// Counter adds a counter, and returns what adds to the value under labels. It
+// is otherwise as Gauge.
+func (m *Meter) Counter(name, help string, labels ...string) (add func(v float64, values ...string)) {
+	f := newFamily("counter", name, help, labels...)
+	m.shown = append(m.shown, f)
+	return f.add
+}
+
+// Durations adds a histogram of seconds up to a day, and returns what enters
+// one under labels. It is otherwise as Gauge.
+func (m *Meter) Durations(name, help string, labels ...string) (observe func(v float64, values ...string)) {
+	f := newHistogram(name, help, long, labels...)
+	m.shown = append(m.shown, f)
+	return f.observe
+}
+
+// Label returns the name of a workflow as a label: the first that come have
+// one of their own.
+func (m *Meter) Label(workflow string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.workflows.label(workflow)
+}

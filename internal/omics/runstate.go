@@ -115,6 +115,21 @@ func cancelReason(reason string) string {
 	return because + taskName(flow.Task{ID: flow.TaskID(id)}) + " failed: " + rest
 }
 
+// Ended returns the status that a move has brought a run or a task to, and the
+// failure reason if it has FAILED.
+func Ended(m flow.Move) (status, reason string) {
+	if m.Task == "" {
+		if status = runStatuses[m.State]; status == "FAILED" {
+			reason, _ = runFailure(flow.Run{State: m.State, Reason: m.Reason})
+		}
+		return status, reason
+	}
+	if status = taskStatuses[m.State]; status == "FAILED" {
+		reason, _ = failure(m.Reason)
+	}
+	return status, reason
+}
+
 // DescribeRun says for a log what a run has moved to.
 func DescribeRun(r flow.Run, m flow.Move) string {
 	line := "run " + string(r.ID) + " " + runStatuses[m.State]

@@ -55,8 +55,12 @@ func Parent(r flow.Run, task flow.TaskID, attempt int) string {
 }
 
 // Of returns the spans that a step has brought to their end. tasks are the
-// rows that it saved.
-func Of(r flow.Run, tasks []flow.Task, e flow.Entry) []Span {
+// rows that it saved. more says what else there is to know about a run, when the
+// task is nil, or about an attempt; it may be nil.
+func Of(r flow.Run, tasks []flow.Task, e flow.Entry, more func(flow.Run, *flow.Task) []Attribute) []Span {
+	if more == nil {
+		more = func(flow.Run, *flow.Task) []Attribute { return nil }
+	}
 	var spans []Span
 	rows := map[flow.TaskID]*flow.Task{}
 	for i := range e.Moves {
@@ -65,10 +69,10 @@ func Of(r flow.Run, tasks []flow.Task, e flow.Entry) []Span {
 		case m.Task == "" && m.State.Final():
 			spans = append(spans, Span{
 				Trace: traceID(r), ID: runSpan(r), Name: "run " + string(r.Workflow), Start: begun(r.Created, m.Started), End: m.Ended,
-				Attributes: []Attribute{
+				Attributes: append([]Attribute{
 					{"fairlead.workflow", string(r.Workflow)}, {"fairlead.version", string(r.Version)}, {"fairlead.run", string(r.ID)},
 					{"fairlead.run.kind", string(r.Kind)}, {"fairlead.state", string(m.State)},
-				},
+				}, more(r, nil)...),
 				Failed: m.State != flow.Succeeded, Message: m.Reason,
 			})
 		case m.Task == "" || !m.State.Final() && m.State != flow.Retrying || m.Started.IsZero() || m.Ended.IsZero():
@@ -78,7 +82,7 @@ func Of(r flow.Run, tasks []flow.Task, e flow.Entry) []Span {
 					rows[tasks[i].ID] = &tasks[i]
 				}
 			}
-			spans = append(spans, ofAttempt(r, rows[m.Task], m)...)
+			spans = append(spans, ofAttempt(r, rows[m.Task], m, more)...)
 		}
 	}
 	return spans
@@ -92,9 +96,13 @@ func begun(created, started time.Time) time.Time {
 	return created
 }
 
-func ofAttempt(r flow.Run, row *flow.Task, m *flow.Move) []Span {
+func ofAttempt(r flow.Run, row *flow.Task, m *flow.Move, more func(flow.Run, *flow.Task) []Attribute) []Span {
 	kind, since := "", m.Started
+	one := []Attribute{{"fairlead.attempt", fmt.Sprint(m.Attempt)}}
 	if row != nil {
+		attempt := *row
+		attempt.Attempt = m.Attempt
+		one = append(one, more(r, &attempt)...)
 		kind = row.Kind
 		if !row.Since.IsZero() && row.Since.Before(since) {
 			since = row.Since
@@ -108,7 +116,7 @@ func ofAttempt(r flow.Run, row *flow.Task, m *flow.Move) []Span {
 	spans := []Span{{
 		Trace: traceID(r), ID: attemptSpan(r, m.Task, m.Attempt), Parent: taskSpan(r, m.Task),
 		Name: fmt.Sprintf("attempt %d of %s", m.Attempt, m.Task), Start: m.Started, End: m.Ended,
-		Attributes: append(about[:len(about):len(about)], Attribute{"fairlead.attempt", fmt.Sprint(m.Attempt)}), Failed: failed, Message: m.Reason,
+		Attributes: append(about[:len(about):len(about)], one...), Failed: failed, Message: m.Reason,
 	}}
 	if m.State.Final() {
 		spans = append(spans, Span{

@@ -67,7 +67,7 @@ func TestCollector(t *testing.T) {
 		if err != nil || !changed {
 			t.Fatal(changed, err)
 		}
-		e.Add(Of(s.Run, s.Tasks, s.Entry)...)
+		e.Add(Of(s.Run, s.Tasks, s.Entry, nil)...)
 	}
 	apply(0, "", engine.Begin{})
 	apply(1, "a", engine.Started{Attempt: 1})
