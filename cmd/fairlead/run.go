@@ -59,7 +59,7 @@ Exits with 0 when the run succeeds, 1 when it does not, 2 on wrong usage.`,
 	f.StringVar(&job.target, "target", "", "WDL: the workflow or task of the document to run (default the workflow, or the only task)")
 	f.StringVar(&job.outputs, "outputs", "", "WDL: write the outputs into this file instead of standard output")
 	f.StringVar(&job.dir, "dir", "", "WDL: directory for the files of the outputs (default the workflow's name and the time)")
-	f.StringVar(&opt.cache, "cache", "", "WDL: take what tasks would make from this directory if it is there, and keep what they make in it")
+	f.StringVar(&job.cache, "cache", "", "WDL: take what tasks would make from this directory if it is there, and keep what they make in it")
 	f.BoolVar(&job.lenient, "lenient", false, "WDL: read it as HealthOmics does for the engine WDL_LENIENT")
 	f.StringVar(&codePath, "code", "", codeHelp)
 	f.BoolVar(&watch, "watch", false, "show the run as fairlead top does; where that is no terminal, what tasks print")

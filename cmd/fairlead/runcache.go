@@ -293,6 +293,7 @@ func (e *omicsEngine) Find(ctx context.Context, r flow.Run, t flow.Task, key, to
 			return wdl.Found{}, err
 		}
 	}
+	killpoint.At("cache found")
 	return wdl.Found{Outputs: m.Outputs, URI: c.url + "/" + entry + "/"}, nil
 }
 

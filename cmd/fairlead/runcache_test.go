@@ -194,3 +194,43 @@ func TestRunCache(t *testing.T) {
 		}
 	}
 }
+
+// TestRunWDLCache runs a document twice with a directory as its cache, from
+// another place the second time.
+func TestRunWDLCache(t *testing.T) {
+	cache := t.TempDir()
+	files := map[string]string{"main.wdl": "version 1.1\n" + `task t {
+  input { File f }
+  command <<< date +%N >out >>>
+  output { String out = read_string("out")  File kept = "out" }
+}
+task u { command <<< exit 1 >>> }
+workflow w {
+  input { File f  Boolean fail = false }
+  call t { input: f }
+  if (fail) { call u }
+  output { String out = t.out  String again = read_string(t.kept) }
+}`, "f": "text"}
+	out := func(inputs string) string {
+		got, said, err := runText(t, wdlJob{inputs: inputs, cache: cache}, files)
+		if strings.Contains(inputs, "fail") != (err != nil) {
+			t.Fatalf("%s: %s: %v", inputs, said, err)
+		}
+		return got
+	}
+	_ = out(`{"w.f": "f", "w.fail": true}`) // what has succeeded is kept
+	first := out(`{"w.f": "f"}`)
+	if second := out(`{"w.f": "f"}`); second != first || !strings.Contains(first, `"w.again"`) {
+		t.Errorf("got %s, and then %s", first, second)
+	}
+	kept, err := filepath.Glob(filepath.Join(cache, "*", "*", "*", "work", "out"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("the cache has %v, %v", kept, err)
+	}
+	if err := os.WriteFile(kept[0], []byte("1234"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if third := out(`{"w.f": "f"}`); third == first || strings.Contains(third, "1234") {
+		t.Errorf("of an entry that has changed: %s, as %s", third, first)
+	}
+}

@@ -140,6 +140,7 @@ type wdlJob struct {
 	file, inputs, target, outputs, dir string
 	base                               string // that paths in the inputs are relative to; empty: where they are written
 	lenient                            bool
+	cache                              string // a directory; empty: none
 }
 
 // runWDL runs a document to its end. What it prints is the outputs alone; how
@@ -176,8 +177,8 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 	id := mwaa.NewRunID()
 	place := cmp.Or(job.dir, fmt.Sprintf("%s-%s", def.Name, time.Now().Format("20060102-150405")))
 	opt.localFiles, opt.beside = true, filepath.Dir(job.file)
-	if opt.cache != "" {
-		if opt.cache, err = filepath.Abs(opt.cache); err != nil {
+	if job.cache != "" {
+		if opt.cache, err = filepath.Abs(job.cache); err != nil {
 			return err
 		}
 	}
