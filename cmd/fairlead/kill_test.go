@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless"
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/types"
+	"golang.org/x/sys/unix"
 
 	"fairlead/internal/exec/cage"
 )
@@ -394,14 +396,33 @@ func (k *kills) left(done int) bool {
 	return done < k.n
 }
 
-// freePort returns an address that nobody listens on.
+// freePort returns an address that nobody listens on. Until the test ends it is
+// bound, so that the system gives it to nobody else while the server of the test
+// is down; on Linux that server may listen all the same.
 func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	unix.CloseOnExec(fd)
+	free := func() { _ = unix.Close(fd) }
+	if runtime.GOOS == "linux" {
+		t.Cleanup(free)
+	} else {
+		defer free()
+	}
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	}
+	var at unix.Sockaddr
+	if err == nil {
+		at, err = unix.Getsockname(fd)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint("127.0.0.1:", at.(*unix.SockaddrInet4).Port)
 }
 
 // leftBehind returns the processes that still have something of a data

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -74,15 +77,43 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// gate starts what tasks may wait for: a command that runs the text goes on when
+// the gate is opened.
+func gate(t *testing.T) (text string, open func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	opened := make(chan struct{})
+	go func() { // ends with the listener
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				<-opened
+				conn.Close()
+			}()
+		}
+	}()
+	open = sync.OnceFunc(func() { close(opened) })
+	t.Cleanup(open)
+	return fmt.Sprintf("read -r _ < /dev/tcp/127.0.0.1/%d; ", l.Addr().(*net.TCPAddr).Port), open
+}
+
 // TestEveryStatus reaches, through the API, each status that the service can
-// show here. docs/differences.md says why it can't show the others.
+// show here. docs/differences.md says why it can't show the others. What passes
+// by itself waits until it has been seen.
 func TestEveryStatus(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds of retries and limits")
 	}
-	c := serve(t, func(o *options) { o.tasks = 2; o.limits["run-seconds"] = 12 })
 	tasks, runs := map[string]bool{}, map[string]bool{}
-	watch := func(arn, id string, done func(*types.WorkflowRunDetail) bool) {
+	watch := func(c *client, arn, id string, done func(*types.WorkflowRunDetail) bool) {
+		t.Helper()
 		c.until(arn, id, func(d *types.WorkflowRunDetail) bool {
 			runs[string(d.RunState)] = true
 			for _, ti := range c.instances(arn, id) {
@@ -91,16 +122,24 @@ func TestEveryStatus(t *testing.T) {
 			return done(d)
 		})
 	}
+	shown := func(want string) func(*types.WorkflowRunDetail) bool {
+		return func(*types.WorkflowRunDetail) bool {
+			return !slices.ContainsFunc(strings.Fields(want), func(s string) bool { return !tasks[s] })
+		}
+	}
 	const bash = "operator: airflow.operators.bash.BashOperator"
+	await, open := gate(t)
+
+	c := serve(t, func(o *options) { o.tasks = 2 })
 	crowd := c.workflow("crowd", `crowd:
   max_active_tasks: 3
   max_active_runs: 1
   default_args: {retries: 0}
   tasks:
-    a: {`+bash+`, bash_command: "sleep 0.4"}
-    b: {`+bash+`, bash_command: "sleep 0.4"}
-    c: {`+bash+`, bash_command: "sleep 0.2"}
-    d: {`+bash+`, bash_command: "sleep 0.2"}
+    a: {`+bash+`, bash_command: "`+await+`true"}
+    b: {`+bash+`, bash_command: "`+await+`true"}
+    c: {`+bash+`, bash_command: "`+await+`true"}
+    d: {`+bash+`, bash_command: "`+await+`true"}
     e: {`+bash+`, bash_command: "exit 1", dependencies: [a]}
     f: {`+bash+`, bash_command: "true", dependencies: [e]}
 `)
@@ -110,50 +149,54 @@ func TestEveryStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs[string(out.Status)] = true
-	watch(crowd, *out.RunId, func(d *types.WorkflowRunDetail) bool { return d.RunState == types.WorkflowRunStatusQueued })
-	watch(crowd, first, over)
-	watch(crowd, *out.RunId, over)
+	watch(c, crowd, *out.RunId, func(d *types.WorkflowRunDetail) bool { return d.RunState == types.WorkflowRunStatusQueued })
+	watch(c, crowd, first, shown("NONE SCHEDULED QUEUED RUNNING")) // two have the server's slots, one has the run's
+	open()
+	watch(c, crowd, first, over)
+	watch(c, crowd, *out.RunId, over)
+
+	fine := c.workflow("fine", "fine: {tasks: {a: {"+bash+", bash_command: 'true'}}}")
+	watch(c, fine, c.start(fine, nil), over)
 
 	again := c.workflow("again", `again:
-  default_args: {retries: 1, retry_delay: 1}
   tasks:
-    flaky: {`+bash+`, bash_command: "[ {{ ti.try_number }} -gt 1 ]"}
+    flaky: {`+bash+`, bash_command: "exit 1", retries: 1, retry_delay: 300}
     late:
       `+bash+`
-      bash_command: "sleep 30"
+      bash_command: "sleep 10000"
       retries: 0
       execution_timeout: {__type__: datetime.timedelta, seconds: 1}
-    ready:
-      operator: airflow.providers.amazon.aws.sensors.s3.S3KeySensor
-      bucket_name: workflows
-      bucket_key: again.yaml
     sensor:
       operator: airflow.providers.amazon.aws.sensors.s3.S3KeySensor
       bucket_name: workflows
       bucket_key: never-there
       mode: reschedule
-      poke_interval: 0.5
-      timeout: 2
-      soft_fail: true
-    end: {operator: airflow.operators.empty.EmptyOperator, dependencies: [flaky, late, sensor], trigger_rule: all_done}
+      poke_interval: 3600
+      timeout: 86400
 `)
 	id := c.start(again, nil)
-	watch(again, id, over)
-
-	long := c.workflow("long", `long:
-  tasks:
-    stubborn: {`+bash+`, bash_command: "trap '' TERM; sleep 60 & wait; sleep 60"}
-`)
-	id = c.start(long, nil)
-	watch(long, id, func(*types.WorkflowRunDetail) bool {
-		return c.statuses(long, id)["stubborn"] == types.TaskInstanceStatusRunning
-	})
-	if _, err := c.api.StopWorkflowRun(t.Context(), &mwaaserverless.StopWorkflowRunInput{WorkflowArn: &long, RunId: &id}); err != nil {
+	watch(c, again, id, shown("UP_FOR_RETRY UP_FOR_RESCHEDULE TIMEOUT"))
+	stopped, err := c.api.StopWorkflowRun(t.Context(), &mwaaserverless.StopWorkflowRunInput{WorkflowArn: &again, RunId: &id})
+	if err != nil {
 		t.Fatal(err)
 	}
-	watch(long, id, over)
-	endless := c.start(long, nil)
-	watch(long, endless, over)
+	runs[string(stopped.Status)] = true
+	watch(c, again, id, over)
+
+	arn := c.workflow("long", "long: {tasks: {stubborn: {"+bash+`, bash_command: "trap '' TERM; sleep 10000"}}}`)
+	id = c.start(arn, nil)
+	watch(c, arn, id, func(*types.WorkflowRunDetail) bool {
+		return c.statuses(arn, id)["stubborn"] == types.TaskInstanceStatusRunning
+	})
+	if stopped, err = c.api.StopWorkflowRun(t.Context(), &mwaaserverless.StopWorkflowRunInput{WorkflowArn: &arn, RunId: &id}); err != nil {
+		t.Fatal(err)
+	}
+	runs[string(stopped.Status)] = true
+	watch(c, arn, id, over)
+
+	strict := serve(t, func(o *options) { o.limits["run-seconds"] = 2 })
+	endless := strict.workflow("endless", "endless: {tasks: {nap: {"+bash+", bash_command: sleep 10000}}}")
+	watch(strict, endless, strict.start(endless, nil), over)
 
 	wantTasks := strings.Fields("NONE SCHEDULED QUEUED RUNNING SUCCESS FAILED UP_FOR_RETRY UP_FOR_RESCHEDULE UPSTREAM_FAILED CANCELLED TIMEOUT")
 	for _, s := range wantTasks {
