@@ -210,3 +210,36 @@ def test_cancel_and_groups(omics, define, start):
         omics.cancel_run(id=second)
     assert caught.value.response["Error"]["Code"] == "ConflictException"
     omics.delete_run(id=second)
+
+
+def test_limits_that_change(omics, define, start):
+    workflow = define(SLEEPS)
+    group = omics.create_run_group(maxRuns=1, maxCpus=1)["id"]
+    first, second = (start(workflowId=workflow, runGroupId=group)["id"] for _ in range(2))
+    until(lambda: omics.get_run(id=first), {"RUNNING"})
+    assert omics.get_run(id=second)["status"] == "PENDING"
+    omics.update_run_group(id=group, maxRuns=2)
+    until(lambda: omics.get_run(id=second), {"RUNNING"})
+
+    def task(run):
+        return (omics.list_run_tasks(id=run)["items"] or [{"status": "none"}])[0]
+
+    until(lambda: task(first), {"RUNNING"})
+    until(lambda: task(second), {"PENDING"})
+    waits = omics.get_run_task(id=second, taskId=task(second)["taskId"])
+    assert waits["status"] == "PENDING" and waits["statusMessage"] == "waits for 1 processor and 1 GiB of memory"
+    omics.update_run_group(id=group, maxCpus=2)
+    until(lambda: task(second), {"RUNNING"})
+    for run in (first, second):
+        omics.cancel_run(id=run)
+        until(lambda: omics.get_run(id=run), {"CANCELLED"})
+
+
+def test_a_run_that_takes_too_long(omics, define, start):
+    group = omics.create_run_group(maxDuration=1)["id"]  # a minute: the least that there is
+    overdue = start(workflowId=define(SLEEPS), runGroupId=group)["id"]
+    run = until(lambda: omics.get_run(id=overdue), ENDED, 90)
+    assert run["status"] == "FAILED" and run["failureReason"] == "RUN_TIMED_OUT", run
+    assert 59 < (run["stopTime"] - run["startTime"]).total_seconds() < 75
+    (item,) = omics.list_run_tasks(id=overdue)["items"]
+    assert item["status"] == "CANCELLED"

@@ -174,6 +174,9 @@ func (e *omicsEngine) Commands(ctx context.Context, r flow.Run) (func(flow.TaskI
 	return p.commands, nil
 }
 
+// Waits implements [omics.Engine].
+func (e *omicsEngine) Waits(run flow.RunID, t flow.Task) string { return e.performer.Waits(run, t) }
+
 // Digests implements [omics.Engine].
 func (e *omicsEngine) Digests(run flow.RunID) map[string]string { return e.site.digests(run) }
 
@@ -186,7 +189,7 @@ type groupRoom struct {
 // unbounded stands for a limit that is not set.
 const unbounded = 1 << 30
 
-// share returns the room of a run's group; nil if it has none with bounds.
+// share returns the room of a run's group; nil if it has none.
 func (e *omicsEngine) share(r flow.Run) *wdl.Room {
 	ctx := context.Background()
 	s, err := e.settingsOf(ctx, r.ID)
@@ -198,23 +201,42 @@ func (e *omicsEngine) share(r flow.Run) *wdl.Room {
 		e.a.opt.log.Error("limits of a run group", "group", s.RunGroupID, "err", err)
 		return nil
 	}
-	if limits.MaxCPUs == 0 && limits.MaxGPUs == 0 {
-		return nil
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if have := e.rooms[s.RunGroupID]; have != nil && have.limits == limits {
-		return have.room
-	}
+	return e.roomOf(s.RunGroupID, limits)
+}
+
+// roomOf returns the room of a group with some limits. What was let in under
+// others counts. The caller holds mu.
+func (e *omicsEngine) roomOf(group string, limits omics.GroupLimits) *wdl.Room {
 	bound := func(n int) int {
 		if n == 0 {
 			return unbounded
 		}
 		return n
 	}
-	room := wdl.NewRoom(bound(limits.MaxCPUs), 1<<60, bound(limits.MaxGPUs))
-	e.rooms[s.RunGroupID] = &groupRoom{limits, room}
-	return room
+	have := e.rooms[group]
+	if have == nil {
+		have = &groupRoom{limits, wdl.NewRoom(bound(limits.MaxCPUs), 1<<60, bound(limits.MaxGPUs))}
+		e.rooms[group] = have
+	} else if have.limits != limits {
+		have.limits = limits
+		have.room.Resize(bound(limits.MaxCPUs), 1<<60, bound(limits.MaxGPUs))
+	}
+	return have.room
+}
+
+// Regroup implements [omics.Engine].
+func (e *omicsEngine) Regroup(ctx context.Context, group string) error {
+	limits, err := e.limits(ctx, group)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.roomOf(group, limits)
+	e.mu.Unlock()
+	e.a.conductor.Regroup(group, limits.MaxRuns, time.Duration(limits.MaxDuration)*time.Minute)
+	return nil
 }
 
 // limits returns those of a group; none if it is gone.

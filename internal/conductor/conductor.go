@@ -113,6 +113,7 @@ type Conductor struct {
 	launched map[flow.RunID]bool
 	wg       crew
 	epochs   atomic.Int64    // that there were, of all runs
+	regroups atomic.Int64    // how often the terms of a group have changed
 	ctx      context.Context // of all loops; set by Resume
 }
 
@@ -275,10 +276,39 @@ func (c *Conductor) terms(ctx context.Context, row flow.Run) (Terms, engine.Opti
 	if err != nil {
 		return t, o, fmt.Errorf("terms of run %s: %w", row.ID, err)
 	}
-	if t.MaxDuration > 0 && (o.MaxDuration == 0 || t.MaxDuration < o.MaxDuration) {
-		o.MaxDuration = t.MaxDuration
-	}
+	o.MaxDuration = c.longest(t.MaxDuration)
 	return t, o, nil
+}
+
+// longest returns how long a run may take that a group lets take so long.
+func (c *Conductor) longest(group time.Duration) time.Duration {
+	all := c.set.MaxRunDuration
+	if group > 0 && (all == 0 || group < all) {
+		return group
+	}
+	return all
+}
+
+// Regroup has new terms of a group heeded by its runs, those that wait and those
+// under way: how many may be under way at once, and how long each may take.
+func (c *Conductor) Regroup(group string, limit int, longest time.Duration) {
+	c.mu.Lock()
+	c.regroups.Add(1)
+	admitted := c.named(c.gate.Regroup(group, limit))
+	var of []*run
+	for _, r := range c.runs {
+		if r.group == group {
+			of = append(of, r)
+		}
+	}
+	c.mu.Unlock()
+	for _, r := range of {
+		r.send(c.ctx, message{tune: func() {
+			r.options.MaxDuration = c.longest(longest)
+			r.eng.Bound(r.options.MaxDuration)
+		}})
+	}
+	c.begin(admitted)
 }
 
 func (c *Conductor) has(id flow.RunID) bool {
@@ -294,6 +324,7 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 	if err != nil {
 		return fmt.Errorf("run %s: %w", row.ID, err)
 	}
+	regroups := c.regroups.Load()
 	terms, options, err := c.terms(ctx, row)
 	if err != nil {
 		return err
@@ -303,6 +334,10 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 		return fmt.Errorf("%w: %w", errUnfit, err)
 	}
 	c.mu.Lock()
+	if c.regroups.Load() != regroups { // the terms may be those from before
+		c.mu.Unlock()
+		return c.launch(ctx, row, tasks, maxRuns, wish)
+	}
 	defer c.mu.Unlock()
 	if c.runs[row.ID] != nil {
 		if wish != nil {
@@ -316,7 +351,7 @@ func (c *Conductor) launch(ctx context.Context, row flow.Run, tasks []flow.Task,
 		}
 		c.launched[row.ID] = true
 	}
-	r := &run{c: c, id: row.ID, wf: row.Workflow, options: options, eng: er, graph: g, inbox: make(chan message, 64), inflight: map[flow.TaskID]*inflight{}, epoch: c.epochs.Add(1)}
+	r := &run{c: c, id: row.ID, wf: row.Workflow, group: terms.Group, options: options, eng: er, graph: g, inbox: make(chan message, 64), inflight: map[flow.TaskID]*inflight{}, epoch: c.epochs.Add(1)}
 	c.runs[row.ID] = r
 	cand := engine.Candidate{
 		Run: row.ID, Workflow: row.Workflow, Limit: maxRuns, Group: terms.Group, GroupLimit: terms.GroupLimit, Priority: terms.Priority,

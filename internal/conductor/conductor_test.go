@@ -520,6 +520,42 @@ func TestTermsOfAGroup(t *testing.T) {
 	})
 }
 
+// TestTermsOfAGroupChange holds that new terms of a group are heeded at once by
+// what waits and by what is under way.
+func TestTermsOfAGroupChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 10s"), 0, conductor.Settings{
+			Terms: func(context.Context, flow.Run) (conductor.Terms, error) {
+				return conductor.Terms{Group: "g", GroupLimit: 1}, nil
+			},
+		})
+		defer d.close()
+		for _, id := range []string{"r1", "r2", "r3"} {
+			d.start(id)
+			time.Sleep(time.Millisecond)
+		}
+		states := func() string {
+			synctest.Wait()
+			var out []string
+			for _, id := range []string{"r1", "r2", "r3"} {
+				out = append(out, strings.Fields(d.describe(id))[0])
+			}
+			return strings.Join(out, " ")
+		}
+		d.want(states(), "running: ready: ready:")
+		d.c.Regroup("other", 5, time.Second)
+		d.want(states(), "running: ready: ready:")
+		time.Sleep(5 * time.Second)
+		d.c.Regroup("g", 2, 8*time.Second)
+		d.want(states(), "running: running: ready:")
+		time.Sleep(4 * time.Second)
+		d.want(states(), "timedout: running: running:")
+		d.c.Regroup("g", 0, 0)
+		time.Sleep(10 * time.Second)
+		d.want(states(), "timedout: succeeded: succeeded:")
+	})
+}
+
 func TestScheduleFiresEachSlotOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{Grace: 10 * time.Minute})

@@ -20,6 +20,7 @@ type run struct {
 	c        *Conductor
 	id       flow.RunID
 	wf       flow.WorkflowID
+	group    string // that it is of; empty: of none
 	eng      *engine.Run
 	graph    *flow.Graph
 	options  engine.Options
@@ -32,10 +33,12 @@ type run struct {
 
 // A message is an event for a run; answer, if not nil, is called once the
 // event is saved or refused, and must not block. A message with look is a
-// question instead: look is called with the run as it is saved.
+// question instead: look is called with the run as it is saved. One with tune
+// changes on what terms the run goes on.
 type message struct {
 	ev     engine.Event
 	look   func(*engine.Run)
+	tune   func()
 	answer func(flow.Run, error)
 	// from is the attempt that sends its last word.
 	from *inflight
@@ -132,7 +135,12 @@ func (r *run) handle(ctx context.Context, batch []message) error {
 	var steps []engine.Step
 	refused := make([]error, len(batch))
 	for i := range batch {
-		if batch[i].look != nil {
+		if batch[i].tune != nil {
+			batch[i].tune()
+		}
+	}
+	for i := range batch {
+		if batch[i].look != nil || batch[i].tune != nil {
 			continue
 		}
 		if _, ok := batch[i].ev.What.(engine.Begin); ok {

@@ -129,6 +129,15 @@ func (g *Gate) Why(id flow.RunID) (flow.Wait, bool) {
 	return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%d runs are under way, as many as this server may run at once; %d wait before this one", len(g.inside), i)}, true
 }
 
+// Regroup changes how many runs of a group may be inside and returns those that
+// may begin now.
+func (g *Gate) Regroup(name string, limit int) []flow.RunID {
+	if in := g.groups[name]; in != nil {
+		in.limit = limit
+	}
+	return g.admit()
+}
+
 // Leave takes a run out, whether it was inside or waiting, and returns the
 // runs that may begin in its place.
 func (g *Gate) Leave(id flow.RunID) []flow.RunID {

@@ -160,6 +160,9 @@ func (r *Run) grow() {
 // Row returns the run's row as it is now.
 func (r *Run) Row() flow.Run { return r.row }
 
+// Bound changes [Options.MaxDuration]. The next Tick acts on it.
+func (r *Run) Bound(longest time.Duration) { r.opt.MaxDuration = longest }
+
 // Begun reports whether the run's tasks have rows.
 func (r *Run) Begun() bool { return r.begun }
 

@@ -112,7 +112,7 @@ func (d *Door) list(ctx context.Context, kind flow.ResourceKind, f flow.Resource
 }
 
 func (d *Door) updateRunGroup(ctx context.Context, in *updateRunGroupRequest) (*none, error) {
-	return change(ctx, d, flow.OmicsGroup, in.ID, func(r *flow.Resource, b *groupBody) error {
+	out, err := change(ctx, d, flow.OmicsGroup, in.ID, func(r *flow.Resource, b *groupBody) error {
 		set(&r.Name, in.Name)
 		for _, m := range []struct{ to, from **int }{{&b.MaxCPUs, &in.MaxCPUs}, {&b.MaxRuns, &in.MaxRuns}, {&b.MaxDuration, &in.MaxDuration}, {&b.MaxGPUs, &in.MaxGPUs}} {
 			if *m.from != nil {
@@ -121,6 +121,10 @@ func (d *Door) updateRunGroup(ctx context.Context, in *updateRunGroupRequest) (*
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return out, d.Engine.Regroup(ctx, in.ID)
 }
 
 // change changes a resource and what the door keeps with it.

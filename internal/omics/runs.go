@@ -43,6 +43,9 @@ type Engine interface {
 	Stop(ctx context.Context, run flow.RunID) error
 	// Delete removes a run that has ended, and its files. Logs stay.
 	Delete(ctx context.Context, run flow.RunID) error
+	// Regroup has the limits of a run group, which have changed, heeded by its
+	// runs that have not ended.
+	Regroup(ctx context.Context, group string) error
 	// Bind refuses, as flow.Invalid, parameters that the workflow of a graph
 	// cannot take.
 	Bind(ctx context.Context, graph string, params json.RawMessage) error
@@ -55,6 +58,9 @@ type Engine interface {
 	// Commands returns what says which tasks of a run have commands. Others are
 	// scatters and the like, which the service has no tasks for.
 	Commands(ctx context.Context, r flow.Run) (func(flow.TaskID) bool, error)
+	// Waits returns what an attempt that is about to start waits for to be free;
+	// empty if it does not wait.
+	Waits(run flow.RunID, t flow.Task) string
 	// Digests returns what was read of a run's inputs, by their URLs.
 	Digests(run flow.RunID) map[string]string
 }

@@ -60,7 +60,7 @@ func (d *Door) describe(ctx context.Context, r flow.Run, t flow.Task) (taskListI
 		return taskListItem{}, fmt.Errorf("usage of task %s of run %s: %w", t.ID, r.ID, err)
 	}
 	item := taskListItem{
-		TaskID: TaskID(r.ID, t), Status: taskStatuses[t.State], Name: taskName(t),
+		TaskID: TaskID(r.ID, t), Status: d.taskStatus(r, t), Name: taskName(t),
 		InstanceType: u.Instance, CacheHit: &u.CacheHit, CacheS3URI: u.CacheURI, UUID: TaskUUID(r.Key, t), CreationTime: at(created(t)),
 		StartTime: at(t.Started), StopTime: at(t.Ended),
 	}
@@ -68,6 +68,15 @@ func (d *Door) describe(ctx context.Context, r flow.Run, t flow.Task) (taskListI
 		item.CPUs, item.Memory, item.GPUs = &u.CPUs, new(u.gib()), &u.GPUs
 	}
 	return item, nil
+}
+
+// taskStatus returns the status of an attempt. One that was handed over and
+// waits for what others use is not starting yet.
+func (d *Door) taskStatus(r flow.Run, t flow.Task) string {
+	if t.State == flow.Starting && d.Engine.Waits(r.ID, t) != "" {
+		return "PENDING"
+	}
+	return taskStatuses[t.State]
 }
 
 // gib returns the memory that was asked for, rounded up.
@@ -113,7 +122,7 @@ func (d *Door) listRunTasks(ctx context.Context, in *listRunTasksRequest) (*list
 	}
 	out := &listRunTasksResponse{Items: []taskListItem{}}
 	last, err := d.eachTask(ctx, row.Run, p.After, func(t flow.Task) (bool, error) {
-		if in.Status != "" && taskStatuses[t.State] != in.Status {
+		if in.Status != "" && d.taskStatus(row.Run, t) != in.Status {
 			return true, nil
 		}
 		item, err := d.describe(ctx, row.Run, t)
@@ -204,6 +213,10 @@ func (d *Door) getRunTask(ctx context.Context, in *getRunTaskRequest) (*getRunTa
 		out.FailureReason, out.StatusMessage = failure(t.Reason)
 	case item.Status == "CANCELLED":
 		out.StatusMessage = cancelReason(t.Reason)
+	case item.Status == "PENDING":
+		if what := d.Engine.Waits(r.ID, t); what != "" {
+			out.StatusMessage = "waits for " + what
+		}
 	}
 	u, err := d.usageOf(ctx, r, t)
 	if u.Image != "" {

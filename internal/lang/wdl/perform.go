@@ -54,6 +54,7 @@ type Performer struct {
 	mu     sync.Mutex
 	scenes map[flow.RunID]*scene // those of runs that were busy last
 	order  []flow.RunID
+	queued map[string]string // attempts that wait for room, by their ids: for what
 
 	lookMu sync.Mutex
 	looked bool // what Mounts says is known
@@ -412,9 +413,7 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 func (w *work) command(ctx context.Context, t *call, tell lang.Tell) (flow.Outcome, error) {
 	// Whatever comes of it the driver is asked: the command may be running, of
 	// an earlier server, and is to be followed or ended then.
-	for _, room := range w.rooms() {
-		defer room.take(ctx, t.want, w.Task.Handle != "")()
-	}
+	defer w.enter(ctx, t)()
 	exit, err := w.Driver.Run(ctx, t.spec, w.Task.Handle, tell.Started)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) && !errors.Is(err, exec.ErrDetach) {
@@ -444,6 +443,39 @@ func (w *work) command(ctx context.Context, t *call, tell lang.Tell) (flow.Outco
 	raw, err := AppendJSON(nil, v)
 	out.Outputs = map[string]json.RawMessage{keyOutputs: raw}
 	return out, err
+}
+
+// enter waits for room and returns what gives it back. Meanwhile [Performer.Waits]
+// says so.
+func (w *work) enter(ctx context.Context, t *call) (leave func()) {
+	id := AttemptID(w.Run.ID, w.Task)
+	w.mu.Lock()
+	if w.queued == nil {
+		w.queued = map[string]string{}
+	}
+	w.queued[id] = t.want.String()
+	w.mu.Unlock()
+	var leaves []func()
+	for _, room := range w.rooms() {
+		leaves = append(leaves, room.take(ctx, t.want, w.Task.Handle != ""))
+	}
+	w.mu.Lock()
+	delete(w.queued, id)
+	w.mu.Unlock()
+	return func() {
+		for _, l := range slices.Backward(leaves) {
+			l()
+		}
+	}
+}
+
+// Waits returns what the current attempt of a task waits for to be free of this
+// machine, or of its group, such as "8 processors and 64 GiB of memory"; empty
+// if it does not wait.
+func (p *Performer) Waits(run flow.RunID, t flow.Task) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.queued[AttemptID(run, t)]
 }
 
 // rooms are what bounds the attempt, that of its group first: a group at its

@@ -19,7 +19,8 @@ type Room struct {
 
 // A guest waits for room.
 type guest struct {
-	want Resources
+	asks Resources
+	has  Resources // of the room, once it is in
 	in   chan struct{}
 }
 
@@ -29,6 +30,16 @@ func NewRoom(cpus int, memory int64, gpus int) *Room {
 	return &Room{cpus: cpus, memory: memory, gpus: gpus, whole: Resources{CPUs: cpus, Memory: memory, GPUs: gpus}}
 }
 
+// Resize makes the room as large as a new one of so much. Who is in stays, and
+// who waits is let in if there is room now.
+func (r *Room) Resize(cpus int, memory int64, gpus int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cpus, r.memory, r.gpus = r.cpus+cpus-r.whole.CPUs, r.memory+memory-r.whole.Memory, r.gpus+gpus-r.whole.GPUs
+	r.whole = Resources{CPUs: cpus, Memory: memory, GPUs: gpus}
+	r.admit()
+}
+
 // take waits until there is room, or the context ends, and returns what gives
 // it back. What runs already does not wait. A task that wants more than there
 // is gets all of it.
@@ -36,8 +47,7 @@ func (r *Room) take(ctx context.Context, want Resources, runs bool) (release fun
 	if r == nil {
 		return func() {}
 	}
-	want.CPUs, want.Memory, want.GPUs = min(want.CPUs, r.whole.CPUs), min(want.Memory, r.whole.Memory), min(want.GPUs, r.whole.GPUs)
-	g := &guest{want, make(chan struct{})}
+	g := &guest{asks: want, in: make(chan struct{})}
 	r.mu.Lock()
 	if runs {
 		r.enter(g)
@@ -49,7 +59,7 @@ func (r *Room) take(ctx context.Context, want Resources, runs bool) (release fun
 	release = func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.cpus, r.memory, r.gpus = r.cpus+want.CPUs, r.memory+want.Memory, r.gpus+want.GPUs
+		r.cpus, r.memory, r.gpus = r.cpus+g.has.CPUs, r.memory+g.has.Memory, r.gpus+g.has.GPUs
 		r.admit()
 	}
 	select {
@@ -67,11 +77,16 @@ func (r *Room) take(ctx context.Context, want Resources, runs bool) (release fun
 	return release // it was let in at the same moment
 }
 
+// share returns what a guest gets of what it asks for: no more than there is.
+func (r *Room) share(g *guest) Resources {
+	return Resources{CPUs: min(g.asks.CPUs, r.whole.CPUs), Memory: min(g.asks.Memory, r.whole.Memory), GPUs: min(g.asks.GPUs, r.whole.GPUs)}
+}
+
 // admit lets in those in front for whom there is room.
 func (r *Room) admit() {
 	for len(r.queue) > 0 {
 		g := r.queue[0]
-		if g.want.CPUs > r.cpus || g.want.Memory > r.memory || g.want.GPUs > r.gpus {
+		if want := r.share(g); want.CPUs > r.cpus || want.Memory > r.memory || want.GPUs > r.gpus {
 			return
 		}
 		r.queue = r.queue[1:]
@@ -81,6 +96,7 @@ func (r *Room) admit() {
 
 // enter lets a guest in.
 func (r *Room) enter(g *guest) {
-	r.cpus, r.memory, r.gpus = r.cpus-g.want.CPUs, r.memory-g.want.Memory, r.gpus-g.want.GPUs
+	g.has = r.share(g)
+	r.cpus, r.memory, r.gpus = r.cpus-g.has.CPUs, r.memory-g.has.Memory, r.gpus-g.has.GPUs
 	close(g.in)
 }

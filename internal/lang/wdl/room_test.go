@@ -55,6 +55,22 @@ func TestRoom(t *testing.T) {
 		releases["large"]()
 		entered("small")
 		releases["small"]()
+
+		// A room that changes lets in who fits now, and takes no more than there is.
+		ask(t.Context(), "first", 3, gib, false)
+		entered("first")
+		ask(t.Context(), "second", 3, gib, false)
+		entered()
+		r.Resize(6, 8*gib, 0)
+		entered("second")
+		r.Resize(2, 8*gib, 0) // both are still in
+		ask(t.Context(), "third", 3, gib, false)
+		releases["first"]()
+		entered()
+		releases["second"]()
+		entered("third")
+		releases["third"]()
+		r.Resize(4, 8*gib, 0)
 		if r.cpus != 4 || r.memory != 8*gib || len(r.queue) != 0 {
 			t.Errorf("in the end there are %d processors and %d bytes, want 4 and %d", r.cpus, r.memory, int64(8*gib))
 		}

@@ -39,6 +39,23 @@ type Resources struct {
 	Instance string
 }
 
+// String returns what there must be room for.
+func (r Resources) String() string {
+	words := []string{plural(r.CPUs, "processor"), fmt.Sprintf("%d GiB of memory", r.Memory/gib)}
+	if r.GPUs > 0 {
+		words = append(words, plural(r.GPUs, "GPU"))
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
+
+// plural counts things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // An Asked attribute of a task is one that a run's inputs have.
 type Asked struct {
 	Key   string
