@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"syscall"
@@ -29,6 +30,7 @@ import (
 	"fairlead/internal/conductor"
 	"fairlead/internal/cwlogs"
 	"fairlead/internal/disk"
+	"fairlead/internal/ebb"
 	"fairlead/internal/egress"
 	"fairlead/internal/engine"
 	"fairlead/internal/events"
@@ -611,15 +613,24 @@ func (a *app) admit(v *sigv4.Verifier) func(r *http.Request, body []byte) (conte
 	}
 }
 
+// settled is how long after its start a server has no more to do with it.
+const settled = time.Second
+
 // wait returns nil when ctx is done. Before that it returns, with the server
 // closed, why the server cannot go on: nobody listens, or nobody knows what is
 // on disk. A database that is damaged is still shown, though never written.
 func (a *app) wait(ctx context.Context) error {
 	broken := a.db.Broken()
+	started := time.After(settled)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-started:
+			debug.FreeOSMemory()
+			if err := ebb.Program(); err != nil {
+				a.opt.log.DebugContext(ctx, "memory of the start is kept", "err", err)
+			}
 		case err := <-a.served:
 			return fmt.Errorf("serve: %w", errors.Join(err, a.close()))
 		case <-broken:

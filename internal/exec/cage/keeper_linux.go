@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"fairlead/internal/ebb"
 	"fairlead/internal/killpoint"
 )
 
@@ -81,8 +82,11 @@ func keep() int {
 	go k.bury()
 	go k.accept(listener)
 	say(Status{Ready: true})
-	for k.wanted() {
+	for looks := 0; k.wanted(); looks++ {
 		time.Sleep(lookAround)
+		if looks == 0 {
+			_ = ebb.Program() // else it is larger than it need be
+		}
 	}
 	return 0
 }
