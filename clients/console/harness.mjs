@@ -153,7 +153,7 @@ export async function open(browser, server, { theme = "light", size = wide, path
   const page = await context.newPage();
   page.complaints = [];
   page.on("console", (m) => {
-    if (m.type() === "error" || m.type() === "warning") page.complaints.push(m.text());
+    if (m.type() === "error" || m.type() === "warning") page.complaints.push(`${m.text()} ${m.location().url}`);
   });
   page.on("pageerror", (e) => page.complaints.push(String(e)));
   page.setDefaultTimeout(15_000);

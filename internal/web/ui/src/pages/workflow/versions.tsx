@@ -83,8 +83,9 @@ export default function VersionsTab({ workflow: w }: { workflow: Workflow }) {
       {doomed && (
         <Confirm title={`Delete version ${doomed.n}?`} action="Delete" danger onClose={() => doom(null)} onConfirm={async () => {
           await deleteVersion(w.id, doomed.id);
-          setParams({}, { replace: true });
+          // First: until then the one that is gone is the latest, and would be asked for.
           await client.invalidateQueries({ queryKey: ["workflow", w.id] });
+          setParams({}, { replace: true });
         }}>
           <p>Its definition goes. Runs of it keep their graphs and logs.</p>
           {doomed.latest && <p>It is the latest: the version before it takes its place, with its schedule.</p>}
