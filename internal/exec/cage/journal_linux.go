@@ -51,7 +51,15 @@ type journal struct {
 type group struct {
 	mu      sync.Mutex // guards what follows
 	running bool
-	waiting []chan error
+	waiting []chan turn
+	late    bool  // there is what nobody waits for
+	problem error // of a sync that nobody waited for
+}
+
+// A turn is what becomes of one who waits: it is done, or it is theirs to do.
+type turn struct {
+	lead bool
+	err  error
 }
 
 func openJournal(name string) (*journal, error) {
@@ -262,9 +270,32 @@ func (j *journal) claim(id string, c Claim) (taken bool, err error) {
 	return false, j.flush()
 }
 
-// end writes how an attempt ended, to disk.
+// end writes how an attempt ended. It is on disk with the next claim or after
+// settle: a machine that goes down before has the attempt lost, as it would be
+// had it gone down while the command ran.
 func (j *journal) end(id string, x Exit) error {
-	return errors.Join(j.write(record{ID: id, Exit: &x}), j.flush())
+	err := j.write(record{ID: id, Exit: &x})
+	j.sync.mu.Lock()
+	j.sync.late = true
+	j.sync.mu.Unlock()
+	return err
+}
+
+// settle has on disk what nobody waited for. If it cannot be, the next claim
+// says so.
+func (j *journal) settle() {
+	g := &j.sync
+	g.mu.Lock()
+	late := g.late
+	g.mu.Unlock()
+	if !late {
+		return
+	}
+	if err := j.flush(); err != nil {
+		g.mu.Lock()
+		g.problem = err
+		g.mu.Unlock()
+	}
 }
 
 // drop makes an attempt unknown.
@@ -359,40 +390,40 @@ func (j *journal) exitAt(e entry) (x Exit, err error) {
 // flush returns when all that was appended before is on disk. One fsync
 // serves all who come while the one before runs.
 func (j *journal) flush() error {
-	done := make(chan error, 1)
 	g := &j.sync
 	g.mu.Lock()
-	g.waiting = append(g.waiting, done)
-	lead := !g.running
-	g.running = true
-	g.mu.Unlock()
-	if lead {
-		// It ends when nobody waits any more; the last of those waits below.
-		go j.serve()
+	if g.running {
+		next := make(chan turn, 1)
+		g.waiting = append(g.waiting, next)
+		g.mu.Unlock()
+		if t := <-next; !t.lead {
+			return t.err
+		}
+		g.mu.Lock()
 	}
-	return <-done
+	served, err := g.waiting, g.problem
+	g.running, g.waiting, g.late, g.problem = true, nil, false, nil
+	g.mu.Unlock()
+	err = errors.Join(err, j.force())
+	for _, w := range served {
+		w <- turn{err: err}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.running = len(g.waiting) > 0; g.running {
+		g.waiting[0] <- turn{lead: true}
+		g.waiting = g.waiting[1:]
+	}
+	return err
 }
 
-func (j *journal) serve() {
-	g := &j.sync
-	for {
-		g.mu.Lock()
-		list := g.waiting
-		g.waiting = nil
-		g.running = len(list) > 0
-		g.mu.Unlock()
-		if len(list) == 0 {
-			return
-		}
-		j.mu.Lock()
-		file := j.file
-		j.mu.Unlock()
-		err := syscall.Fdatasync(int(file.Fd()))
-		if err == syscall.EBADF { // shortened meanwhile, and synced
-			err = nil
-		}
-		for _, w := range list {
-			w <- err
-		}
+func (j *journal) force() error {
+	j.mu.Lock()
+	file := j.file
+	j.mu.Unlock()
+	err := syscall.Fdatasync(int(file.Fd()))
+	if err == syscall.EBADF { // shortened meanwhile, and synced
+		return nil
 	}
+	return err
 }

@@ -1,10 +1,13 @@
 package cage
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -124,4 +127,38 @@ func FuzzJournal(f *testing.F) {
 			t.Errorf("%q: read again: %v, %+v, want %+v", text, err, k, j.entries)
 		}
 	})
+}
+
+// TestFlushTogether checks that claims which wait for one sync all end, and that
+// a sync for which nobody waited is not lost if it fails: the next claim is not
+// made.
+func TestFlushTogether(t *testing.T) {
+	j, err := openJournal(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims sync.WaitGroup
+	for i := range 50 {
+		claims.Go(func() {
+			id := strconv.Itoa(i)
+			if taken, err := j.claim(id, Claim{PID: i}); taken || err != nil {
+				t.Errorf("claim %s: got %t, %v", id, taken, err)
+			}
+			if err := j.end(id, Exit{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	claims.Wait()
+	j.settle()
+	if g := &j.sync; g.running || len(g.waiting) != 0 || g.late || g.problem != nil {
+		t.Errorf("after all is on disk: got running %t, %d that wait, late %t, %v", g.running, len(g.waiting), g.late, g.problem)
+	}
+	j.sync.problem = syscall.EIO
+	if _, err := j.claim("a", Claim{}); !errors.Is(err, syscall.EIO) {
+		t.Errorf("a claim after a sync that failed: got %v, want %v", err, syscall.EIO)
+	}
+	if _, err := j.claim("b", Claim{}); err != nil {
+		t.Errorf("the claim after that: %v", err)
+	}
 }

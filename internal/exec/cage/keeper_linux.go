@@ -83,6 +83,7 @@ func keep() int {
 	go k.accept(listener)
 	say(Status{Ready: true})
 	for looks := 0; k.wanted(); looks++ {
+		k.journal.settle()
 		time.Sleep(lookAround)
 		if looks == 0 {
 			_ = ebb.Program() // else it is larger than it need be
@@ -311,6 +312,7 @@ func (k *keeper) wanted() bool {
 	// A server that connects now finds nobody, or is cut off before it has
 	// an answer, and starts another keeper.
 	_ = os.Remove(k.socket)
+	k.journal.settle()
 	os.Exit(0)
 	return false
 }
