@@ -42,12 +42,14 @@ type attempt struct {
 	pid      int      // of process 1
 	kin      kin
 
-	out, logs, result, status *os.File
-	forwards                  []*os.File // listeners inside
-	control                   int
-	mapFile                   uintptr // in process 1, the other end of mapped
-	mapped                    int     // write end: the command's user namespace has its user
-	output, records           stream
+	poll            poller     // of what the cage says; it has the descriptors
+	server          *client    // whose goroutine sees the attempt through, or nil
+	forwards        []*os.File // listeners inside
+	control         int
+	mapFile         uintptr // in process 1, the other end of mapped
+	mapped          int     // write end: the command's user namespace has its user
+	output, records stream
+	buf             []byte // for what is read
 
 	given  []int // what process 1 gets, to be closed once it has it
 	births chan *child
@@ -62,16 +64,19 @@ type attempt struct {
 }
 
 func newAttempt(k *keeper, id string, c *Config) *attempt {
-	return &attempt{
+	a := &attempt{
 		k: k, id: id, c: c, begun: make(chan struct{}), done: make(chan struct{}),
 		stops: make(chan time.Duration, 16), grace: c.Grace, control: -1, mapped: -1,
 	}
+	a.poll.init()
+	return a
 }
 
 // stop asks for the end of an attempt.
 func (a *attempt) stop(grace time.Duration) {
 	select {
 	case a.stops <- grace:
+		a.poll.wake()
 	case <-a.done:
 	}
 }
@@ -94,6 +99,9 @@ func (a *attempt) run() {
 	a.c.Stdin = nil
 	if err == nil && !a.taken {
 		close(a.begun)
+		if a.server != nil {
+			a.server.tell(Answer{Running: true})
+		}
 		err = a.watch()
 		if err != nil {
 			// Its descriptors close before the kernel has killed the others.
@@ -169,17 +177,24 @@ func (a *attempt) start() (claimed bool, err error) {
 // there is one that will do.
 func (a *attempt) await() error {
 	a.give()
+	var late time.Time // for the child; it may have been killed
 	for ready := false; !ready || a.child != nil && !a.child.ready; {
-		if ready {
-			_ = a.status.SetReadDeadline(time.Now().Add(warmFork)) // it may have been killed
+		if ready && late.IsZero() {
+			late = time.Now().Add(warmFork)
+		}
+		a.poll.wait(a.k.moment(), late)
+		if !a.poll.ready(endStatus) {
+			if ready && !time.Now().Before(late) {
+				a.drop()
+			}
+			continue
 		}
 		n, err := a.note()
 		switch {
-		case ready && errors.Is(err, os.ErrDeadlineExceeded), err == nil && n.kind == noteCold:
-			a.drop()
-			continue
 		case err != nil:
 			return err
+		case n.kind == noteCold:
+			a.drop()
 		case n.kind == noteWarm:
 			if a.child != nil {
 				a.child.ready = true
@@ -191,7 +206,7 @@ func (a *attempt) await() error {
 			return err
 		}
 	}
-	return a.status.SetReadDeadline(time.Time{})
+	return nil
 }
 
 // begin has the command run.
@@ -271,19 +286,11 @@ func (a *attempt) build() (err error) {
 		}
 		a.given = append(a.given, in)
 	}
-	var ends [4]int
-	for i, end := range []**os.File{&a.out, &a.logs, &a.result, &a.status} {
-		var p [2]int
-		if err := syscall.Pipe2(p[:], syscall.O_CLOEXEC); err != nil {
-			return fmt.Errorf("make a pipe: %w", err)
-		}
-		a.given = append(a.given, p[1])
-		ends[i] = p[1]
-		if err := syscall.SetNonblock(p[0], true); err != nil {
-			return fmt.Errorf("make a pipe: %w", err)
-		}
-		*end = os.NewFile(uintptr(p[0]), "pipe")
+	ends, err := a.pipes()
+	if err != nil {
+		return err
 	}
+	a.given = append(a.given, ends[:]...)
 	var control [2]int
 	if err := syscall.Pipe2(control[:], syscall.O_CLOEXEC); err != nil {
 		return fmt.Errorf("make a pipe: %w", err)
@@ -326,21 +333,37 @@ func (a *attempt) build() (err error) {
 		s.add("arrange descriptors", syscall.SYS_FCNTL, fd, syscall.F_SETFD, 0)
 	}
 	a.prepareCommand(s)
-	if a.pid, err = a.template.zygote.bear(s, flags); err == nil {
+	if a.pid, err = a.template.zygote.bear(s, flags, a.k.moment()); err == nil {
 		a.warm(append([]int{in}, ends[:]...), groupFDs)
 	}
 	return err
 }
 
+// pipes makes those from which the attempt reads, and returns their other ends:
+// standard output, log lines, result and notes.
+func (a *attempt) pipes() (given [4]int, err error) {
+	for i, end := range [...]int{endOut, endLogs, endResult, endStatus} {
+		var p [2]int
+		if err := syscall.Pipe2(p[:], syscall.O_CLOEXEC); err != nil {
+			for _, fd := range given[:i] {
+				syscall.Close(fd)
+			}
+			return given, fmt.Errorf("make a pipe: %w", err)
+		}
+		a.poll.add(end, p[0])
+		given[i] = p[1]
+	}
+	return given, nil
+}
+
 // warm asks for a child of a warm process, in the groups that are given. The
 // answer is awaited while the claim is written.
 func (a *attempt) warm(fds, tasks []int) {
-	a.births = make(chan *child, 1)
 	w := a.k.warm(a.c)
 	if w == nil || a.ownUser() {
-		a.births <- nil
 		return
 	}
+	a.births = make(chan *child, 1)
 	flags := byte(0)
 	if a.c.Network {
 		flags |= warmNetwork
@@ -350,7 +373,7 @@ func (a *attempt) warm(fds, tasks []int) {
 		fds = append(fds, a.groups.dirs[i])
 	}
 	go func() { // give awaits it
-		a.births <- a.k.bear(w, a.pid, flags, append(fds, tasks...))
+		a.births <- a.k.bear(w, a.pid, flags, append(fds, tasks...), a.poll.wake)
 	}()
 }
 
@@ -493,8 +516,18 @@ func (a *attempt) say(order byte) { _, _ = syscall.Write(a.control, []byte{order
 // note reads what process 1 says next.
 func (a *attempt) note() (n note, err error) {
 	raw := (*[unsafe.Sizeof(n)]byte)(unsafe.Pointer(&n))
-	if _, err := io.ReadFull(a.status, raw[:]); err != nil {
-		return n, fmt.Errorf("process 1 of the attempt is gone: %w", err)
+	for at := 0; at < len(raw); {
+		got, err := syscall.Read(int(a.poll.fds[endStatus].fd), raw[at:])
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == nil && got == 0:
+			err = io.EOF
+		}
+		if err != nil {
+			return n, fmt.Errorf("process 1 of the attempt is gone: %w", err)
+		}
+		at += got
 	}
 	return n, nil
 }
@@ -510,121 +543,163 @@ func (a *attempt) failure(n note) error {
 	return fmt.Errorf("%s: %w", a.script.names[n.call], syscall.Errno(n.errno))
 }
 
-// A chunk is what a descriptor of the command gave.
-type chunk struct {
-	take func([]byte)
-	data []byte
-	next chan<- struct{}
-}
-
 // watch moves output, and ends the command when it must end, until nothing is
 // left in the cage. An error means that process 1 is gone without a word.
 func (a *attempt) watch() error {
-	chunks := make(chan chunk)
-	var readers sync.WaitGroup
-	for _, r := range []struct {
-		file *os.File
-		take func([]byte)
-	}{{a.out, a.readOutput}, {a.logs, a.readRecords}, {a.result, a.readResult}} {
-		readers.Go(func() { pump(r.file, r.take, chunks) })
-	}
-	drained := make(chan struct{})
-	go func() { // ends with the readers
-		readers.Wait()
-		close(drained)
-	}()
-	notes := make(chan note)
-	var gone error
-	go func() { // ends with process 1
-		defer close(notes)
-		for {
-			n, err := a.note()
-			if err != nil {
-				return
-			}
-			notes <- n
-			if n.kind == noteEnd || n.kind == noteUnfork {
-				return
-			}
-		}
-	}()
-	full, unwatch := watchDisk(a.c.Dir, a.c.Disk, a.kin)
+	full, unwatch := watchDisk(a.c.Dir, a.c.Disk, a.kin, a.poll.wake)
 	defer unwatch()
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	over := false // the command has ended, and others may be there
+	if a.server != nil {
+		a.poll.add(endServer, int(a.server.fd))
+		a.hear(false)
+	}
 	var ended <-chan note
 	if a.child != nil {
 		ended = a.child.ended
 	}
-	for notes != nil || drained != nil {
-		pause := a.pause()
-		if over {
-			pause = time.Millisecond // those that fork while they are killed
-		}
-		timer.Reset(pause)
+	var gone error
+	var drained time.Time // when those that could still write have been killed
+	over := false         // the command has ended, and others may be there
+	for told := false; !told; {
 		select {
-		case c := <-chunks:
-			c.take(c.data)
-			a.log.flush()
-			c.next <- struct{}{}
-		case n, ok := <-notes:
-			switch {
-			case !ok:
-				if a.exit.Ended.IsZero() {
-					gone = errors.New("process 1 of the attempt was killed")
-				}
-				notes, over = nil, false
-				// Everything that could write is dead. A process that has
-				// just been forked for another attempt may still hold an
-				// end of a pipe, for less than a millisecond.
-				for _, f := range []*os.File{a.out, a.logs, a.result} {
-					_ = f.SetReadDeadline(time.Now().Add(5 * time.Second))
-				}
-			case n.kind == noteMap:
-				if err := a.mapUser(); err != nil {
-					a.exit.Failure = fmt.Sprintf("give the command its user: %v", err)
-					a.kill(syscall.SIGKILL)
-				}
-			case n.kind == noteNoExec, n.kind == noteAstray:
-				a.noExec(n)
-			case n.kind == noteUnfork:
-				a.exit.Failure = fmt.Sprintf("fork the command: %v", syscall.Errno(n.errno))
-				a.exit.Ended = time.Now()
-				a.say(sayEnd)
-			case n.kind == noteOver:
-				over = true
-			case n.kind == noteEnd:
-				a.ended(n)
-			}
 		case a.last = <-ended:
 			ended = nil
 			a.say(sayOver)
 		case grace := <-a.stops:
-			if a.asked.IsZero() {
-				a.grace = grace
-			} else {
-				a.grace = min(a.grace, grace)
-			}
-			a.end(stopped)
+			a.halt(grace)
+			continue // there may be another
 		case <-full:
 			full = nil
 			a.grace = min(a.grace, fullGrace)
 			a.end(outOfDisk)
-		case <-drained:
-			drained = nil
-		case <-timer.C:
+		default:
 		}
 		if over {
 			killTree(a.pid, syscall.SIGKILL)
 		}
 		a.mind()
+		until := a.due()
+		if over { // those that fork while they are killed
+			until = time.Now().Add(time.Millisecond)
+		}
+		if gone != nil {
+			until = drained
+			told = !time.Now().Before(until) || !a.open()
+		}
+		if told {
+			break
+		}
+		a.poll.wait(a.k.moment(), until)
+		a.move()
+		if a.poll.ready(endServer) {
+			a.hear(true)
+		}
+		if !a.poll.ready(endStatus) {
+			continue
+		}
+		n, err := a.note()
+		switch {
+		case err != nil:
+			// All that could write is being killed.
+			gone, drained, over = errors.New("process 1 of the attempt was killed"), time.Now().Add(drainTime), false
+			a.shut(endStatus)
+		case n.kind == noteMap:
+			if err := a.mapUser(); err != nil {
+				a.exit.Failure = fmt.Sprintf("give the command its user: %v", err)
+				a.kill(syscall.SIGKILL)
+			}
+		case n.kind == noteNoExec, n.kind == noteAstray:
+			a.noExec(n)
+		case n.kind == noteUnfork:
+			a.exit.Failure = fmt.Sprintf("fork the command: %v", syscall.Errno(n.errno))
+			a.exit.Ended = time.Now()
+			a.say(sayEnd)
+			told = true
+		case n.kind == noteOver:
+			over = true
+		case n.kind == noteEnd:
+			a.ended(n)
+			told = true
+		}
+	}
+	// All that could write is dead, and what it has written is there.
+	for gone == nil && poll(a.poll.fds[endOut:endServer], 0) > 0 {
+		a.move()
 	}
 	now := time.Now()
 	a.output.close(now)
 	a.records.close(now)
 	a.log.flush()
 	return gone
+}
+
+// drainTime is how long output is awaited from a cage whose process 1 was
+// killed, while the kernel kills the others.
+const drainTime = 5 * time.Second
+
+// move takes what the command has written.
+func (a *attempt) move() {
+	for end, take := range [...]func([]byte){endOut: a.readOutput, endLogs: a.readRecords, endResult: a.readResult} {
+		if take == nil || !a.poll.ready(end) {
+			continue
+		}
+		if a.buf == nil {
+			a.buf = make([]byte, 4<<10)
+		}
+		n, err := syscall.Read(int(a.poll.fds[end].fd), a.buf)
+		switch {
+		case err == syscall.EINTR:
+		case n <= 0:
+			a.shut(end)
+		default:
+			take(a.buf[:n])
+			a.log.flush()
+			if n == len(a.buf) && n < 64<<10 {
+				a.buf = make([]byte, 64<<10)
+			}
+		}
+	}
+}
+
+// open reports whether the command may still write.
+func (a *attempt) open() bool {
+	for _, p := range a.poll.fds[endOut:endServer] {
+		if p.fd >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// shut closes a pipe.
+func (a *attempt) shut(end int) {
+	if fd := int(a.poll.fds[end].fd); fd >= 0 {
+		a.poll.remove(end)
+		syscall.Close(fd)
+	}
+}
+
+// hear takes what the server says; ready tells that there is something that has
+// not been read. When the server goes away the attempt goes on.
+func (a *attempt) hear(ready bool) {
+	for ; ready || a.server.in.Buffered() > 0; ready = false {
+		r, err := a.server.hear()
+		if err != nil {
+			a.poll.remove(endServer)
+			return
+		}
+		if r.Op == OpStop && r.ID == a.id {
+			a.halt(r.Grace)
+		}
+	}
+}
+
+// halt ends the command because somebody asked.
+func (a *attempt) halt(grace time.Duration) {
+	if !a.asked.IsZero() {
+		grace = min(a.grace, grace)
+	}
+	a.grace = grace
+	a.end(stopped)
 }
 
 // ended takes down how the command ended.
@@ -660,25 +735,6 @@ func (a *attempt) noExec(n note) {
 	a.output.write(time.Now(), fmt.Appendf(nil, "%s: %v\n", a.script.names[n.call], syscall.Errno(n.errno)))
 }
 
-// pump hands what can be read to watch, until the end.
-func pump(file *os.File, take func([]byte), to chan<- chunk) {
-	next := make(chan struct{})
-	buf := make([]byte, 4<<10)
-	for {
-		n, err := file.Read(buf)
-		if n > 0 {
-			to <- chunk{take, buf[:n], next}
-			<-next
-			if n == len(buf) && n < 64<<10 {
-				buf = make([]byte, 64<<10)
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
 func (a *attempt) readOutput(p []byte)  { a.output.write(time.Now(), p) }
 func (a *attempt) readRecords(p []byte) { a.records.write(time.Now(), p) }
 
@@ -690,12 +746,11 @@ func (a *attempt) readResult(p []byte) {
 	a.exit.Result = append(a.exit.Result, p...)
 }
 
-// pause returns how long watch may sleep.
-func (a *attempt) pause() time.Duration {
-	due := time.Now().Add(time.Hour)
+// due returns when there is something to mind, or zero.
+func (a *attempt) due() (at time.Time) {
 	sooner := func(t time.Time) {
-		if t.Before(due) {
-			due = t
+		if at.IsZero() || t.Before(at) {
+			at = t
 		}
 	}
 	if len(a.output.part) > 0 {
@@ -708,7 +763,7 @@ func (a *attempt) pause() time.Duration {
 	case a.c.Wall > 0:
 		sooner(a.exit.Started.Add(a.c.Wall))
 	}
-	return max(0, time.Until(due))
+	return at
 }
 
 // mind does what has come due.
@@ -783,7 +838,12 @@ func (a *attempt) close() {
 				syscall.Close(fd)
 			}
 		}
-		for _, f := range append([]*os.File{a.out, a.logs, a.result, a.status, a.file}, a.forwards...) {
+		a.poll.remove(endServer)
+		for end := range a.poll.fds {
+			a.shut(end)
+		}
+		a.poll.close()
+		for _, f := range append([]*os.File{a.file}, a.forwards...) {
 			if f != nil {
 				f.Close()
 			}

@@ -23,10 +23,10 @@ const (
 )
 
 // watchDisk measures the directories of an attempt, and the files without a name
-// that its processes hold open, until stop is called, and closes full when they
-// hold more than limit bytes. With a limit of zero it does nothing. What no process
+// that its processes hold open, until stop is called, and closes full, and calls
+// tell, when they hold more than limit bytes. With a limit of zero it does nothing. What no process
 // has a descriptor of, such as a file that is mapped alone, is not seen.
-func watchDisk(dir string, limit int64, who kin) (full <-chan struct{}, stop func()) {
+func watchDisk(dir string, limit int64, who kin, tell func()) (full <-chan struct{}, stop func()) {
 	if limit <= 0 {
 		return nil, func() {}
 	}
@@ -52,6 +52,7 @@ func watchDisk(dir string, limit int64, who kin) (full <-chan struct{}, stop fun
 			}
 			if m.sum > limit {
 				close(over)
+				tell()
 				return
 			}
 			timer.Reset(max(lookAtDisk, diskShare*time.Since(began)))

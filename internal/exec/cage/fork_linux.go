@@ -154,10 +154,9 @@ func live(a *arena) {
 	if child == 0 && !foreign {
 		become(p)
 	}
-	// What is left of the command's own ends would keep them from closing.
-	for fd := uintptr(0); fd < statusFD; fd++ {
-		_, _, _ = syscall.RawSyscall(syscall.SYS_CLOSE, fd, 0, 0)
-	}
+	// Its input may be large. The other ends stay open: so the keeper is not told
+	// that the command has closed them, before it is told that nothing is left.
+	_, _, _ = syscall.RawSyscall(syscall.SYS_CLOSE, 0, 0, 0)
 	// A descriptor that can be read when a child has ended.
 	signals, _, _ := syscall.RawSyscall6(syscall.SYS_SIGNALFD4, ^uintptr(0), uintptr(unsafe.Pointer(&p.mask)), 8, 0, 0, 0)
 	over, killed := false, false

@@ -91,7 +91,7 @@ func see() error {
 		return unclaim(fmt.Errorf("start the command: %w", err))
 	}
 	go p.reap()
-	go heed(control, a.stops)
+	go heed(control, a)
 	if err := a.watch(); err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func syncDir(dir string) error {
 }
 
 // heed hands on what the server says.
-func heed(control io.Reader, stops chan<- time.Duration) {
+func heed(control io.Reader, a *attempt) {
 	for {
 		var line [64]byte
 		n, err := control.Read(line[:])
@@ -181,7 +181,7 @@ func heed(control io.Reader, stops chan<- time.Duration) {
 		}
 		var grace int64
 		if _, err := fmt.Sscanf(string(line[:n]), StopLine, &grace); err == nil && grace >= 0 {
-			stops <- time.Duration(grace)
+			a.stop(time.Duration(grace))
 		}
 	}
 }
@@ -205,13 +205,13 @@ const instructionsFD = 6
 // pipes makes the descriptors of the child.
 func (p *first) pipes() error {
 	a := p.a
-	ends := make([]*os.File, 4)
-	for i, end := range []**os.File{&a.out, &a.logs, &a.result, &a.status} {
-		r, w, err := os.Pipe()
-		if err != nil {
-			return fmt.Errorf("make a pipe: %w", err)
-		}
-		*end, ends[i] = r, w
+	given, err := a.pipes()
+	if err != nil {
+		return err
+	}
+	var ends [4]*os.File
+	for i, fd := range given {
+		ends[i] = os.NewFile(uintptr(fd), "pipe")
 	}
 	var control [2]int
 	if err := syscall.Pipe2(control[:], syscall.O_CLOEXEC); err != nil {

@@ -1,6 +1,7 @@
 package cage
 
 import (
+	"bufio"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,6 +36,9 @@ type keeper struct {
 	filter  filter   // of system calls
 	calls   []instruction
 	dead    chan int // processes to collect
+
+	busy  atomic.Int32 // requests that are being answered
+	waits atomic.Bool  // a thread waits for the next one
 
 	mu        sync.Mutex // guards what follows
 	live      map[string]*attempt
@@ -195,7 +200,7 @@ func identity() (k Keeper, err error) {
 // probe builds a cage and comes as far in it as to what would be executed.
 func (k *keeper) probe() (filtered bool, err error) {
 	go k.bury()
-	a := &attempt{k: k, c: k.setup.Probe, control: -1, mapped: -1}
+	a := newAttempt(k, "", k.setup.Probe)
 	defer a.close()
 	if err := a.build(); err != nil {
 		return false, err
@@ -336,7 +341,8 @@ func (k *keeper) accept(listener *os.File) {
 		k.mu.Lock()
 		k.users++
 		k.mu.Unlock()
-		go k.serve(&client{k: k, file: os.NewFile(uintptr(fd), "server")})
+		file := os.NewFile(uintptr(fd), "server")
+		go k.serve(&client{k: k, fd: uintptr(fd), file: file, in: bufio.NewReader(file)})
 	}
 }
 
@@ -355,27 +361,25 @@ func wait(pid int) {
 	}
 }
 
-// A client is a connection to a server.
+// A client is a connection to a server. The goroutine of serve owns it.
 type client struct {
 	k    *keeper
+	fd   uintptr // of file
 	file *os.File
+	in   *bufio.Reader
+	more chan Request // nil until another goroutine reads requests
 }
 
 // serve answers the requests of a connection, one after another.
 func (k *keeper) serve(c *client) {
-	requests := make(chan Request)
-	go func() { // ends with the connection
-		defer close(requests)
-		for {
-			r, err := c.hear()
-			if err != nil {
-				return // it went away
-			}
-			requests <- r
+	for {
+		r, err := c.next()
+		if err != nil {
+			break // it went away
 		}
-	}()
-	for r := range requests {
-		k.answer(c, r, requests)
+		k.busy.Add(1)
+		k.answer(c, r)
+		k.busy.Add(-1)
 	}
 	c.file.Close()
 	k.mu.Lock()
@@ -384,10 +388,10 @@ func (k *keeper) serve(c *client) {
 	k.mu.Unlock()
 }
 
-func (k *keeper) answer(c *client, r Request, more <-chan Request) {
+func (k *keeper) answer(c *client, r Request) {
 	switch r.Op {
 	case OpRun:
-		k.run(c, r, more)
+		k.run(c, r)
 	case OpStop: // of an attempt that has ended meanwhile
 	case OpForget:
 		c.tell(k.forget(r.ID))
@@ -402,7 +406,56 @@ func (k *keeper) answer(c *client, r Request, more <-chan Request) {
 	}
 }
 
-func (c *client) hear() (r Request, err error) { return r, ReadMessage(c.file, &r) }
+// shortly is how long a thread may wait for what usually comes at once.
+const shortly = 2 * time.Millisecond
+
+// moment is how long the caller, who has a request to see to, may wait with its
+// thread: not at all where others have one, too. To let the runtime wait costs
+// more than most of what an attempt has the keeper do: it puts the thread to
+// sleep, and others that look for work or watch over it, and wakes them again.
+func (k *keeper) moment() time.Duration {
+	if k == nil || k.busy.Load() > 1 {
+		return 0
+	}
+	return shortly
+}
+
+// next returns the next request.
+func (c *client) next() (r Request, err error) {
+	if c.more != nil {
+		r, ok := <-c.more
+		if !ok {
+			return r, io.EOF
+		}
+		return r, nil
+	}
+	if c.in.Buffered() == 0 && c.k.busy.Load() == 0 && c.k.waits.CompareAndSwap(false, true) {
+		fds := [1]pollFD{{fd: int32(c.fd), events: pollIn}}
+		poll(fds[:], shortly)
+		c.k.waits.Store(false)
+	}
+	return c.hear()
+}
+
+// listen has requests read while another is answered.
+func (c *client) listen() {
+	if c.more != nil {
+		return
+	}
+	c.more = make(chan Request)
+	go func() { // ends with the connection
+		defer close(c.more)
+		for {
+			r, err := c.hear()
+			if err != nil {
+				return // it went away
+			}
+			c.more <- r
+		}
+	}()
+}
+
+func (c *client) hear() (r Request, err error) { return r, ReadMessage(c.in, &r) }
 
 func (c *client) tell(a Answer) { _ = WriteMessage(c.file, a) } // a server that is gone asks again
 
@@ -437,11 +490,20 @@ func WriteMessage(w io.Writer, m any) error {
 }
 
 // run starts an attempt, or finds it, and sees it through with the server.
-func (k *keeper) run(c *client, r Request, more <-chan Request) {
-	a, answer := k.find(r)
-	if a == nil {
+func (k *keeper) run(c *client, r Request) {
+	a, begins, answer := k.find(r)
+	mine := begins && c.more == nil
+	switch {
+	case a == nil:
 		c.tell(answer)
 		return
+	case mine:
+		// This goroutine is the attempt's until it has ended, whether or not the
+		// server stays.
+		a.server = c
+		a.run()
+	case begins:
+		go a.run() // the keeper does not end while it is in live
 	}
 	<-a.begun
 	if a.failed != "" {
@@ -450,26 +512,37 @@ func (k *keeper) run(c *client, r Request, more <-chan Request) {
 	}
 	if a.taken {
 		// Another keeper was faster; it has said so in the journal.
-		_, answer := k.find(Request{ID: r.ID, Known: true})
+		_, _, answer := k.find(Request{ID: r.ID, Known: true})
 		c.tell(answer)
 		return
 	}
-	c.tell(Answer{Running: true})
+	if !mine {
+		c.tell(Answer{Running: true})
+		if !c.follow(a, r) {
+			return
+		}
+	}
+	if a.failed != "" {
+		c.tell(Answer{Failure: a.failed})
+	} else {
+		c.tell(Answer{Exit: &a.exit})
+	}
+}
+
+// follow returns when an attempt has ended that another goroutine sees
+// through, or when the server has gone away.
+func (c *client) follow(a *attempt, r Request) (ended bool) {
 	if r.Stopped {
 		a.stop(r.Grace)
 	}
+	c.listen()
 	for {
 		select {
 		case <-a.done:
-			if a.failed != "" {
-				c.tell(Answer{Failure: a.failed})
-			} else {
-				c.tell(Answer{Exit: &a.exit})
-			}
-			return
-		case r, ok := <-more:
+			return true
+		case r, ok := <-c.more:
 			if !ok {
-				return
+				return false
 			}
 			if r.Op == OpStop && r.ID == a.id {
 				a.stop(r.Grace)
@@ -478,13 +551,13 @@ func (k *keeper) run(c *client, r Request, more <-chan Request) {
 	}
 }
 
-// find returns the attempt that is, or now becomes, this keeper's, or else the
-// answer.
-func (k *keeper) find(r Request) (*attempt, Answer) {
+// find returns the attempt that is this keeper's, or else the answer. With begins
+// it has just become the keeper's, and the caller has to run it.
+func (k *keeper) find(r Request) (a *attempt, begins bool, answer Answer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if a := k.live[r.ID]; a != nil {
-		return a, Answer{}
+		return a, false, Answer{}
 	}
 	e, known := k.journal.recall(r.ID)
 	var err error
@@ -494,17 +567,17 @@ func (k *keeper) find(r Request) (*attempt, Answer) {
 	}
 	switch {
 	case err != nil:
-		return nil, Answer{Failure: err.Error()}
+		return nil, false, Answer{Failure: err.Error()}
 	case known && e.ended:
 		x, err := k.journal.exit(r.ID)
 		if err != nil {
-			return nil, Answer{Failure: err.Error()}
+			return nil, false, Answer{Failure: err.Error()}
 		}
-		return nil, Answer{Running: true, Exit: &x}
+		return nil, false, Answer{Running: true, Exit: &x}
 	case known:
-		return nil, k.claimed(r.ID, e.claim)
+		return nil, false, k.claimed(r.ID, e.claim)
 	case r.Known:
-		return nil, Answer{Lost: true}
+		return nil, false, Answer{Lost: true}
 	case r.Stopped:
 		now := time.Now()
 		x := Exit{Why: stopped, Code: -1, Started: now, Ended: now}
@@ -513,16 +586,15 @@ func (k *keeper) find(r Request) (*attempt, Answer) {
 			err = k.journal.end(r.ID, x)
 		}
 		if err != nil {
-			return nil, Answer{Failure: err.Error()}
+			return nil, false, Answer{Failure: err.Error()}
 		}
-		return nil, Answer{Running: true, Exit: &x}
+		return nil, false, Answer{Running: true, Exit: &x}
 	case r.Config == nil:
-		return nil, Answer{Failure: "a request to start without a command"}
+		return nil, false, Answer{Failure: "a request to start without a command"}
 	}
-	a := newAttempt(k, r.ID, r.Config)
+	a = newAttempt(k, r.ID, r.Config)
 	k.live[r.ID] = a
-	go a.run() // the keeper does not end while it is in live
-	return a, Answer{}
+	return a, true, Answer{}
 }
 
 // claimed says what there is to say of an attempt that a keeper claimed which

@@ -314,8 +314,9 @@ type child struct {
 }
 
 // bear forks a child into the namespaces of the process 1 pid. It
-// returns nil when that cannot be, and then there is none.
-func (k *keeper) bear(w *warm, pid int, flags byte, fds []int) *child {
+// returns nil when that cannot be, and then there is none. When the child has
+// ended, tell is called.
+func (k *keeper) bear(w *warm, pid int, flags byte, fds []int, tell func()) *child {
 	r, _, e := syscall.Syscall(sysPidfdOpen, uintptr(pid), 0, 0)
 	if e != 0 {
 		return nil
@@ -349,7 +350,7 @@ func (k *keeper) bear(w *warm, pid int, flags byte, fds []int) *child {
 	}
 	killpoint.Other("template forked", w.pid)
 	killpoint.Other("child born", h.pid)
-	h.ended = await(h.pid)
+	h.ended = await(h.pid, tell)
 	return h
 }
 
@@ -400,8 +401,8 @@ func collectStray(first int) {
 	}
 }
 
-// await collects a child of this process when it ends.
-func await(pid int) <-chan note {
+// await collects a child of this process when it ends, and calls tell.
+func await(pid int, tell func()) <-chan note {
 	ended := make(chan note, 1)
 	go func() { // ends with the child
 		var st syscall.WaitStatus
@@ -421,6 +422,7 @@ func await(pid int) <-chan note {
 			kind: noteEnd, status: uint32(st), rss: ru.Maxrss,
 			cpu: microseconds(&ru.Utime) + microseconds(&ru.Stime),
 		}
+		tell()
 	}()
 	return ended
 }

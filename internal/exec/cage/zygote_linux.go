@@ -22,6 +22,7 @@ type zygote struct {
 
 	mu   sync.Mutex // guards what follows
 	conn *os.File
+	fd   int // of conn
 }
 
 // arenaSize bounds what an attempt's process 1 is told: arguments and
@@ -191,7 +192,7 @@ func hatch(a *arena, m *image, f *filter) (*zygote, error) {
 	if err := syscall.SetNonblock(pair[0], true); err != nil {
 		return nil, err
 	}
-	return &zygote{pid: int(r), conn: os.NewFile(uintptr(pair[0]), "zygote")}, nil
+	return &zygote{pid: int(r), conn: os.NewFile(uintptr(pair[0]), "zygote"), fd: pair[0]}, nil
 }
 
 // incubate is the life of a zygote. It does not return.
@@ -275,8 +276,9 @@ const bearTimeout = 30 * time.Second
 // errBarren says that a zygote is gone.
 var errBarren = errors.New("the process that forks attempts is gone")
 
-// bear has the zygote fork a process 1.
-func (z *zygote) bear(s *script, flags uintptr) (pid int, err error) {
+// bear has the zygote fork a process 1. For the first moment it may hold a
+// thread.
+func (z *zygote) bear(s *script, flags uintptr, moment time.Duration) (pid int, err error) {
 	if len(s.files)-1 > maxPassed {
 		return 0, fmt.Errorf("an attempt with %d mounts and control groups; at most %d are possible", len(s.files)-8, maxPassed-7)
 	}
@@ -284,24 +286,14 @@ func (z *zygote) bear(s *script, flags uintptr) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	rights := syscall.UnixRights(s.files[1:]...)
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	conn, err := z.conn.SyscallConn()
-	if err != nil {
+	if err := z.ask(text, syscall.UnixRights(s.files[1:]...)); err != nil {
 		return 0, errors.Join(errBarren, err)
 	}
-	n := 0
-	var problem error
-	if err := z.conn.SetDeadline(time.Now().Add(bearTimeout)); err != nil {
-		return 0, errors.Join(errBarren, err)
-	}
-	err = conn.Write(func(fd uintptr) bool {
-		n, problem = syscall.SendmsgN(int(fd), text, rights, nil, syscall.MSG_NOSIGNAL)
-		return problem != syscall.EAGAIN
-	})
-	if err = errors.Join(err, problem); err == nil && n < len(text) {
-		_, err = z.conn.Write(text[n:])
+	ready := [1]pollFD{{fd: int32(z.fd), events: pollIn}}
+	if moment == 0 || poll(ready[:], moment) == 0 {
+		err = z.conn.SetReadDeadline(time.Now().Add(bearTimeout))
 	}
 	var answer birth
 	if err == nil {
@@ -317,6 +309,34 @@ func (z *zygote) bear(s *script, flags uintptr) (pid int, err error) {
 		return 0, fmt.Errorf("make the namespaces of an attempt: %w", syscall.Errno(answer.errno))
 	}
 	return int(answer.pid), nil
+}
+
+// ask sends a plan, with descriptors.
+func (z *zygote) ask(text, rights []byte) error {
+	n, err := syscall.SendmsgN(z.fd, text, rights, nil, syscall.MSG_NOSIGNAL)
+	if err == nil && n == len(text) {
+		return nil
+	}
+	// It is large, or the zygote is busy.
+	if err := z.conn.SetWriteDeadline(time.Now().Add(bearTimeout)); err != nil {
+		return err
+	}
+	if err != nil {
+		conn, err := z.conn.SyscallConn()
+		if err != nil {
+			return err
+		}
+		var problem error
+		err = conn.Write(func(fd uintptr) bool {
+			n, problem = syscall.SendmsgN(int(fd), text, rights, nil, syscall.MSG_NOSIGNAL)
+			return problem != syscall.EAGAIN
+		})
+		if err := errors.Join(err, problem); err != nil {
+			return err
+		}
+	}
+	_, err = z.conn.Write(text[n:])
+	return err
 }
 
 // end has the zygote end. It may be called more than once.
