@@ -34,6 +34,10 @@ const (
 	maxTailed = 100
 	// maxUpdate bounds the events of one message.
 	maxUpdate = 500
+	// fileLag is how far the times of files may be behind the clock: those of
+	// most are the system's last tick, of some whole seconds. What is read in
+	// vain is left out by the times of events.
+	fileLag = 2 * time.Second
 )
 
 // A liveTail sends new events of groups as they come.
@@ -171,7 +175,7 @@ func (t *liveTail) look(ctx context.Context) ([]tailed, error) {
 			return nil, err
 		}
 		for _, s := range streams {
-			if s.Written.Before(t.since) {
+			if s.Written.Before(t.since.Add(-fileLag)) {
 				break
 			}
 			if !t.wants(s.Name) {

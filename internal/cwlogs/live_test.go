@@ -64,7 +64,7 @@ func TestLiveTail(t *testing.T) {
 	write("run_id=b/x", "new elsewhere")
 	write("run_id=a/y", "new 2")
 	var got []string
-	for deadline := time.Now().Add(20 * time.Second); len(got) < 2 && time.Now().Before(deadline); {
+	for len(got) < 2 { // the stream ends with the test
 		_, body := next()
 		for _, r := range body["sessionResults"].([]any) {
 			e := r.(map[string]any)
