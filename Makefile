@@ -43,8 +43,13 @@ $(VENV)/ready: clients/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement clients/requirements.txt
 	touch $@
 
-clients: build $(VENV)/ready ## drive a real server with boto3 and the AWS CLI
+JS := clients/js
+$(JS)/node_modules/.package-lock.json: $(JS)/package-lock.json
+	cd $(JS) && npm ci --no-audit --no-fund --loglevel=error
+
+clients: build $(VENV)/ready $(JS)/node_modules/.package-lock.json ## drive a real server with boto3, the AWS CLI and the SDK for JavaScript
 	cd clients && FAIRLEAD=$(CURDIR)/bin/fairlead ../$(VENV)/bin/python -B -m pytest
+	cd $(JS) && FAIRLEAD=$(CURDIR)/bin/fairlead node --test omics.test.mjs
 
 # In an environment of its own: what moto brings along is no business of the clients.
 MOTO := $(VENV)-moto

@@ -295,3 +295,41 @@ def test_the_cli(server, tmp_path):
     aws("delete-workflow", "--id", made["id"])
     done = server.aws("omics", "get-workflow", "--id", made["id"])
     assert done.returncode != 0 and "ResourceNotFoundException" in done.stderr
+
+
+def test_runs_in_the_cli(server, s3, tmp_path):
+    s3.create_bucket(Bucket="cli-outputs")
+    (tmp_path / "w.zip").write_bytes(archive(main__wdl=HELLO))
+    where = ["--role-arn", ROLE, "--output-uri", "s3://cli-outputs/runs"]
+
+    def aws(*args):
+        done = server.aws("omics", *args)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    workflow = aws("create-workflow", "--definition-zip", f"fileb://{tmp_path}/w.zip")["id"]
+    aws("create-workflow-version", "--workflow-id", workflow, "--version-name", "v1", "--definition-zip", f"fileb://{tmp_path}/w.zip")
+    aws("wait", "workflow-version-active", "--workflow-id", workflow, "--version-name", "v1")
+    run = aws("start-run", "--workflow-id", workflow, "--workflow-version-name", "v1", "--parameters", '{"who": "cli"}', *where)["id"]
+    # The first look of the waiters is to be the last: the next is half a minute later.
+    poll(lambda: aws("get-run", "--id", run), lambda r: r["status"] == "COMPLETED")
+    aws("wait", "run-completed", "--id", run)
+    tasks = aws("list-run-tasks", "--id", run, "--status", "COMPLETED")["items"]
+    assert [t["name"] for t in tasks] == ["say"]
+    aws("wait", "task-completed", "--id", run, "--task-id", tasks[0]["taskId"])
+    assert [r["id"] for r in aws("list-runs", "--status", "COMPLETED", "--max-items", "1")["items"]] == [run]
+    again = aws("start-run", "--run-id", run, *where)["id"]
+    poll(lambda: aws("get-run", "--id", again), lambda r: r["status"] == "COMPLETED" and r["parameters"] == {"who": "cli"})
+    batch = aws(
+        "start-run-batch", "--default-run-setting", json.dumps({"workflowId": workflow, "roleArn": ROLE, "outputUri": "s3://cli-outputs/b"}),
+        "--batch-run-settings", json.dumps({"inlineSettings": [{"runSettingId": "a", "parameters": {"who": "a"}}]}),
+    )["id"]
+    poll(lambda: aws("get-batch", "--batch-id", batch), lambda b: b["status"] == "PROCESSED")
+    assert [r["runSettingId"] for r in aws("list-runs-in-batch", "--batch-id", batch)["runs"]] == ["a"]
+    aws("delete-run-batch", "--batch-id", batch)
+    poll(lambda: aws("get-batch", "--batch-id", batch), lambda b: b["status"] == "RUNS_DELETED")
+    aws("delete-batch", "--batch-id", batch)
+    for id in run, again:
+        aws("delete-run", "--id", id)
+    aws("delete-workflow-version", "--workflow-id", workflow, "--version-name", "v1")
+    aws("delete-workflow", "--id", workflow)
