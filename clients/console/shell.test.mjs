@@ -72,6 +72,18 @@ test("a printed link signs in once, and leaves nothing in the address", async ()
   }
 });
 
+test("a sign-out holds when the server starts anew", async () => {
+  const ask = (path, cookie, body) => fetch(`${server.url}/console/api/${path}`, {
+    headers: { "Content-Type": "application/json", ...(cookie ? { Cookie: cookie } : {}) }, ...(body ? { method: "POST", body: JSON.stringify(body) } : {}),
+  });
+  const cookie = async () => (await ask("login", "", server.key)).headers.getSetCookie().map((c) => c.split(";")[0]).join("; ");
+  const [leaves, stays] = [await cookie(), await cookie()];
+  assert.equal((await ask("logout", leaves, {})).status, 200);
+  await server.restart();
+  assert.equal((await (await ask("session", leaves)).json()).user, "");
+  assert.equal((await (await ask("session", stays)).json()).user, server.key.accessKey);
+});
+
 test("a theme is kept", async () => {
   const page = await open(browser, server);
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);

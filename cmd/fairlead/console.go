@@ -119,7 +119,18 @@ func (a *app) console(ctx context.Context, tokens *page.Tokens) (*web.Console, e
 		c.Hosts = append(slices.Clip(c.Hosts), a.listener.Addr().(*net.TCPAddr).IP.String())
 	}
 	if !a.opt.anonymous {
-		c.Auth = &web.Auth{AccessKey: a.key.AccessKey, SecretKey: a.key.SecretKey, Seal: seal}
+		const ended = "console-ended"
+		kept, err := a.db.PutSetting(ctx, ended, []byte("{}"), true)
+		if err != nil {
+			return nil, err
+		}
+		c.Auth = &web.Auth{
+			AccessKey: a.key.AccessKey, SecretKey: a.key.SecretKey, Seal: seal, Ended: kept,
+			Keep: func(ctx context.Context, text []byte) error {
+				_, err := a.db.PutSetting(ctx, ended, text, false)
+				return err
+			},
+		}
 	}
 	return web.New(c), nil
 }

@@ -1,19 +1,20 @@
 package web
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"fairlead/internal/flow"
 )
 
 // How long a session and a link are good for.
@@ -26,9 +27,14 @@ const (
 
 // Auth is the key that one signs in with. Seal is a secret of this console:
 // sessions are good for as long as it and the key are the same.
+//
+// Ended is what Keep was last given, by this server or one before it; without
+// Keep who signs out may be in again after a restart.
 type Auth struct {
 	AccessKey, SecretKey string
 	Seal                 []byte
+	Ended                []byte
+	Keep                 func(ctx context.Context, ended []byte) error
 }
 
 // NewLink returns the token of a link that signs in whoever opens it: good
@@ -101,9 +107,11 @@ type doorkeeper struct {
 	key     []byte // of sessions
 	cookie  string
 	started time.Time // links that are older may have been used before
+	ended   *ended
+	guesses *throttle
 
-	mu sync.Mutex
-	// spent are the tickets that are not good any more, until when they would
+	mu sync.Mutex // guards what follows
+	// spent are the links that are not good any more, until when they would
 	// have been.
 	spent map[[16]byte]time.Time
 }
@@ -111,16 +119,16 @@ type doorkeeper struct {
 func newDoorkeeper(a Auth, now time.Time) *doorkeeper {
 	key := derive(a.Seal, "console session", a.AccessKey, a.SecretKey)
 	return &doorkeeper{
-		auth: a, key: key, started: now, spent: map[[16]byte]time.Time{},
+		auth: a, key: key, started: now, ended: newEnded(a.Ended, a.Keep, now), guesses: newThrottle(), spent: map[[16]byte]time.Time{},
 		// Cookies do not heed ports: each server has a name of its own.
 		cookie: "fairlead-" + hex.EncodeToString(derive(key, "cookie")[:4]),
 	}
 }
 
-// maxSpent bounds what is remembered of tickets that are over.
+// maxSpent bounds what is remembered of links that are over.
 const maxSpent = 100_000
 
-// spend ends a ticket; false if it was over already.
+// spend ends a link; false if it was over already.
 func (d *doorkeeper) spend(t ticket, until, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -131,7 +139,7 @@ func (d *doorkeeper) spend(t ticket, until, now time.Time) bool {
 		maps.DeleteFunc(d.spent, func(_ [16]byte, until time.Time) bool { return until.Before(now) })
 	}
 	if len(d.spent) >= maxSpent {
-		return false // rather nobody signs in or out than one twice
+		return false // rather nobody signs in than one twice
 	}
 	d.spent[t.id] = until
 	return true
@@ -144,10 +152,7 @@ func (d *doorkeeper) session(r *http.Request, now time.Time) (ticket, bool) {
 		if !ok || now.After(expiry(t)) || t.issued.After(now.Add(time.Hour)) {
 			continue
 		}
-		d.mu.Lock()
-		_, over := d.spent[t.id]
-		d.mu.Unlock()
-		if !over {
+		if !d.ended.has(t) {
 			return t, true
 		}
 	}
@@ -263,12 +268,13 @@ func (s *Console) login(c *call) (any, error) {
 		return s.viewSession(c)
 	}
 	now := s.c.Now()
-	switch {
-	case in.Token != "" && !s.keeper.byLink(in.Token, now):
+	if in.Token == "" {
+		if err := s.tryKey(c, in.AccessKey, in.SecretKey, now); err != nil {
+			return nil, err
+		}
+	} else if !s.keeper.byLink(in.Token, now) {
 		return nil, &refusal{http.StatusUnauthorized, "signedOut",
 			"this link was used before, or is older than ten minutes: `fairlead console` prints a new one"}
-	case in.Token == "" && !s.keeper.byKey(in.AccessKey, in.SecretKey):
-		return nil, &refusal{http.StatusUnauthorized, "signedOut", "this is not the key of the server; `fairlead env` prints it"}
 	}
 	s.keeper.give(c, newTicket("session", now), now)
 	c.user = s.keeper.auth.AccessKey
@@ -276,11 +282,35 @@ func (s *Console) login(c *call) (any, error) {
 	return s.viewSession(c)
 }
 
+// tryKey refuses a key that is not the one, and any key of those who have tried
+// too many.
+func (s *Console) tryKey(c *call, accessKey, secretKey string, now time.Time) error {
+	from := guesser(c.RemoteAddr)
+	if wait, all := s.keeper.guesses.take(from, now); wait > 0 {
+		seconds := int64((wait + time.Second - 1) / time.Second)
+		c.w.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+		where := "from this address"
+		if all {
+			where = "from everywhere"
+		}
+		return &refusal{http.StatusTooManyRequests, "throttled", fmt.Sprintf(
+			"too many wrong keys were tried %s: wait %d s, or open the link that `fairlead console` prints", where, seconds)}
+	}
+	if !s.keeper.byKey(accessKey, secretKey) {
+		s.c.Log.WarnContext(c.Context(), "console: a wrong key was tried", "from", c.RemoteAddr)
+		return &refusal{http.StatusUnauthorized, "signedOut", "this is not the key of the server; `fairlead env` prints it"}
+	}
+	s.keeper.guesses.giveBack(from)
+	return nil
+}
+
 func (s *Console) logout(c *call) (any, error) {
 	if s.keeper != nil {
 		now := s.c.Now()
-		if t, ok := s.keeper.session(c.Request, now); ok && !s.keeper.spend(t, t.first.Add(sessionMost), now) {
-			return nil, flow.Errorf(flow.Busy, "too many sessions have ended at once")
+		if t, ok := s.keeper.session(c.Request, now); ok {
+			if err := s.keeper.ended.end(c.Context(), t, now); err != nil {
+				return nil, err
+			}
 		}
 		s.keeper.take(c)
 	}

@@ -66,13 +66,13 @@ func TestSessionEnds(t *testing.T) {
 		{"renewed", d, renewed, 13*24*time.Hour + time.Hour, true},
 		{"renewed for ever", d, renewed, sessionMost + time.Second, false},
 		{"after a restart", newDoorkeeper(key, epoch.Add(time.Hour)), tk, 2 * time.Hour, true},
-		{"after the key changed", newDoorkeeper(Auth{"AKIAEXAMPLE", "new", key.Seal}, epoch), tk, time.Minute, false},
+		{"after the key changed", newDoorkeeper(Auth{AccessKey: "AKIAEXAMPLE", SecretKey: "new", Seal: key.Seal}, epoch), tk, time.Minute, false},
 	} {
 		if got := asks(tt.d, tt.t, tt.after); got != tt.want {
 			t.Errorf("%s: the session is good: %v, want %v", tt.name, got, tt.want)
 		}
 	}
-	if d.spend(tk, epoch.Add(sessionMost), epoch); asks(d, tk, time.Minute) {
+	if err := d.ended.end(t.Context(), tk, epoch); err != nil || asks(d, tk, time.Minute) {
 		t.Error("the session is good after the end that somebody put to it")
 	}
 }
