@@ -118,6 +118,9 @@ const (
 	maxFailures = 5
 	// portion is how many seeds are lived in one go.
 	portion = 50
+	// enough is how long that goes on where nobody has said how many: on a slow
+	// machine fewer worlds are lived.
+	enough = 2 * time.Minute
 )
 
 // TestSeeds lives worlds. FAIRLEAD_SEED alone says which one, and shows it;
@@ -143,7 +146,7 @@ func TestSeeds(t *testing.T) {
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for failed.Load() < maxFailures {
+			for failed.Load() < maxFailures && (many || time.Since(begin) < enough) {
 				from := taken.Add(portion) - portion
 				if from >= n {
 					return

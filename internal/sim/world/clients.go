@@ -142,6 +142,13 @@ func (w *World) newVersion(wf flow.WorkflowID, end time.Time) flow.Version {
 	return v
 }
 
+// Of these bodies there is one instance, as of a sub-workflow, and one or none,
+// as of a conditional; of others there are some.
+const (
+	bodySub   = "sub"
+	bodyMaybe = "maybe"
+)
+
 // graph draws one: a chain, a fan, a diamond or a tangle.
 func (w *World) graph() flow.Graph {
 	g := flow.Graph{MaxActive: []int{0, 0, 1, 2, 3}[w.rng.IntN(5)], FailFast: w.chance(.1)}
@@ -151,6 +158,17 @@ func (w *World) graph() flow.Graph {
 			"outer": {{ID: "x", Kind: "command", Retries: w.rng.IntN(2)}, {ID: "y", Kind: "scatter", Unfolds: "inner", After: []flow.TaskID{"x"}}},
 			"inner": {{ID: "z", Kind: "command", Noop: w.chance(.3)}},
 			"empty": nil,
+			// A scatter in a scatter, in that a sub-workflow, and in that a scatter and
+			// what there may be.
+			"deep":  {{ID: "p", Kind: "command"}, {ID: "q", Kind: "scatter", Unfolds: "lower", After: []flow.TaskID{"p"}, Retries: w.rng.IntN(2)}},
+			"lower": {{ID: "call", Kind: "scatter", Unfolds: bodySub}},
+			bodySub: {
+				{ID: "a", Kind: "command", Retries: w.rng.IntN(2)},
+				{ID: "s", Kind: "scatter", Unfolds: "inner", After: []flow.TaskID{"a"}},
+				{ID: "i", Kind: "scatter", Unfolds: bodyMaybe, After: []flow.TaskID{"a"}, Retries: w.rng.IntN(2)},
+				{ID: "b", Kind: "command", After: []flow.TaskID{"s", "i"}},
+			},
+			bodyMaybe: {{ID: "o", Kind: "command"}},
 		}
 	}
 	n := 1 + w.rng.IntN(5)
@@ -197,7 +215,7 @@ func (w *World) graph() flow.Graph {
 			}
 		}
 		if scatters && node.When == "" && w.chance(.4) {
-			node.Kind, node.Noop, node.Unfolds = "scatter", false, []string{"outer", "inner", "inner", "empty"}[w.rng.IntN(4)]
+			node.Kind, node.Noop, node.Unfolds = "scatter", false, []string{"outer", "inner", "inner", "empty", "deep"}[w.rng.IntN(5)]
 		}
 		g.Nodes = append(g.Nodes, node)
 	}

@@ -514,6 +514,10 @@ func (w *World) waits(r flow.Run, inside int, now time.Time) {
 	}
 }
 
+// maxNamed is how many tasks the server is asked about at once, which no run of
+// these worlds has.
+const maxNamed = 10_000
+
 // says checks that the server can name the gate that holds an open run in
 // which nothing has happened for a while, and each of its tasks, and that it
 // is so.
@@ -525,7 +529,7 @@ func (w *World) says(ctx context.Context, r flow.Run, now time.Time) {
 	var run flow.Wait
 	var tasks []conductor.TaskWait
 	err := w.ask(s, func() (err error) {
-		run, tasks, _, err = c.Waits(ctx, r.ID, 20)
+		run, tasks, _, err = c.Waits(ctx, r.ID, maxNamed)
 		return err
 	})
 	row := w.rows.runs[r.ID]

@@ -249,7 +249,16 @@ func (p performer) unfold(ctx context.Context, a lang.Attempt, tell lang.Tell) (
 	case w.chance(0.05):
 		return flow.Outcome{Verdict: flow.Failure, Reason: "cannot be evaluated"}, nil
 	case a.Task.Instances == 0:
-		return flow.Outcome{Verdict: flow.Unfold, Instances: w.rng.IntN(5), Outputs: map[string]json.RawMessage{"elements": json.RawMessage(`[1]`)}}, nil
+		n := w.rng.IntN(5)
+		switch a.Node.Unfolds {
+		case bodySub:
+			n = 1
+		case bodyMaybe:
+			if n %= 2; n == 0 {
+				return flow.Outcome{Verdict: flow.Success}, nil
+			}
+		}
+		return flow.Outcome{Verdict: flow.Unfold, Instances: n, Outputs: map[string]json.RawMessage{"elements": json.RawMessage(`[1]`)}}, nil
 	}
 	body := a.Graph.Bodies[a.Node.Unfolds]
 	for i := range a.Task.Instances * len(body) {
