@@ -349,6 +349,7 @@ func TestRunWDL(t *testing.T) {
 			`{"w.s.t.requirements.memory": "3 GiB", "w.s.t.hints.nobody": {"reads": "this"}}`, "", `{ "w.m": [ 3221225472 ] }`, "",
 		},
 		{"attributes of the task that is run", map[string]string{"main.wdl": task("exit 3", "Boolean ok = true", "")}, `{"t.runtime.returnCodes": 3}`, "", `{ "t.ok": true }`, ""},
+		{"inputs of a task by their own names", map[string]string{"main.wdl": task("cat ~{f}", "Int m = n String s = read_string(stdout())", ""), "x.txt": "abc"}, `{"n": 2, "f": {"type": "File", "location": "x.txt"}}`, "", `{ "t.m": 2, "t.s": "abc" }`, ""},
 		{"attributes of no task", map[string]string{"main.wdl": task("exit 3", "Boolean ok = true", "")}, `{"t.u.runtime.returnCodes": 3}`, "", "", `has no input "t.u.runtime.returnCodes"`},
 		{
 			"a file beside the document, which a default names",

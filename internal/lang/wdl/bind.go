@@ -32,6 +32,19 @@ func (d *Document) overrides(name string) bool {
 	return false
 }
 
+// wrapped returns the name of the task that a workflow of [wrapper] is about, and
+// nothing of any other.
+func (d *Document) wrapped() string {
+	w := d.Workflow
+	if len(w.Body) != 1 {
+		return ""
+	}
+	if c, ok := w.Body[0].(*Call); !ok || c.Task == nil || c.Alias.Text != "run_"+w.Name.Text || c.Task.Name.Text != w.Name.Text {
+		return ""
+	}
+	return w.Name.Text
+}
+
 // Bind reads the inputs of a run, a JSON object, for a document's workflow.
 // Names may begin with the workflow's and a dot, or not. The result has every
 // input by its name as [Inputs] gives it, without defaults. What is wrong is
@@ -53,9 +66,13 @@ func Bind(doc *Document, inputs []byte, lenient bool) (map[string]Value, error) 
 	rules := Rules{Version: doc.Version, Lenient: lenient}
 	known := map[string]Input{}
 	var names []string
+	what, prefix := "workflow "+doc.Workflow.Name.Text, ""
+	if task := doc.wrapped(); task != "" {
+		what, prefix = "task "+task, "run_"+task+"."
+	}
 	for _, in := range Inputs(doc) {
 		known[in.Name] = in
-		names = append(names, in.Name)
+		names = append(names, strings.TrimPrefix(in.Name, prefix))
 	}
 	var wrong []error
 	for i, full := range rec.Names {
@@ -64,9 +81,9 @@ func Bind(doc *Document, inputs []byte, lenient bool) (map[string]Value, error) 
 		}
 		name := strings.TrimPrefix(full, doc.Workflow.Name.Text+".")
 		in, ok := known[name]
-		if target := "run_" + full; !ok { // see wrapper
-			in, ok = known[target]
-			name = target
+		if !ok {
+			name = prefix + name
+			in, ok = known[name]
 		}
 		switch _, twice := out[name]; {
 		case !ok && doc.overrides(strings.TrimPrefix(full, doc.Workflow.Name.Text+".")):
@@ -80,7 +97,7 @@ func Bind(doc *Document, inputs []byte, lenient bool) (map[string]Value, error) 
 			if near := nearest(strings.TrimPrefix(full, doc.Workflow.Name.Text+"."), names); near != "" {
 				fix = fmt.Sprintf("; did you mean %q?", near)
 			}
-			wrong = append(wrong, fmt.Errorf("workflow %s has no input %q%s", doc.Workflow.Name.Text, full, fix))
+			wrong = append(wrong, fmt.Errorf("%s has no input %q%s", what, full, fix))
 			continue
 		case twice:
 			wrong = append(wrong, fmt.Errorf("input %q is given twice", name))
@@ -99,7 +116,7 @@ func Bind(doc *Document, inputs []byte, lenient bool) (map[string]Value, error) 
 	var missing []string
 	for _, in := range Inputs(doc) {
 		if _, given := out[in.Name]; in.Required && !given && !slices.Contains(rec.Names, in.Name) && !slices.Contains(rec.Names, doc.Workflow.Name.Text+"."+in.Name) {
-			missing = append(missing, fmt.Sprintf("%s %s", in.Decl.Type, in.Name))
+			missing = append(missing, fmt.Sprintf("%s %s", in.Decl.Type, strings.TrimPrefix(in.Name, prefix)))
 		}
 	}
 	if len(missing) > 0 {

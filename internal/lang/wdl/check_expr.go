@@ -360,12 +360,24 @@ func (c *checker) apply(s *scope, e *Apply) Type {
 		c.fault(e.Args[use.Wrong].At(), fix, "argument %d of %s(): expected %s, found %s", use.Wrong+1, name, want, args[use.Wrong])
 		return Type{}
 	}
+	if lit, ok := last(e.Args).(*BoolLit); ok && name == "read_tsv" && len(args) == 2 && !lit.Value {
+		e.Use.Result = ArrayOf(ArrayOf(Of(String))) // a table without names
+		return e.Use.Result
+	}
 	if use.Fit == Loose {
 		for i, a := range e.Args {
 			c.fits(a, use.Params[i], fmt.Sprintf("argument %d of %s()", i+1, name))
 		}
 	}
 	return use.Result
+}
+
+// last returns the last of some expressions, and nil of none.
+func last(list []Expr) Expr {
+	if len(list) == 0 {
+		return nil
+	}
+	return list[len(list)-1]
 }
 
 // ways says how a function is called.

@@ -637,11 +637,7 @@ const maxArgument = 64 << 10
 
 // specify says what the driver runs.
 func (w *work) specify(t *call) error {
-	info, err := w.info(t, nil)
-	if err != nil {
-		return err
-	}
-	t.scope.Outer = infoEnv{info}
+	t.scope.Outer = infoEnv{w, t, nil}
 	text, err := t.v.Parts(t.task.Command.Parts)
 	if err != nil {
 		return err
@@ -724,11 +720,7 @@ func readsOutputs(t *Task) (out, errs bool) {
 // collect evaluates the outputs of a task whose command has succeeded, and
 // makes sure that its files are there.
 func (w *work) collect(t *call, code int) (Value, error) {
-	info, err := w.info(t, &code)
-	if err != nil {
-		return nil, err
-	}
-	t.scope.Outer = infoEnv{info}
+	t.scope.Outer = infoEnv{w, t, &code}
 	t.files.ended = true
 	t.scope.settled = t.settle
 	out := &Record{}

@@ -580,6 +580,11 @@ func (v *Evaluator) write(name string, a []Value) (Value, error) {
 	}
 	switch name {
 	case "write_json":
+		if v.Rules.Version >= V11 {
+			if err := keyed(a[0]); err != nil {
+				return nil, err
+			}
+		}
 		b, err = jsonStyle{", ", ": "}.append(nil, a[0])
 	case "write_lines":
 		var all []string
@@ -627,6 +632,35 @@ func (v *Evaluator) write(name string, a []Value) (Value, error) {
 	}
 	file, err := v.Files.Write(b)
 	return Path{Name: file}, err
+}
+
+// keyed complains of a map within a value whose keys are no texts: JSON would
+// not tell them from texts.
+func keyed(v Value) error {
+	var all []Value
+	switch v := v.(type) {
+	case *Dict:
+		for _, k := range v.Keys {
+			switch k.(type) {
+			case string, Path:
+			default:
+				return fmt.Errorf("the keys of a JSON object are texts, and a map has %s: use as_pairs(), or keys that are Strings", kindOf(k))
+			}
+		}
+		all = v.Values
+	case *List:
+		all = v.Items
+	case *Couple:
+		all = []Value{v.Left, v.Right}
+	case *Record:
+		all = v.Values
+	}
+	for _, x := range all {
+		if err := keyed(x); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // records writes objects as a table, with a line of their names if there is to

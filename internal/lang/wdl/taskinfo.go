@@ -25,14 +25,18 @@ var infoType = Type{Kind: Object, Struct: &StructType{Name: "task", Members: []F
 }}}
 
 // An infoEnv gives the name task its value, and no other name.
-type infoEnv struct{ info Value }
+type infoEnv struct {
+	w    *work
+	t    *call
+	code *int // of the command, once it has ended
+}
 
 // Value is that of [Env].
 func (e infoEnv) Value(r *Ref) (Value, error) {
 	if r.Name != "task" || r.To != nil {
 		return nil, fmt.Errorf("there is no %q here", r.Name)
 	}
-	return e.info, nil
+	return e.w.info(e.t, e.code)
 }
 
 // info returns what a task may know of its current attempt; code is the exit

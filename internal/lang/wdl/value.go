@@ -3,6 +3,7 @@ package wdl
 import (
 	"fmt"
 	"math"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -290,6 +291,8 @@ func (r Rules) convert(v Value, to Type) (Value, *Mismatch) {
 			}
 		case string:
 			return Path{v, to.Kind == Directory}, nil
+		case *Record:
+			return located(v, to, wrong)
 		}
 	case Array:
 		return r.toList(v, to, wrong)
@@ -313,6 +316,26 @@ func (r Rules) convert(v Value, to Type) (Value, *Mismatch) {
 }
 
 type wrong = func() (Value, *Mismatch)
+
+// located reads the extended form of a file or directory among JSON: an object
+// with its location.
+func located(r *Record, to Type, no wrong) (Value, *Mismatch) {
+	at, _ := r.Find("location")
+	name, ok := at.(string)
+	if !ok || name == "" {
+		return no()
+	}
+	for i, member := range r.Names {
+		switch {
+		case member == "location":
+		case (member == "type" || member == "class") && r.Values[i] == to.Plain().String():
+		case member == "basename" && r.Values[i] == path.Base(name):
+		default:
+			return nil, &Mismatch{Where: "." + member, Want: to, Found: "what an object with a location has no use for here"}
+		}
+	}
+	return Path{name, to.Kind == Directory}, nil
+}
 
 func (r Rules) toInt(v Value, no wrong) (Value, *Mismatch) {
 	switch v := v.(type) {
