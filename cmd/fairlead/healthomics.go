@@ -15,7 +15,7 @@ import (
 func (a *app) omicsDoor(tokens *page.Tokens, check func(*http.Request, []byte) (context.Context, error)) (*omics.Door, error) {
 	rows := resources{a.db, a.office}
 	return omics.New(omics.Config{
-		Account: a.opt.account, Region: a.opt.region, Limits: omics.DefaultLimits(),
+		Account: a.opt.account, Region: a.opt.region, Limits: a.opt.limits.omics(),
 		Resources: rows, Batches: rows, Compiler: omicsCompiler{}, Objects: a.objects, Definitions: a.newDefinitionShelf(), Tokens: tokens,
 		CheckRole: a.checkRole, Check: check, Log: a.opt.log,
 		RunConfig: omics.RunConfig{Runs: a.db, Engine: a.runs},

@@ -9,6 +9,7 @@ import (
 
 	"fairlead/internal/code"
 	"fairlead/internal/mwaa"
+	"fairlead/internal/omics"
 )
 
 // limits are bounds by name. The defaults are AWS's numbers; zero means no
@@ -16,7 +17,7 @@ import (
 type limits map[string]int
 
 func defaultLimits() limits {
-	d := mwaa.DefaultLimits()
+	d, o := mwaa.DefaultLimits(), omics.DefaultLimits()
 	return limits{
 		"workflows":        d.Workflows,
 		"versions":         d.Versions,
@@ -28,6 +29,12 @@ func defaultLimits() limits {
 		"xcom-bytes":       100 << 10,
 		"page-size":        d.PageSize,
 		"run-seconds":      0,
+
+		"omics-workflows": o.Workflows,
+		"omics-versions":  o.Versions,
+		"omics-groups":    o.Groups,
+		"omics-caches":    o.Caches,
+		"omics-runs":      o.Runs,
 	}
 }
 
@@ -36,6 +43,13 @@ func (l limits) mwaa() mwaa.Limits {
 	m.Workflows, m.Versions, m.RunsPerWorkflow, m.Runs = l["workflows"], l["versions"], l["workflow-runs"], l["runs"]
 	m.Definition, m.Code = int64(l.bytes("definition-bytes")), int64(l.bytes("code-bytes"))
 	m.Tags, m.PageSize = max(l["tags"], 1), max(l["page-size"], 1)
+	return m
+}
+
+func (l limits) omics() omics.Limits {
+	m := omics.DefaultLimits()
+	m.Workflows, m.Versions, m.Groups, m.Caches, m.Runs = l["omics-workflows"], l["omics-versions"], l["omics-groups"], l["omics-caches"], l["omics-runs"]
+	m.Tags = max(l["tags"], 1)
 	return m
 }
 

@@ -494,3 +494,33 @@ workflow main { call large }`)})
 		t.Errorf("attempts: %s, want %s", got, want)
 	}
 }
+
+// TestOmicsStoredRuns holds what becomes of runs at the quota of those that are
+// stored: the oldest that has ended and may be removed makes room.
+func TestOmicsStoredRuns(t *testing.T) {
+	l := newLab(t, func(o *options) { o.limits["omics-runs"] = 3 })
+	w := l.wdl("version 1.0\ntask t { command { true } }\nworkflow main { call t }")
+	kept := l.begin(object{"workflowId": w})
+	first := l.begin(object{"workflowId": w, "retentionMode": "REMOVE"})
+	second := l.begin(object{"workflowId": w, "retentionMode": "REMOVE"})
+	for _, id := range []string{kept, first, second} {
+		l.ends(id)
+	}
+	third := l.begin(object{"workflowId": w})
+	l.must(404, "GET", "/run/"+first, nil)
+	l.must(200, "GET", "/run/"+second, nil)
+	l.ends(third)
+	fourth := l.begin(object{"workflowId": w, "requestId": "fourth"})
+	l.must(404, "GET", "/run/"+second, nil)
+	ask := object{"workflowId": w, "requestId": "fifth", "roleArn": "arn:aws:iam::000000000000:role/omics", "outputUri": "s3://data/out/"}
+	if out := l.must(402, "POST", "/run", ask); !strings.Contains(out["message"].(string), "3 runs are stored") {
+		t.Errorf("a run beyond the quota: %v", out)
+	}
+	if again := l.begin(object{"workflowId": w, "requestId": "fourth"}); again != fourth {
+		t.Errorf("a request that is sent again at the quota: run %s, want %s", again, fourth)
+	}
+	l.object("out/" + first + "/logs/outputs.json")
+	l.ends(fourth)
+	l.must(202, "DELETE", "/run/"+kept, nil)
+	l.must(201, "POST", "/run", ask)
+}

@@ -54,8 +54,11 @@ type Record struct {
 	Group, Cache, Batch string
 	Name                string
 	Priority            int
-	Created             time.Time
-	Tags                map[string]string
+	// Removable says that the run may be dropped, once it has ended, to make
+	// room for others.
+	Removable bool
+	Created   time.Time
+	Tags      map[string]string
 	// Body is what only the door reads.
 	Body json.RawMessage
 }

@@ -53,9 +53,12 @@ type Config struct {
 // Limits are the quotas of an account. Counts of zero are no limit.
 type Limits struct {
 	Workflows, Versions, Groups, Caches, Configurations int
-	Definition                                          int64 // bytes of the zip
-	Readme                                              int64 // bytes
-	Tags                                                int
+	// Runs are those that are stored, active or not. At the limit the oldest
+	// that has ended and may be removed goes.
+	Runs       int
+	Definition int64 // bytes of the zip
+	Readme     int64 // bytes
+	Tags       int
 	// PageSize is the length of a page when the caller names none.
 	PageSize int
 	// TokenLife is how long a request's id is remembered.
@@ -63,7 +66,8 @@ type Limits struct {
 }
 
 // DefaultLimits returns the quotas that AWS publishes; the length of a page
-// and the life of a token are our choice.
+// and the life of a token are our choice, and so is it that any number of runs
+// is stored: a batch alone may have more than the service's 5,000.
 func DefaultLimits() Limits {
 	return Limits{
 		Workflows: 1000, Versions: 1000, Groups: 1000, Caches: 1000, Configurations: 10,

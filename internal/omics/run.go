@@ -1,6 +1,7 @@
 package omics
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -107,7 +108,14 @@ func (d *Door) begin(ctx context.Context, in *startRunRequest, s Settings, graph
 	if s.Priority != nil {
 		c.Priority = *s.Priority
 	}
-	kept, err := d.Runs.AddRecord(ctx, c, token)
+	c.Removable = s.RetentionMode == "REMOVE"
+	kept, err := d.Runs.AddRecord(ctx, c, token, d.Limits.Runs)
+	for flow.KindOf(err) == flow.Quota {
+		if made, rerr := d.makeRoom(ctx); rerr != nil || !made {
+			return nil, cmp.Or(rerr, err)
+		}
+		kept, err = d.Runs.AddRecord(ctx, c, token, d.Limits.Runs)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +135,29 @@ func (d *Door) begin(ctx context.Context, in *startRunRequest, s Settings, graph
 		ARN: d.arn("run/" + string(r.ID)), ID: string(r.ID), Status: d.runStatus(r), Tags: orEmpty(kept.Tags), UUID: r.Key,
 		RunOutputURI: RunOutputURI(s.OutputURI, r.ID), Configuration: configuration, NetworkingMode: s.NetworkingMode,
 	}, nil
+}
+
+// makeRoom drops the oldest run that has ended and was started to be dropped
+// then; false if there is none.
+func (d *Door) makeRoom(ctx context.Context) (bool, error) {
+	const few = 100 // some of them may still be closed, or told of
+	runs, err := d.Runs.Removable(ctx, few)
+	if err != nil {
+		return false, err
+	}
+	for _, run := range runs {
+		if !d.Engine.Closed(run) {
+			continue
+		}
+		switch err := d.Engine.Delete(ctx, run); flow.KindOf(err) {
+		case flow.NotFound: // another request has done it
+			return true, nil
+		case flow.Conflict, flow.Busy:
+		default:
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // settings are those that a request names, with the defaults of the service.

@@ -21,8 +21,12 @@ type RunConfig struct {
 type Runs interface {
 	// AddRecord keeps what is known of a run that is about to start, and gives
 	// it its id. A token that was used before with the same fingerprint gives
-	// what it made then.
-	AddRecord(ctx context.Context, c flow.Record, tok flow.Token) (flow.Record, error)
+	// what it made then. Where there are max records (0: any number), that is a
+	// flow.Quota.
+	AddRecord(ctx context.Context, c flow.Record, tok flow.Token, max int) (flow.Record, error)
+	// Removable lists runs that have ended and may be dropped to make room, the
+	// oldest first.
+	Removable(ctx context.Context, limit int) ([]flow.RunID, error)
 	Recorded(ctx context.Context, run flow.RunID) (flow.Recorded, error)
 	// RecordedRuns returns a page, the newest first, and the sort key of its
 	// last item; empty when nothing follows.

@@ -253,14 +253,16 @@ func dropUnused(t *tx, wf flow.WorkflowID) error {
 	return dropGraphs(t, wf)
 }
 
-const recordColumns = `c.run, c.workflow, c.pool, c.cache, c.batch, c.name, c.priority, c.created, c.tags, c.body`
+const recordColumns = `c.run, c.workflow, c.pool, c.cache, c.batch, c.name, c.priority, c.removable, c.created, c.tags, c.body`
 
 // recordFields returns what to scan recordColumns into, and what to call after
 // that.
 func recordFields(c *flow.Record) ([]any, func() error) {
 	var tags string
-	return []any{&c.Run, &c.Workflow, &c.Group, &c.Cache, &c.Batch, &c.Name, &c.Priority, at{&c.Created}, &tags, raw{&c.Body}},
+	var removable int64
+	return []any{&c.Run, &c.Workflow, &c.Group, &c.Cache, &c.Batch, &c.Name, &c.Priority, &removable, at{&c.Created}, &tags, raw{&c.Body}},
 		func() error {
+			c.Removable = removable == 1
 			if err := json.Unmarshal([]byte(tags), &c.Tags); err != nil {
 				return fmt.Errorf("tags of run %s: %w", c.Run, err)
 			}
@@ -282,11 +284,12 @@ func scanRecord(s scanner) (flow.Record, error) {
 // more whether the workflow stands. If the token was used for the same request
 // before, what that made is returned and nothing changes; a run for it is
 // missing if the first request got no further. A workflow, group or cache
-// that does not exist is a NotFound.
-func (db *DB) AddRecord(ctx context.Context, c flow.Record, tok flow.Token) (flow.Record, error) {
+// that does not exist is a NotFound. Where there are max records already (0: any
+// number may be), that is a Quota.
+func (db *DB) AddRecord(ctx context.Context, c flow.Record, tok flow.Token, max int) (flow.Record, error) {
 	var kept flow.Record
 	err := db.write(ctx, func(t *tx) (err error) {
-		kept, err = addRecord(t, c, tok)
+		kept, err = addRecord(t, c, tok, max)
 		return err
 	})
 	return kept, err
@@ -295,7 +298,7 @@ func (db *DB) AddRecord(ctx context.Context, c flow.Record, tok flow.Token) (flo
 // newRecord is the scope of tokens of runs that have a record.
 const newRecord = "omics/run"
 
-func addRecord(t *tx, c flow.Record, tok flow.Token) (flow.Record, error) {
+func addRecord(t *tx, c flow.Record, tok flow.Token, max int) (flow.Record, error) {
 	id, err := made(t, newRecord, tok, c.Created)
 	if err != nil {
 		return c, err
@@ -317,6 +320,17 @@ func addRecord(t *tx, c flow.Record, tok flow.Token) (flow.Record, error) {
 			return c, err
 		}
 	}
+	if max > 0 {
+		n, err := number(t, `SELECT count(*) FROM record`)
+		if err != nil {
+			return c, err
+		}
+		if n >= int64(max) {
+			err := flow.Errorf(flow.Quota, "%d runs are stored, active or not, and at most %d may be", n, max)
+			err.Code = "stored-runs"
+			return c, err
+		}
+	}
 	if c.Run == "" {
 		if id, err = next(t); err != nil {
 			return c, err
@@ -328,9 +342,10 @@ func addRecord(t *tx, c flow.Record, tok flow.Token) (flow.Record, error) {
 		return c, err
 	}
 	if _, err := t.exec(`
-		INSERT INTO record (run, workflow, pool, cache, batch, name, priority, created, tags, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		string(c.Run), string(c.Workflow), c.Group, c.Cache, c.Batch, c.Name, int64(c.Priority), micros(c.Created), tags, jsonText(c.Body)); err != nil {
+		INSERT INTO record (run, workflow, pool, cache, batch, name, priority, removable, created, tags, body)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		string(c.Run), string(c.Workflow), c.Group, c.Cache, c.Batch, c.Name, int64(c.Priority), bit(c.Removable), micros(c.Created), tags,
+		jsonText(c.Body)); err != nil {
 		return c, err
 	}
 	return c, keepToken(t, newRecord, tok, string(c.Run), c.Created)
@@ -402,6 +417,14 @@ func (db *DB) RecordedRuns(ctx context.Context, f flow.RecordFilter, page flow.P
 	}
 	all, after = cut(all, page, func(r flow.Recorded) string { return byAge(r.Record.Created, r.Record.Run) })
 	return all, after, nil
+}
+
+// Removable lists runs that have ended and may be dropped to make room, the
+// oldest first.
+func (db *DB) Removable(ctx context.Context, limit int) ([]flow.RunID, error) {
+	return list(db.read(ctx), value[flow.RunID], `
+		SELECT c.run FROM record c JOIN run ON run.id = c.run WHERE c.removable = 1 AND run.active = 0
+		ORDER BY c.created, c.run LIMIT $1`, limit)
 }
 
 // ChangeRecord replaces a record by what change makes of it: its name, tags

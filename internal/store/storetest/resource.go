@@ -98,7 +98,7 @@ func records(w world) {
 		w.Helper()
 		c, err := w.db.AddRecord(w.ctx, flow.Record{
 			Workflow: flow.WorkflowID(wf.ID), Group: group, Name: name, Priority: n, Created: at(n), Tags: map[string]string{"t": name}, Body: json.RawMessage(`{}`),
-		}, flow.Token{Key: "StartRun/" + name, Fingerprint: name, Expires: at(1000)})
+		}, flow.Token{Key: "StartRun/" + name, Fingerprint: name, Expires: at(1000)}, 0)
 		w.ok("AddRecord", err)
 		r := flow.Run{ID: c.Run, Workflow: c.Workflow, Kind: flow.OnDemand, State: flow.Starting, Graph: graph, Created: at(n), Modified: at(n), Logical: at(n)}
 		r, _, err = w.db.InsertRun(w.ctx, r, flow.Token{}, 1, 1)
@@ -136,8 +136,12 @@ func records(w world) {
 	w.ok("ChangeRecord", w.db.ChangeRecord(w.ctx, c1.Run, func(c *flow.Record) error { c.Name = "uno"; return nil }))
 	listed(flow.RecordFilter{Name: "uno"}, c1.Run)
 
-	_, err = w.db.AddRecord(w.ctx, flow.Record{Workflow: "9", Created: at(12)}, flow.Token{})
+	_, err = w.db.AddRecord(w.ctx, flow.Record{Workflow: "9", Created: at(12)}, flow.Token{}, 0)
 	w.kind("a run of nothing", err, flow.NotFound)
+	_, err = w.db.AddRecord(w.ctx, flow.Record{Workflow: flow.WorkflowID(wf.ID), Created: at(12)}, flow.Token{}, 2)
+	w.kind("one more than there may be", err, flow.Quota)
+	_, err = w.db.AddRecord(w.ctx, flow.Record{Workflow: flow.WorkflowID(wf.ID), Created: at(12)}, flow.Token{Key: "StartRun/one", Fingerprint: "one", Expires: at(1000)}, 2)
+	w.ok("one that is there", err)
 	w.kind("delete a group in use", w.db.DeleteResource(w.ctx, flow.OmicsGroup, group.ID, nil), flow.Conflict)
 	w.kind("delete a run that goes on", w.db.DeleteRecorded(w.ctx, c1.Run), flow.Conflict)
 	w.ok("delete the workflow", w.db.DeleteResource(w.ctx, flow.OmicsWorkflow, wf.ID, nil))
