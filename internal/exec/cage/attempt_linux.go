@@ -39,6 +39,7 @@ type attempt struct {
 	groups   *groups
 	log      *logFile
 	file     *os.File // of log
+	nest     int      // of process 1, or -1
 	pid      int      // of process 1
 	kin      kin
 
@@ -66,7 +67,7 @@ type attempt struct {
 func newAttempt(k *keeper, id string, c *Config) *attempt {
 	a := &attempt{
 		k: k, id: id, c: c, begun: make(chan struct{}), done: make(chan struct{}),
-		stops: make(chan time.Duration, 16), grace: c.Grace, control: -1, mapped: -1,
+		stops: make(chan time.Duration, 16), grace: c.Grace, control: -1, mapped: -1, nest: -1,
 	}
 	a.poll.init()
 	return a
@@ -298,7 +299,10 @@ func (a *attempt) build() (err error) {
 	a.given = append(a.given, control[0])
 	a.control = control[1]
 
-	s := newScript(a.k.arena, a.k.key, !c.Plain)
+	if a.shares() {
+		a.nest = a.template.zygote.nest()
+	}
+	s := newScript(a.k.arena, a.nest, a.k.key, !c.Plain)
 	a.script = s
 	for _, fd := range []int{ends[0], ends[0], ends[1], ends[2], ends[3], control[0]} {
 		s.file(fd) // in the order of their numbers
@@ -455,6 +459,27 @@ func (a *attempt) ownUser() bool {
 		}
 	}
 	return false
+}
+
+// shares reports whether process 1 may share the memory of its zygote, and so
+// that of the other attempts' processes 1. None does whose command shows its
+// memory to the keeper before it executes, or whose plan may be large. Where a
+// process is killed for want of memory the kernel kills all that share it; one that
+// has called vfork it passes over until it has executed, and has memory of its own.
+func (a *attempt) shares() bool {
+	if a.c.Plain || a.ownUser() || len(a.c.Mounts) > 64 {
+		return false
+	}
+	size := 0
+	for _, list := range [][]string{a.c.Argv, a.c.Env} {
+		for _, text := range list {
+			size += len(text) + 16
+		}
+	}
+	for _, m := range a.c.Mounts {
+		size += len(m.Target) + 256
+	}
+	return 4*size < nestPlan // of which calls take a part, and the paths of a program
 }
 
 // mapUser gives the command, in a new user namespace, the user that it has
@@ -851,9 +876,13 @@ func (a *attempt) close() {
 		if a.groups != nil {
 			a.groups.remove()
 		}
-		if a.pid > 0 {
-			a.k.dead <- a.pid
+		switch {
+		case a.pid > 0:
+			a.k.dead <- corpse{a.pid, a.nest, a.template.zygote}
+		case a.nest >= 0:
+			a.template.zygote.vacate(a.nest)
 		}
+		a.nest = -1
 		if a.template != nil {
 			a.k.leave(a.template)
 		}

@@ -29,6 +29,7 @@ type script struct {
 	setup   []call // of process 1, before it says that it is ready
 	command []call // of the command; the last are execve
 	names   []string
+	nest    int // where process 1 will be, or -1
 	group   int // descriptor of a control group of version 2, or -1
 	// alone says that process 1 is that of a namespace and may kill all
 	// others at once.
@@ -39,8 +40,14 @@ type script struct {
 	data  []byte  // a plan, and what args point to
 }
 
-func newScript(a *arena, key uint64, alone bool) *script {
-	s := &script{key: key, alone: alone, group: -1, files: []int{-1}, base: uintptr(unsafe.Pointer(&a.plan))}
+// newScript returns an empty script for a process 1 in a nest, if that is not
+// negative.
+func newScript(a *arena, nest int, key uint64, alone bool) *script {
+	s := &script{key: key, alone: alone, nest: nest, group: -1, files: []int{-1}}
+	s.base = uintptr(unsafe.Pointer(&a.plan))
+	if nest >= 0 {
+		s.base += nestAt(nest)
+	}
 	s.data = make([]byte, unsafe.Sizeof(plan{}), 8<<10)
 	return s
 }
@@ -51,8 +58,14 @@ func (s *script) finish(flags uintptr) ([]byte, error) {
 	p.setup = uint32(putAll(s, s.setup) - s.base)
 	p.command = uint32(putAll(s, s.command) - s.base)
 	p.size = uint32(len(s.data))
-	if len(s.data) > arenaSize/2 {
-		return nil, fmt.Errorf("arguments and environment take %d bytes; at most %d are possible", len(s.data), arenaSize/2)
+	most := arenaSize/2 - int(unsafe.Sizeof(arena{}))
+	if s.nest >= 0 {
+		f := live
+		p.nest, p.entry = nestAt(s.nest), **(**uintptr)(unsafe.Pointer(&f))
+		most = nestPlan
+	}
+	if len(s.data) > most {
+		return nil, fmt.Errorf("arguments and environment take %d bytes; at most %d are possible", len(s.data), most)
 	}
 	if s.alone {
 		p.alone = 1
@@ -135,6 +148,7 @@ func live(a *arena) {
 		quit()
 	}
 	foreign := said == sayWatch
+	nested := p.nest != 0
 
 	p.first, _, _ = syscall.RawSyscall(syscall.SYS_GETPID, 0, 0, 0)
 	var child, e uintptr
@@ -153,6 +167,9 @@ func live(a *arena) {
 	}
 	if child == 0 && !foreign {
 		become(p)
+	}
+	if nested {
+		p.clear(uintptr(p.size)) // there may be secrets
 	}
 	// Its input may be large. The other ends stay open: so the keeper is not told
 	// that the command has closed them, before it is told that nothing is left.

@@ -35,7 +35,7 @@ type keeper struct {
 	key     uint64   // that of filter
 	filter  filter   // of system calls
 	calls   []instruction
-	dead    chan int // processes to collect
+	dead    chan corpse
 
 	busy  atomic.Int32 // requests that are being answered
 	waits atomic.Bool  // a thread waits for the next one
@@ -65,7 +65,7 @@ func keep() int {
 	}
 	k := &keeper{
 		setup: setup, live: map[string]*attempt{}, templates: map[string]*template{}, warms: map[string]*warmth{},
-		idle: time.Now(), dead: make(chan int, 1024),
+		idle: time.Now(), dead: make(chan corpse, 1024),
 	}
 	if err := k.prepare(); err != nil {
 		return say(Status{Failure: err.Error()})
@@ -346,10 +346,17 @@ func (k *keeper) accept(listener *os.File) {
 	}
 }
 
+// A corpse is a process 1 to collect, with what it has.
+type corpse struct {
+	pid, nest int
+	zygote    *zygote
+}
+
 // bury collects the processes 1 of attempts that are over.
 func (k *keeper) bury() {
-	for pid := range k.dead {
-		wait(pid)
+	for c := range k.dead {
+		wait(c.pid)
+		c.zygote.vacate(c.nest)
 	}
 }
 

@@ -16,5 +16,12 @@ func vfork(number, a1, a2, a6 uintptr) (r1, errno uintptr) {
 	return r, uintptr(e)
 }
 
+// nests is for processors on which share is known.
+const nests = false
+
+func share(uintptr, uintptr, uintptr, *arena, uintptr) (pid, errno uintptr) {
+	return 0, uintptr(syscall.ENOSYS)
+}
+
 // threadPointer is for processors on which memory is trimmed.
 func threadPointer() uintptr { return 0 }

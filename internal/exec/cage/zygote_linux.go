@@ -23,6 +23,10 @@ type zygote struct {
 	mu   sync.Mutex // guards what follows
 	conn *os.File
 	fd   int // of conn
+
+	nests sync.Mutex // guards what follows
+	free  []int      // nests that were used
+	next  int        // the first that was not
 }
 
 // arenaSize bounds what an attempt's process 1 is told: arguments and
@@ -71,7 +75,51 @@ type plan struct {
 	key               uint64 // of the filter
 	spawn             [11]uint64
 	first             uintptr // pid of process 1
+	entry             uintptr // the code of live
+	nest              uintptr // where from the arena on there is one of its own, or zero
 }
+
+// A process 1 that shares the memory of its zygote has a nest there: an arena
+// with the stack at its end. To copy the memory for each, and to let go of the
+// copy, costs as much as namespaces do. Nests lie in the second half of the zygote's arena.
+const (
+	nestSize = 256 << 10
+	maxNests = arenaSize / 2 / nestSize
+	// nestPlan is the most that the plan in a nest may take.
+	nestPlan = nestSize - 32<<10
+)
+
+// nest returns a place for a process 1, until vacate is called, or -1.
+func (z *zygote) nest() int {
+	if !nests {
+		return -1
+	}
+	z.nests.Lock()
+	defer z.nests.Unlock()
+	if n := len(z.free) - 1; n >= 0 {
+		nest := z.free[n]
+		z.free = z.free[:n]
+		return nest
+	}
+	if z.next == maxNests {
+		return -1
+	}
+	z.next++
+	return z.next - 1
+}
+
+// vacate says that the process in a nest, if there was one, is gone.
+func (z *zygote) vacate(nest int) {
+	if nest < 0 {
+		return
+	}
+	z.nests.Lock()
+	defer z.nests.Unlock()
+	z.free = append(z.free, nest)
+}
+
+// nestAt returns where from the arena on a nest is.
+func nestAt(nest int) uintptr { return uintptr(arenaSize/2 + nest*nestSize) }
 
 // A birth is a zygote's answer.
 type birth struct{ pid, errno int32 }
@@ -231,16 +279,52 @@ func incubate(a *arena, m *image, f *filter, conn uintptr) {
 		}
 		// A sibling, so that the keeper collects it, and the kernel ends it with
 		// the keeper's thread.
-		pid, _, e := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(a.plan.flags)|cloneParent, 0, 0, 0, 0, uintptr(a.plan.key))
-		if e == 0 && pid == 0 {
-			live(a)
+		var pid, e1 uintptr
+		if a.plan.nest != 0 {
+			pid, e1 = nestle(a, size)
+		} else {
+			pid, _, e = syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(a.plan.flags)|cloneParent, 0, 0, 0, 0, uintptr(a.plan.key))
+			if e == 0 && pid == 0 {
+				live(a)
+			}
+			e1 = uintptr(e)
 		}
-		a.answer.pid, a.answer.errno = int32(pid), int32(e)
+		a.answer.pid, a.answer.errno = int32(pid), int32(e1)
 		_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, 0, uintptr(unsafe.Pointer(&a.answer)), unsafe.Sizeof(a.answer))
 		_, _, _ = syscall.RawSyscall(sysCloseRange, 1, 1<<31-1, 0)
 		// Nothing of it is for the next one, and what is not there need not be
 		// copied.
+		if a.plan.nest != 0 {
+			a.plan.clear(size)
+			continue
+		}
 		_, _, _ = syscall.RawSyscall(syscall.SYS_MADVISE, uintptr(unsafe.Pointer(a)), size+unsafe.Sizeof(*a), madvDontNeed)
+	}
+}
+
+// nestle forks a process 1 that shares this memory, into its nest.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func nestle(a *arena, size uintptr) (pid, errno uintptr) {
+	b := (*arena)(unsafe.Add(unsafe.Pointer(a), a.plan.nest))
+	from, to := unsafe.Pointer(&a.plan), unsafe.Pointer(&b.plan)
+	for at := uintptr(0); at < size; at += 8 { // both are longer than that
+		*(*uint64)(unsafe.Add(to, at)) = *(*uint64)(unsafe.Add(from, at))
+	}
+	const room = 64 // of the stack, which grows down, for the first call
+	return share(uintptr(a.plan.flags)|cloneParent|syscall.CLONE_VM, uintptr(unsafe.Pointer(b))+nestSize-room, uintptr(a.plan.key), b, a.plan.entry)
+}
+
+// clear forgets all but the head of a plan that takes size bytes.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func (p *plan) clear(size uintptr) {
+	for at := unsafe.Sizeof(*p); at < size; at += 8 {
+		*(*uint64)(unsafe.Add(unsafe.Pointer(p), at)) = 0
 	}
 }
 

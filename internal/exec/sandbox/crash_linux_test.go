@@ -287,6 +287,48 @@ func TestZygoteKilled(t *testing.T) {
 	}
 }
 
+// TestTooLittleMemoryToBegin starts commands with less and less memory, down to
+// what is too little to execute anything: none of them harms the attempt beside,
+// with whose process 1 their own share memory.
+func TestTooLittleMemoryToBegin(t *testing.T) {
+	dir := t.TempDir()
+	d := newDriver(t, t.TempDir())
+	needNamespaces(t, d)
+	gate := filepath.Join(dir, "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	started, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		x, err := d.Run(context.Background(), shell(dir, "beside", "cat /shared/gate; exit 4"), "", func(string) error { close(started); return nil })
+		if err != nil || x.Code != 4 {
+			t.Errorf("the attempt beside: got %+v, %v; want code 4", x, err)
+		}
+	}()
+	<-started
+	for _, env := range []int{10, 100_000} {
+		for kib := int64(4); kib <= 2048; kib *= 2 {
+			spec := shell(dir, fmt.Sprintf("a%d-%d", env, kib), "exit 3")
+			spec.Env = append(spec.Env, "LONG="+strings.Repeat("x", env))
+			spec.Limits.Memory = kib << 10
+			x, err := d.Run(t.Context(), spec, "", nil)
+			if err != nil || x.Code != 3 && x.Code != 126 && x.Why != exec.OutOfMemory {
+				t.Errorf("with %d KiB, and %d bytes of environment: got %+v, %v; want it to end, or not to begin", kib, env, x, err)
+			}
+			select {
+			case <-done:
+				t.Fatalf("it ended when another had %d KiB", kib)
+			default:
+			}
+		}
+	}
+	if err := os.WriteFile(gate, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+}
+
 // TestKeeperHangs stops a keeper. Nobody waits for it for ever: it is killed,
 // its attempt is lost, and the next one runs.
 func TestKeeperHangs(t *testing.T) {
