@@ -32,11 +32,11 @@ const RunDir = "/mnt/workflow"
 // run. In a task, relative ones are in its working directory. A name is not
 // where the file is: Read and the others find that out.
 type runFiles struct {
-	p     *Performer
-	run   flow.Run
-	ctx   context.Context //nolint:containedctx // the attempt's: Files has no parameter for it
-	dir   string          // of the run, where it is
-	seen  string          // the same by name: RunDir, or dir
+	p    *Performer
+	run  flow.Run
+	ctx  context.Context //nolint:containedctx // the attempt's: Files has no parameter for it
+	dir  string          // of the run, where it is
+	seen string          // the same by name: RunDir, or dir
 	// task is where what is kept about the attempt of a call is, and work its
 	// working directory, both where they are; empty outside of a call.
 	task, work string
