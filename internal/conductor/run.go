@@ -406,6 +406,10 @@ func (t teller) Started(handle string) error {
 	return t.tell(engine.Started{Attempt: t.a.Task.Attempt, Handle: handle})
 }
 
+func (t teller) Begun(handle string, mark json.RawMessage) error {
+	return t.tell(engine.Started{Attempt: t.a.Task.Attempt, Handle: handle, Mark: mark})
+}
+
 func (t teller) Mark(mark json.RawMessage) error {
 	return t.tell(engine.Marked{Attempt: t.a.Task.Attempt, Mark: mark})
 }

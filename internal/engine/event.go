@@ -55,10 +55,12 @@ type (
 	Release struct {
 		By string `json:",omitempty"`
 	}
-	// Started says that an attempt exists outside.
+	// Started says that an attempt exists outside. A Mark that is there is kept
+	// as that of Marked.
 	Started struct {
 		Attempt int
-		Handle  string `json:",omitempty"`
+		Handle  string          `json:",omitempty"`
+		Mark    json.RawMessage `json:",omitempty"`
 	}
 	// Marked asks to keep something with the current attempt, such as the id
 	// of a job that it submitted.

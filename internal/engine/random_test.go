@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -124,7 +125,11 @@ func randomEvent(rng *rand.Rand, r *Run, now time.Time) Event {
 		attempt += rng.IntN(3) - 1
 	}
 	if rng.IntN(2) == 0 {
-		ev.What = Started{Attempt: attempt, Handle: "h"}
+		started := Started{Attempt: attempt, Handle: "h"}
+		if attempt%2 == 1 {
+			started.Mark = json.RawMessage(`"m"`)
+		}
+		ev.What = started
 		return ev
 	}
 	verdicts := []flow.Verdict{flow.Success, flow.Success, flow.Failure, flow.Fatal, flow.Skip, flow.Rest, flow.Timeout, flow.Lost}
@@ -336,6 +341,33 @@ func TestARestoredRunDecidesTheSame(t *testing.T) {
 				break
 			}
 			now, what = now.Add(time.Duration(rng.IntN(2000))*time.Millisecond), Tick{}
+		}
+	}
+}
+
+// TestWhatBeginsIsMarked keeps a mark that comes with the news of a start, also
+// of an attempt of which that is known.
+func TestWhatBeginsIsMarked(t *testing.T) {
+	g := flow.Graph{Nodes: []flow.Node{{ID: "a"}}}
+	r := New(flow.Run{ID: "r", State: flow.Starting}, &g, Options{})
+	for i, ev := range []Event{
+		{What: Begin{}},
+		{Task: "a", What: Started{Attempt: 1, Handle: "h", Mark: json.RawMessage(`"1"`)}},
+		{Task: "a", What: Started{Attempt: 1, Handle: "h"}},
+		{Task: "a", What: Started{Attempt: 1, Handle: "h", Mark: json.RawMessage(`"2"`)}},
+	} {
+		ev.At = epoch.Add(time.Duration(i) * time.Second)
+		step, _, err := r.Apply(ev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		task, _ := r.Task("a")
+		want := []string{"", `"1"`, `"1"`, `"2"`}[i]
+		if got := string(task.Mark); got != want {
+			t.Errorf("after event %d: mark %q, want %q", i, got, want)
+		}
+		if i == 3 && len(step.Tasks) != 1 {
+			t.Errorf("a mark alone changes %d tasks, want 1", len(step.Tasks))
 		}
 	}
 }

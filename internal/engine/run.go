@@ -299,6 +299,10 @@ func (r *Run) started(id flow.TaskID, s Started, now time.Time) {
 		return
 	}
 	t := &r.tasks[i]
+	if s.Mark != nil {
+		t.Mark = s.Mark
+		r.touch(i, now)
+	}
 	if t.Handle == "" && s.Handle != "" {
 		t.Handle = s.Handle
 		r.touch(i, now)

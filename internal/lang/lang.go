@@ -29,6 +29,8 @@ type Attempt struct {
 type Tell interface {
 	// Started says that the attempt exists outside; handle finds it again.
 	Started(handle string) error
+	// Begun is Started and Mark at once, and costs as much as one of them.
+	Begun(handle string, mark json.RawMessage) error
 	// Mark keeps something with the attempt, such as the id of a job.
 	Mark(mark json.RawMessage) error
 	// Looks says that nothing is done until again, when the attempt looks

@@ -108,8 +108,9 @@ func (b *bench) Find(_ context.Context, _ flow.Run, _ flow.Task, key, to string)
 
 func (b *bench) Said(_ context.Context, _ flow.Run, _ flow.Task, u Usage) { b.said = append(b.said, u) }
 
-func (b *bench) Started(string) error       { return nil }
-func (b *bench) Mark(json.RawMessage) error { return nil }
+func (b *bench) Started(string) error                { return nil }
+func (b *bench) Begun(string, json.RawMessage) error { return nil }
+func (b *bench) Mark(json.RawMessage) error          { return nil }
 
 // teller is a bench to whom nobody listens.
 type listener struct {
@@ -117,7 +118,10 @@ type listener struct {
 	*bench
 }
 
-func (l listener) Started(h string) error       { return l.bench.Started(h) }
+func (l listener) Started(h string) error { return l.bench.Started(h) }
+func (l listener) Begun(h string, m json.RawMessage) error {
+	return errors.Join(l.Mark(m), l.Started(h))
+}
 func (l listener) Mark(m json.RawMessage) error { return l.bench.Mark(m) }
 
 // run carries out the call of a document and returns what came of it; what it

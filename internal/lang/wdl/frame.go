@@ -75,6 +75,14 @@ type frame struct {
 	v       *Evaluator
 	known   map[any]Value
 	inner   map[flow.TaskID]*frame // instances that are worth keeping
+	last    portion                // of a scatter in the frame, those that were read last
+}
+
+// A portion is a piece of the items of a scatter.
+type portion struct {
+	of    flow.TaskID
+	piece int
+	list  *List
 }
 
 func (s *scene) newFrame(p *plan, section Element, around *frame, prefix flow.TaskID) *frame {
@@ -331,14 +339,19 @@ func (f *frame) instance(id flow.TaskID, k int) (*frame, error) {
 	var g *frame
 	switch e := e.(type) {
 	case *Scatter: // there may be very many: none is kept
-		v, err := f.s.read(f.prefix+id, keyItems+strconv.Itoa(k/piece))
-		if err != nil {
-			return nil, err
+		l := f.last.list
+		if l == nil || f.last.of != id || f.last.piece != k/piece {
+			v, err := f.s.read(f.prefix+id, keyItems+strconv.Itoa(k/piece))
+			if err != nil {
+				return nil, err
+			}
+			l, _ = v.(*List)
+			f.last = portion{id, k / piece, l}
 		}
-		l, ok := v.(*List)
-		if !ok || k%piece >= len(l.Items) {
+		if l == nil || k%piece >= len(l.Items) {
 			return nil, fmt.Errorf("task %s has published no item %d", f.prefix+id, k)
 		}
+		var err error
 		g = f.s.newFrame(f.plan, e, f, prefix)
 		g.item, err = f.v.Rules.Convert(l.Items[k%piece], e.Item)
 		return g, err

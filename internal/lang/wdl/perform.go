@@ -390,12 +390,17 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 	if hit || err != nil {
 		return cached, err
 	}
+	started := tell.Started
 	if w.Task.Handle == "" && w.Task.Mark == nil {
-		if err := tell.Mark(usage.mark()); err != nil {
-			return flow.Outcome{}, err
+		if w.Images || !w.roomy(t.want) { // it may be long until it has started
+			if err := tell.Mark(usage.mark()); err != nil {
+				return flow.Outcome{}, err
+			}
+		} else {
+			started = func(handle string) error { return tell.Begun(handle, usage.mark()) }
 		}
 	}
-	out, err := w.command(ctx, t, tell)
+	out, err := w.command(ctx, t, started)
 	if err == nil {
 		w.preserve(ctx, t, &usage, out)
 		if x := out.Exit; x != nil {
@@ -410,11 +415,11 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 }
 
 // command runs the command of a task that is prepared, when there is room.
-func (w *work) command(ctx context.Context, t *call, tell lang.Tell) (flow.Outcome, error) {
+func (w *work) command(ctx context.Context, t *call, started func(handle string) error) (flow.Outcome, error) {
 	// Whatever comes of it the driver is asked: the command may be running, of
 	// an earlier server, and is to be followed or ended then.
 	defer w.enter(ctx, t)()
-	exit, err := w.Driver.Run(ctx, t.spec, w.Task.Handle, tell.Started)
+	exit, err := w.Driver.Run(ctx, t.spec, w.Task.Handle, started)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) && !errors.Is(err, exec.ErrDetach) {
 			return flow.Outcome{Verdict: flow.Failure, Reason: "stopped before it began"}, nil
@@ -485,6 +490,11 @@ func (w *work) rooms() []*Room {
 		return []*Room{w.Room}
 	}
 	return []*Room{w.Share(w.Run), w.Room}
+}
+
+// roomy reports whether a task need not wait for room, as it looks now.
+func (w *work) roomy(want Resources) bool {
+	return !slices.ContainsFunc(w.rooms(), func(r *Room) bool { return !r.has(want) })
 }
 
 // failed says of what is wrong with a task's outputs that it is the task's

@@ -100,3 +100,14 @@ func (r *Room) enter(g *guest) {
 	r.cpus, r.memory, r.gpus = r.cpus-g.has.CPUs, r.memory-g.has.Memory, r.gpus-g.has.GPUs
 	close(g.in)
 }
+
+// has reports whether who came now would be let in at once.
+func (r *Room) has(want Resources) bool {
+	if r == nil {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	want = r.share(&guest{asks: want})
+	return len(r.queue) == 0 && want.CPUs <= r.cpus && want.Memory <= r.memory && want.GPUs <= r.gpus
+}
