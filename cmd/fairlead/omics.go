@@ -31,7 +31,7 @@ type omicsEngine struct {
 
 	mu       sync.Mutex // guards what follows
 	programs map[string]*omicsProgram
-	settings map[flow.RunID]omics.Settings
+	settings map[flow.RunID]known
 	rooms    map[string]*groupRoom
 	// Steps that were saved, until the recorder has written what they mean.
 	steps []engine.Step
@@ -40,7 +40,7 @@ type omicsEngine struct {
 
 func newOmicsEngine(a *app, site *runSite) *omicsEngine {
 	return &omicsEngine{
-		a: a, site: site, meter: newOmicsMeter(a.meter), programs: map[string]*omicsProgram{}, settings: map[flow.RunID]omics.Settings{}, rooms: map[string]*groupRoom{},
+		a: a, site: site, meter: newOmicsMeter(a.meter), programs: map[string]*omicsProgram{}, settings: map[flow.RunID]known{}, rooms: map[string]*groupRoom{},
 		wake: make(chan struct{}, 1),
 	}
 }
@@ -52,8 +52,18 @@ type omicsProgram struct {
 	commands func(flow.TaskID) bool
 }
 
-// maxPrograms bounds how many graphs, and settings of runs, are kept in memory.
-const maxPrograms = 64
+// maxPrograms bounds how many graphs are kept in memory, and maxSettings of how
+// many runs it is what they were asked to do.
+const (
+	maxPrograms = 64
+	maxSettings = 4096
+)
+
+// What is known of a run: its settings, or that it has none, which stays so.
+type known struct {
+	omics.Settings
+	none bool
+}
 
 // program returns what is known of a graph.
 func (e *omicsEngine) program(ctx context.Context, key string) (*omicsProgram, error) {
@@ -84,25 +94,32 @@ func (e *omicsEngine) program(ctx context.Context, key string) (*omicsProgram, e
 // settingsOf returns what a run was asked to do.
 func (e *omicsEngine) settingsOf(ctx context.Context, run flow.RunID) (omics.Settings, error) {
 	e.mu.Lock()
-	s, ok := e.settings[run]
+	k, ok := e.settings[run]
 	e.mu.Unlock()
+	s := k.Settings
+	if ok && k.none {
+		return s, flow.Errorf(flow.NotFound, "run %s is none of HealthOmics", run)
+	}
 	if ok {
 		return s, nil
 	}
 	row, err := e.a.db.Recorded(ctx, run)
-	if err != nil {
+	none := err != nil && flow.KindOf(err) == flow.NotFound
+	if err != nil && !none {
 		return s, err
 	}
-	if s, err = omics.SettingsOf(row.Record); err != nil {
-		return s, err
+	if !none {
+		if s, err = omics.SettingsOf(row.Record); err != nil {
+			return s, err
+		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.settings) >= maxPrograms {
+	if len(e.settings) >= maxSettings {
 		clear(e.settings)
 	}
-	e.settings[run] = s
-	return s, nil
+	e.settings[run] = known{s, none}
+	return s, err
 }
 
 // Start implements [omics.Engine].
