@@ -573,12 +573,20 @@ func (a *app) performer(ctx context.Context) (*airflow.Performer, error) {
 	if err != nil {
 		return nil, err
 	}
+	unmounted := false // of containers all is known
+	if opt.driver != "container" {
+		report, err := a.driver.Probe(ctx)
+		if err != nil {
+			return nil, err
+		}
+		unmounted = slices.ContainsFunc(report.Measures, func(m exec.Measure) bool { return m.Name == "mount namespace" && !m.InUse })
+	}
 	endpoint := a.inner
 	if opt.s3 != "" {
 		endpoint = opt.s3
 	}
 	ops, err := operator.New(operator.Settings{
-		Self: self, Dir: opt.data.path("tools"), Python: python, Path: usualPath,
+		Unmounted: unmounted, Self: self, Dir: opt.data.path("tools"), Python: python, Path: usualPath,
 		Endpoint: endpoint, Region: opt.region, Credentials: a.signer, MaxXCom: opt.limits.bytes("xcom-bytes"), Install: installSettings(),
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/types"
 
 	"fairlead/internal/exec"
@@ -116,6 +117,17 @@ func TestIsolation(t *testing.T) {
 	arn := c.workflow("hello", hello)
 	if d := c.until(arn, c.start(arn, nil), over); d.RunState != types.WorkflowRunStatusSuccess {
 		t.Errorf("a run of plain processes ended %s", d.RunState)
+	}
+	if hasPython() {
+		arn := c.packaged("coded", "coded: {tasks: {add: {operator: airflow.operators.python.PythonOperator, python_callable: sums.add, retries: 0}}}",
+			map[string]string{"sums.py": "def add(): return 1 + 2\n"})
+		id := c.start(arn, nil)
+		c.until(arn, id, over)
+		for _, ti := range c.instances(arn, id) {
+			if ti.Xcom["return_value"] != "3" {
+				t.Errorf("a plain process with a code package: %s %s, XCom %v; want 3", ti.Status, aws.ToString(ti.ErrorMessage), ti.Xcom)
+			}
+		}
 	}
 	for _, tt := range []struct{ isolation, network, want string }{
 		{"some", "host", "expected require, prefer or none"},
