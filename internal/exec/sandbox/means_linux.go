@@ -183,7 +183,9 @@ func (m *means) limits(id string, l exec.Limits) ([]cage.Group, []cage.Rlimit) {
 	if l.Memory > 0 && !m.groups.has("memory") {
 		limits = append(limits, cage.Rlimit{Resource: unix.RLIMIT_DATA, Max: uint64(l.Memory)})
 	}
-	if l.PIDs > 0 && !m.groups.has("pids") {
+	// In a user namespace the user's other processes are not counted. Without one
+	// they are, and a busy user's command could not fork.
+	if l.PIDs > 0 && !m.groups.has("pids") && !m.plain() {
 		limits = append(limits, cage.Rlimit{Resource: unix.RLIMIT_NPROC, Max: uint64(l.PIDs)})
 	}
 	return groups, limits
@@ -246,8 +248,11 @@ func (d *Driver) Probe(ctx context.Context) (exec.Report, error) {
 	group("memory limit", "memory", "each process is bounded by itself (RLIMIT_DATA) instead")
 	group("cpu limit", "cpu", "commands share the processors as the kernel sees fit")
 	pids := "processes are counted by user (RLIMIT_NPROC) instead"
-	if os.Geteuid() == 0 {
+	switch {
+	case os.Geteuid() == 0:
 		pids = "and root's processes are not bounded otherwise"
+	case m.plain():
+		pids = "and processes are not bounded otherwise, since those of the user's other programs would count"
 	}
 	group("pids limit", "pids", pids)
 	add("open files limit", true, "RLIMIT_NOFILE of each process")
