@@ -95,7 +95,7 @@ func server(t *testing.T, o order) (cmd *osexec.Cmd, lines *bufio.Reader) {
 
 func shell(dir, id, script string) exec.Spec {
 	return exec.Spec{
-		ID: id, Argv: []string{"/bin/sh", "-c", script}, Log: filepath.Join(dir, "log"), Env: []string{"PATH=/usr/bin:/bin"},
+		ID: id, Argv: []string{"/bin/sh", "-c", script}, Log: filepath.Join(dir, "log"), Env: []string{"PATH=/usr/bin:/bin", "SHARED=/shared"},
 		Mounts: []exec.Mount{{Source: dir, Target: "/shared", Writable: true}}, Grace: time.Second,
 		Limits: exec.Limits{Memory: 100 << 20, PIDs: 50},
 	}
@@ -111,7 +111,7 @@ func TestServerKilled(t *testing.T) {
 			if err := syscall.Mkfifo(gate, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			spec := shell(dir, "attempt-1", "echo one; echo ran >> /shared/ran; cat /shared/gate; echo two; printf r >&$FAIRLEAD_RESULT_FD; exit 6")
+			spec := shell(dir, "attempt-1", "echo one; echo ran >> $SHARED/ran; cat $SHARED/gate; echo two; printf r >&$FAIRLEAD_RESULT_FD; exit 6")
 			cmd, lines := server(t, order{Root: root, Spec: spec, Hang: !recorded})
 			line, err := lines.ReadString('\n')
 			if err != nil {
@@ -153,7 +153,7 @@ func TestServerKilledAnytime(t *testing.T) {
 	root := t.TempDir()
 	for i := range 40 {
 		dir := t.TempDir()
-		spec := shell(dir, fmt.Sprint("attempt-", i), "echo ran >> /shared/ran; exit 3")
+		spec := shell(dir, fmt.Sprint("attempt-", i), "echo ran >> $SHARED/ran; exit 3")
 		cmd, lines := server(t, order{Root: root, Spec: spec})
 		delay := time.Duration(rand.Int64N(int64(25 * time.Millisecond)))
 		<-time.After(delay)
@@ -258,7 +258,7 @@ func TestZygoteKilled(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			x, err := d.Run(context.Background(), shell(dir, fmt.Sprint("a", i), "cat /shared/gate; exit 4"), "", func(string) error { close(started); return nil })
+			x, err := d.Run(context.Background(), shell(dir, fmt.Sprint("a", i), "cat $SHARED/gate; exit 4"), "", func(string) error { close(started); return nil })
 			if err != nil || x.Code != 4 {
 				t.Errorf("the attempt that ran: got %+v, %v; want code 4", x, err)
 			}

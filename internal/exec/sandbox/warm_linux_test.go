@@ -162,7 +162,7 @@ func TestWarmKilled(t *testing.T) {
 			if err := syscall.Mkfifo(gate, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			s := shell(dir, "", "sleep "+word+" & setsid sleep "+word+" & cat /shared/gate; exit $((4+$PPID))")
+			s := shell(dir, "", "sleep "+word+" & setsid sleep "+word+" & cat $SHARED/gate; exit $((4+$PPID))")
 			s.Limits = exec.Limits{Wall: time.Hour} // a user of its own, for a limit of processes, has no warm process
 			cold := errors.New("the attempt was not forked from a warm process")
 			began := func(string) error {
