@@ -68,6 +68,8 @@ type entryText struct {
 	Key     string          `json:"key"`
 	Dirs    []string        `json:"directories,omitempty"`
 	Outputs json.RawMessage `json:"outputs"`
+	// Names are those of the [wdl.Product].
+	Names map[string]string `json:"names,omitempty"`
 }
 
 type entryFile struct {
@@ -245,7 +247,7 @@ func (e *omicsEngine) Serves(ctx context.Context, r flow.Run) (bool, error) {
 }
 
 // Find implements [wdl.Cache].
-func (e *omicsEngine) Find(ctx context.Context, r flow.Run, t flow.Task, key, to string) (wdl.Found, error) {
+func (e *omicsEngine) Find(ctx context.Context, r flow.Run, t flow.Task, key, to string, fits func(map[string]string) error) (wdl.Found, error) {
 	p := &progress{say: func(line string) {
 		e.sayEngine(ctx, r, "task "+omics.TaskID(r.ID, t)+" is taken from the cache: "+line)
 	}}
@@ -254,6 +256,9 @@ func (e *omicsEngine) Find(ctx context.Context, r flow.Run, t flow.Task, key, to
 		return wdl.Found{}, err
 	}
 	entry, m, err := c.entry(ctx, key)
+	if err == nil {
+		err = fits(m.Names)
+	}
 	if err != nil {
 		return wdl.Found{}, err
 	}
@@ -472,7 +477,7 @@ func (e *omicsEngine) fill(ctx context.Context, c *runCache, r flow.Run, t flow.
 	}
 	m := entryText{
 		ARN: e.a.omics.CacheEntryARN(c.Cache, uuid), URI: c.url + "/" + entry + "/", TaskARN: e.a.omics.TaskARN(r, t), WorkDir: "work", Version: entryVersion,
-		Files: []entryFile{}, Key: made.Key, Dirs: made.Dirs, Outputs: made.Outputs,
+		Files: []entryFile{}, Key: made.Key, Dirs: made.Dirs, Outputs: made.Outputs, Names: made.Names,
 	}
 	for _, f := range made.Files {
 		name := path.Join(entry, f.Name)

@@ -234,3 +234,54 @@ workflow w {
 		t.Errorf("of an entry that has changed: %s, as %s", third, first)
 	}
 }
+
+// TestRunCacheNames has tasks read files by names that come in texts: what they
+// read counts, though the texts are the same in each run.
+func TestRunCacheNames(t *testing.T) {
+	cache := t.TempDir()
+	const tasks = `
+task list { input { Array[File] fs } command <<< cp ~{write_lines(fs)} list >>> output { File list = "list" } }
+task copy { input { File f } command <<< cp ~{f} c >>> output { File c = "c" } }
+task total { input { File list } command <<< cat $(cat ~{list}) >>> output { String all = read_string(stdout()) } }
+task named { input { String name } command <<< cat ~{name} >>> output { String all = read_string(stdout()) } }
+task here { command <<< pwd >here; echo ok >"$PWD/file" >>> output { File here = "here"  File file = "file" } }
+task there { input { File here  File file } command <<< cat $(cat ~{here})/file >>> output { String all = read_string(stdout()) } }
+`
+	const all = "version 1.1" + tasks + `workflow w {
+  input { Array[File] fs }
+  call list { input: fs }
+  call copy { input: f = fs[0] }
+  File written = write_lines([copy.c])
+  call total { input: list = list.list }
+  call total as direct { input: list = written }
+  call named { input: name = "~{copy.c}" }
+  output { Array[String] all = [total.all, direct.all, named.all] }
+}`
+	file := filepath.Join(t.TempDir(), "file")
+	run := func(text, inputs string) string {
+		t.Helper()
+		got, said, err := runText(t, wdlJob{inputs: inputs, cache: cache}, map[string]string{"main.wdl": text})
+		if err != nil {
+			t.Fatalf("%s\n%v", said, err)
+		}
+		return got
+	}
+	for _, text := range []string{"1", "2", "1"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := run(all, fmt.Sprintf(`{"w.fs": [%q]}`, file)), fmt.Sprintf(`{ "w.all": [ "%s", "%[1]s", "%[1]s" ] }`, text); got != want {
+			t.Errorf("of a file with %s: %s", text, got)
+		}
+	}
+	if keys, err := filepath.Glob(filepath.Join(cache, "keys", "*", "*")); err != nil || len(keys) != 10 {
+		t.Errorf("the cache has %d keys, want 5 of each text, and none of the last run: %v", len(keys), err)
+	}
+	// Files that name the place where they were made are good there alone.
+	const before, after = "workflow w { ", "call here call there { input: here = here.here, file = here.file } output { String all = there.all } }"
+	for _, text := range []string{before + after, before + after, before + "call here as another " + after} {
+		if got := run("version 1.1"+tasks+text, "{}"); got != `{ "w.all": "ok" }` {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}

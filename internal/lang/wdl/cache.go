@@ -25,10 +25,11 @@ type Cache interface {
 	// Serves says whether calls of a run are looked for.
 	Serves(ctx context.Context, run flow.Run) (bool, error)
 	// Find makes the files of what there is under a key those of a directory
-	// that does not exist yet. An error says why that cannot be.
-	Find(ctx context.Context, run flow.Run, task flow.Task, key, to string) (Found, error)
+	// that does not exist yet, if fits, which is told the product's names first,
+	// agrees. An error says why that cannot be.
+	Find(ctx context.Context, run flow.Run, task flow.Task, key, to string, fits func(names map[string]string) error) (Found, error)
 	// Said hears what was found for an attempt: [Usage] says whether it is a
-	// hit, and why not. It hears it again after a crash.
+	// hit, and why not. It may hear it again after a crash.
 	Said(ctx context.Context, run flow.Run, task flow.Task, u Usage)
 }
 
@@ -46,8 +47,11 @@ type Product struct {
 	// Outputs are the call's, with names of Files and Dirs in place of paths.
 	// Only [Performer] reads them.
 	Outputs json.RawMessage
-	Files   []ProductFile // what was changed last comes last
-	Dirs    []string      // all of them, so that empty ones are known
+	// Names says of each place in the run's directory that Files name what it
+	// stood for.
+	Names map[string]string `json:",omitempty"`
+	Files []ProductFile     // what was changed last comes last
+	Dirs  []string          // all of them, so that empty ones are known
 }
 
 // A ProductFile is one file of a [Product].
@@ -64,13 +68,29 @@ const (
 	decisionFile = "cache"
 	cachedDir    = "cached"
 	productFile  = "product.json"
+	// workDir has those files of a product that were in the working directory.
+	workDir = "work"
 )
 
 // A decision is that the command of an attempt is to run. It is kept before the
 // command begins: what runs must be followed, whatever comes into the cache.
 type decision struct {
 	Key  string `json:",omitempty"` // empty: what it makes is not kept
-	Miss string
+	Miss string `json:",omitempty"` // why it is to run; empty: it was not, what there is was taken
+}
+
+// decided reads the decision in the directory of an attempt; the zero one if
+// there is none.
+func decided(dir string) (decision, error) {
+	var d decision
+	data, err := os.ReadFile(filepath.Join(dir, decisionFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
+	if err == nil && json.Unmarshal(data, &d) != nil {
+		return decision{}, nil // a power cut has left half of it, and no command
+	}
+	return d, err
 }
 
 // recall takes what a call would make from the cache, if it is there. Else u
@@ -79,12 +99,13 @@ func (w *work) recall(ctx context.Context, t *call, u *Usage, tell lang.Tell) (o
 	if w.Cache == nil {
 		return out, false, nil
 	}
-	file := filepath.Join(t.files.task, decisionFile)
-	if data, err := os.ReadFile(file); err == nil {
-		var d decision
-		err := json.Unmarshal(data, &d)
-		t.key, u.CacheMiss = d.Key, d.Miss
+	d, err := decided(t.files.task)
+	if err != nil {
 		return out, false, err
+	}
+	if d.Miss != "" {
+		t.key, u.CacheMiss = d.Key, d.Miss
+		return out, false, nil
 	}
 	if w.Task.Handle != "" || w.Task.Mark != nil {
 		return out, false, nil // the command has begun, without a decision
@@ -92,7 +113,8 @@ func (w *work) recall(ctx context.Context, t *call, u *Usage, tell lang.Tell) (o
 	if serves, err := w.Cache.Serves(ctx, w.Run); err != nil || !serves {
 		return out, false, err
 	}
-	d, outputs := decision{}, json.RawMessage(nil)
+	d = decision{}
+	var outputs json.RawMessage
 	if d.Miss = t.uncacheable(); d.Miss == "" {
 		var err error
 		if d.Key, err = w.cacheKey(ctx, t); err == nil {
@@ -105,6 +127,13 @@ func (w *work) recall(ctx context.Context, t *call, u *Usage, tell lang.Tell) (o
 			d.Miss = err.Error()
 		}
 	}
+	data, err := json.Marshal(d)
+	if err == nil {
+		err = errors.Join(os.RemoveAll(filepath.Join(t.files.task, decisionFile)), settle(filepath.Join(t.files.task, decisionFile), data))
+	}
+	if err != nil {
+		return out, false, err
+	}
 	if u.CacheMiss = d.Miss; d.Miss == "" {
 		u.CacheHit = true
 		w.Cache.Said(ctx, w.Run, w.Task, *u)
@@ -115,11 +144,7 @@ func (w *work) recall(ctx context.Context, t *call, u *Usage, tell lang.Tell) (o
 	}
 	t.key = d.Key
 	w.Cache.Said(ctx, w.Run, w.Task, *u)
-	data, err := json.Marshal(d)
-	if err != nil {
-		return out, false, err
-	}
-	return out, false, settle(file, data)
+	return out, false, nil
 }
 
 // uncacheable says why what a call makes is neither looked for nor kept; empty:
@@ -134,19 +159,33 @@ func (t *call) uncacheable() string {
 	return ""
 }
 
-// find brings what there is under a key into the attempt's directory.
+// find brings what there is under a key into the attempt's directories, as if
+// its command had made it there.
 func (w *work) find(ctx context.Context, t *call, key string) (outputs json.RawMessage, uri string, err error) {
-	// Half of it may be there, if a server was killed.
+	// Some of it may be there, if a server was killed.
 	to := filepath.Join(t.files.task, cachedDir)
-	if err := errors.Join(os.RemoveAll(to), os.MkdirAll(t.files.task, 0o755)); err != nil {
+	clean := func() error {
+		return errors.Join(os.RemoveAll(to), os.RemoveAll(t.files.work), os.MkdirAll(t.files.work, 0o755))
+	}
+	if err := errors.Join(clean(), os.MkdirAll(t.files.task, 0o755)); err != nil {
 		return nil, "", err
 	}
-	found, err := w.Cache.Find(ctx, w.Run, w.Task, key, to)
+	found, err := w.Cache.Find(ctx, w.Run, w.Task, key, to, func(names map[string]string) error {
+		for name, was := range names {
+			if is, err := w.stands(ctx, t, name, map[string]bool{}); err != nil || is != was {
+				return errors.Join(fmt.Errorf("its files name %s/%s, which is something else here", RunDir, name), err)
+			}
+		}
+		return nil
+	})
+	if made := filepath.Join(to, workDir); err == nil && exists(made) {
+		err = errors.Join(os.Remove(t.files.work), os.Rename(made, t.files.work))
+	}
 	if err == nil {
 		outputs, err = t.revive(found.Outputs, to)
 	}
 	if err != nil {
-		return nil, "", errors.Join(err, os.RemoveAll(to))
+		return nil, "", errors.Join(err, clean())
 	}
 	return outputs, found.URI, nil
 }
@@ -174,7 +213,11 @@ func (t *call) revive(raw json.RawMessage, dir string) (json.RawMessage, error) 
 		if !filepath.IsLocal(name) {
 			return "", fmt.Errorf("the outputs in the cache name %q", name)
 		}
-		at, err := t.files.within(filepath.Join(dir, name))
+		at := filepath.Join(dir, name)
+		if rel, err := filepath.Rel(workDir, name); err == nil && filepath.IsLocal(rel) {
+			at = filepath.Join(t.files.work, rel)
+		}
+		at, err := t.files.within(at)
 		return t.files.name(at), err
 	}); err != nil {
 		return nil, err
@@ -219,7 +262,7 @@ func (w *work) preserve(ctx context.Context, t *call, u *Usage, out flow.Outcome
 	if t.key == "" || out.Verdict != flow.Success || t.made == nil {
 		return
 	}
-	p, err := t.product(t.made)
+	p, err := w.product(ctx, t, t.made)
 	if err == nil {
 		p.Task, p.Index, p.Attempt = w.Task.ID, w.Task.Index, w.Task.Attempt
 		var data []byte
@@ -234,7 +277,7 @@ func (w *work) preserve(ctx context.Context, t *call, u *Usage, out flow.Outcome
 }
 
 // product describes the outputs of a call.
-func (t *call) product(v Value) (Product, error) {
+func (w *work) product(ctx context.Context, t *call, v Value) (Product, error) {
 	p := Product{Key: t.key, Files: []ProductFile{}}
 	plain, err := AppendJSON(nil, v)
 	if err != nil {
@@ -252,7 +295,7 @@ func (t *call) product(v Value) (Product, error) {
 		name, ok := names[at.Name]
 		if !ok {
 			if rel, err := filepath.Rel(t.files.work, at.Name); err == nil && filepath.IsLocal(rel) {
-				name = filepath.ToSlash(filepath.Join("work", rel))
+				name = filepath.ToSlash(filepath.Join(workDir, rel))
 			} else {
 				name = fmt.Sprintf("other/%d/%s", len(names), filepath.Base(at.Name))
 			}
@@ -275,6 +318,21 @@ func (t *call) product(v Value) (Product, error) {
 	}
 	if t.files.named(string(p.Outputs)) || bytes.Contains(p.Outputs, dir[1:len(dir)-1]) {
 		return p, errors.New("a text that is an output names a place in the run's directory")
+	}
+	p.Names = map[string]string{}
+	for _, f := range p.Files {
+		is, err := w.s.digests.file(ctx, filepath.Join(t.files.dir, f.Path))
+		if err != nil {
+			return p, err
+		}
+		for _, name := range is.names {
+			if p.Names[name] != "" {
+				continue
+			}
+			if p.Names[name], err = w.stands(ctx, t, name, map[string]bool{}); err != nil {
+				return p, err
+			}
+		}
 	}
 	slices.SortStableFunc(p.Files, func(a, b ProductFile) int { return changed[a.Name].Compare(changed[b.Name]) })
 	return p, nil

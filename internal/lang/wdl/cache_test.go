@@ -80,10 +80,13 @@ func (b *bench) OutputsBetween(context.Context, flow.RunID, int, int, string) ([
 
 func (b *bench) Serves(context.Context, flow.Run) (bool, error) { return true, nil }
 
-func (b *bench) Find(_ context.Context, _ flow.Run, _ flow.Task, key, to string) (Found, error) {
+func (b *bench) Find(_ context.Context, _ flow.Run, _ flow.Task, key, to string, fits func(map[string]string) error) (Found, error) {
 	p, ok := b.kept[key]
 	if !ok {
 		return Found{}, errors.New("no entry")
+	}
+	if err := fits(p.Names); err != nil {
+		return Found{}, err
 	}
 	for _, dir := range p.Dirs {
 		if err := os.MkdirAll(filepath.Join(to, dir), 0o755); err != nil {
@@ -280,7 +283,7 @@ workflow w { input { File f } call a { input: through = f } }`
 	if err := os.WriteFile(in, []byte("in"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	list := func(out flow.Outcome) string {
+	list := func(run string, out flow.Outcome) string {
 		t.Helper()
 		v, err := ParseJSON(out.Outputs[keyOutputs])
 		if err != nil {
@@ -290,7 +293,8 @@ workflow w { input { File f } call a { input: through = f } }`
 			if !filepath.IsAbs(s) {
 				return s, nil
 			}
-			told, err := newDigests().path(t.Context(), Path{Name: s})
+			at, _ := (&runFiles{dir: filepath.Join(b.dir, run)}).place(s)
+			told, _, err := newDigests().path(t.Context(), Path{Name: at})
 			return told, err
 		}); err != nil {
 			t.Fatal(err)
@@ -307,7 +311,7 @@ workflow w { input { File f } call a { input: through = f } }`
 	if b.driver.ran != 1 || !b.said[1].CacheHit {
 		t.Fatalf("it has run %d times: %+v", b.driver.ran, b.said)
 	}
-	if a, b := list(made), list(cached); a != b {
+	if a, b := list("r1", made), list("r2", cached); a != b {
 		t.Errorf("made   %s\ncached %s", a, b)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -37,12 +39,13 @@ func (w *work) cacheKey(ctx context.Context, t *call) (string, error) {
 	k.number(t.want.CPUs)
 	k.add(strconv.FormatInt(t.want.Memory, 10))
 	k.number(t.want.GPUs)
+	named := map[string]bool{}
 	for _, d := range slices.Concat(t.task.Inputs, t.task.Decls) {
 		v, given := t.given[d]
 		if !given {
 			v = t.scope.known[d]
 		}
-		text, err := w.told(ctx, t, v, given)
+		text, err := w.told(ctx, t, v, given, named)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", d.Name.Text, err)
 		}
@@ -54,8 +57,17 @@ func (w *work) cacheKey(ctx context.Context, t *call) (string, error) {
 		// What follows from others may have names in it that are this run's. The
 		// others are in the key.
 		if given || !t.files.named(text) {
+			namesIn([]byte(text), true, named)
 			k.add(text)
 		}
+	}
+	// The same name may stand for something else in another run.
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		is, err := w.stands(ctx, t, name, map[string]bool{})
+		if err != nil {
+			return "", err
+		}
+		k.add("named", name, is)
 	}
 	k.parts(t.task.Command.Parts)
 	if t.task.knowsItself() {
@@ -78,8 +90,9 @@ func (w *work) cacheKey(ctx context.Context, t *call) (string, error) {
 }
 
 // told returns a value as a text, with what is in files in place of where they
-// are. Of what was evaluated for the task, files of the run are left open.
-func (w *work) told(ctx context.Context, t *call, v Value, given bool) (string, error) {
+// are. Of what was evaluated for the task, files of the run are left open. Places
+// that files name are added to named.
+func (w *work) told(ctx context.Context, t *call, v Value, given bool, named map[string]bool) (string, error) {
 	v, err := Paths(v, func(p Path) (Value, error) {
 		_, ours := t.files.place(p.Name)
 		if !given && (ours || !strings.Contains(p.Name, "://") && !filepath.IsAbs(p.Name)) {
@@ -89,13 +102,56 @@ func (w *work) told(ctx context.Context, t *call, v Value, given bool) (string, 
 		if p.Name, err = t.files.find(ctx, p.Name); err != nil {
 			return nil, err
 		}
-		return w.s.digests.path(ctx, p)
+		is, names, err := w.s.digests.path(ctx, p)
+		for _, name := range names {
+			named[name] = true
+		}
+		return is, err
 	})
 	if err != nil {
 		return "", err
 	}
 	text, err := AppendJSON(nil, v)
 	return string(text), err
+}
+
+// stands returns what a place in the run's directory stands for that a text
+// names, as [namesIn] has it: what a call makes for the call's key, where that is
+// known, and else all that is there, and what is named there in turn.
+func (w *work) stands(ctx context.Context, t *call, name string, seen map[string]bool) (string, error) {
+	if seen[name] {
+		return "", nil
+	}
+	seen[name] = true
+	kind, of, _ := strings.Cut(name, "/")
+	if kind == "work" || kind == "calls" {
+		if of == filepath.Base(t.files.work) {
+			return "this call", nil
+		}
+		if d, err := decided(filepath.Join(t.files.dir, "calls", of)); err != nil {
+			return "", err
+		} else if d.Key != "" {
+			return "call " + d.Key, nil
+		}
+	}
+	at := filepath.Join(t.files.dir, name)
+	if _, err := os.Lstat(at); err != nil {
+		return "nothing", nil
+	}
+	is, names, err := w.s.digests.path(ctx, Path{Name: at})
+	if err != nil {
+		return "", fmt.Errorf("%s/%s, which is named: %w", RunDir, name, err)
+	}
+	slices.Sort(names)
+	for _, more := range slices.Compact(names) {
+		inner, err := w.stands(ctx, t, more, seen)
+		if err != nil {
+			return "", err
+		}
+		is += "\n" + more + " " + inner
+	}
+	sum := sha256.Sum256([]byte(is))
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // A keyText is what a key is made of: words with their lengths, so that no two
