@@ -78,6 +78,8 @@ type options struct {
 	driver    string // one of drivers
 	image     string // with the driver "container", of tasks that name none
 	tasks     int    // processes at once
+	gpuCount  string // of GPUs: auto, ignore or a number
+	devices   string // the directory of device files
 	// localFiles lets runs name files of this machine, and publish says where
 	// their outputs go: both are for a run without a server.
 	localFiles bool
@@ -121,7 +123,7 @@ type options struct {
 func defaultOptions() options {
 	return options{
 		data: dataDir(defaultDataDir()), listen: defaultListen, region: defaultRegion, account: defaultAccount,
-		python: "python3", network: "host", isolation: "prefer", driver: "sandbox", credentialLife: time.Hour, partial: true, tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
+		python: "python3", network: "host", isolation: "prefer", driver: "sandbox", credentialLife: time.Hour, partial: true, gpuCount: "auto", devices: "/dev", tasks: max(8, 4*runtime.NumCPU()), memory: 3 << 30, cpus: 0,
 		limits: defaultLimits(), log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -269,6 +271,9 @@ func start(opt options) (_ *app, err error) {
 	}
 	if err := a.sweepAttempts(ctx); err != nil {
 		return nil, err
+	}
+	if err := a.runs.reserve(ctx); err != nil {
+		return nil, fmt.Errorf("keep GPUs for the tasks that have them: %w", err)
 	}
 	if err := a.conductor.Resume(ctx); err != nil {
 		return nil, err

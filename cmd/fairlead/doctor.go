@@ -132,7 +132,7 @@ func examine(ctx context.Context, opt options) ([]finding, error) {
 			installer.Status = degraded
 		}
 	}
-	return append(found, installer, docker()), nil
+	return append(found, installer, gpuFinding(opt), docker()), nil
 }
 
 // findings are what a driver says of itself.
@@ -175,7 +175,7 @@ func examineEngine(ctx context.Context, opt options) ([]finding, error) {
 		return found, err
 	}
 	found = append(found, finding{"first container", fine, fmt.Sprintf("with limits and a forward, without any file of an image, in %s", time.Since(began).Round(time.Millisecond))},
-		finding{"network policy", fine, "host, endpoints and none, by the tag " + networkTag + " or --network"})
+		finding{"network policy", fine, "host, endpoints and none, by the tag " + networkTag + " or --network"}, gpuFinding(opt))
 	if opt.image == "" {
 		return append(found, finding{"image", degraded, "none is named: tasks need one by --image, or by the tag " + imageTag + " of their workflow"}), nil
 	}

@@ -66,6 +66,7 @@ server: stop it, start it again, and they are taken up.`,
 func driverFlags(cmd *cobra.Command, opt *options) {
 	f := cmd.Flags()
 	f.StringVar(&opt.driver, "driver", opt.driver, "what tasks run in: sandbox, or container, of the engine that DOCKER_HOST names")
+	f.StringVar(&opt.gpuCount, "gpus", opt.gpuCount, gpusUsage)
 	f.StringVar(&opt.image, "image", "", "with --driver container, image of tasks whose workflow has no tag fairlead:image")
 }
 

@@ -64,6 +64,10 @@ func (a *app) wdlPerformer() (*wdl.Performer, error) {
 		return nil, err
 	}
 	cpus, memory := machineSize()
+	gpus, without, err := a.opt.gpus()
+	if err != nil {
+		return nil, err
+	}
 	site := &runSite{a, dir}
 	a.runs = newOmicsEngine(a, site)
 	var identify func(context.Context, exec.Spec) (string, error)
@@ -73,13 +77,13 @@ func (a *app) wdlPerformer() (*wdl.Performer, error) {
 		identify = d.Identify
 	}
 	a.runs.performer = &wdl.Performer{
-		Driver: metered{a.driver, a.meter}, Values: a.db, Site: site, Share: a.runs.share, Room: wdl.NewRoom(cpus, memory, 0), Grace: 10 * time.Second,
+		Driver: metered{a.driver, a.meter}, Values: a.db, Site: site, Share: a.runs.share, Room: wdl.NewRoom(cpus, memory, len(gpus)), Grace: 10 * time.Second,
 		Limits: exec.Limits{PIDs: 4096, Files: 4096, Disk: a.opt.disk, Output: 256 << 20},
 		Images: a.opt.driver == "container", Publish: a.publish, Cache: a.runs, Identify: identify,
 		Env: func(r flow.Run, t flow.Task) []string {
 			return a.taskEnvironment(r, t)
 		},
-		Mounts: a.mounts,
+		Mounts: a.mounts, GPUs: gpus, WithoutGPUs: without,
 	}
 	return a.runs.performer, nil
 }

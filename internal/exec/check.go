@@ -91,6 +91,9 @@ func (s Spec) Check() error {
 	if i := slices.IndexFunc(s.Mask, func(m string) bool { return m == "" || len(m) > MaxMask }); i >= 0 {
 		return bad("a text to be masked has %d bytes; 1 to %d are possible", len(s.Mask[i]), MaxMask)
 	}
+	if wrong := checkGPUs(s.GPUs); wrong != "" {
+		return bad("%s", wrong)
+	}
 	l := s.Limits
 	if l.Memory < 0 || l.CPUs < 0 || l.PIDs < 0 || l.Files < 0 || l.Disk < 0 || l.Output < 0 || l.Wall < 0 || s.Grace < 0 {
 		return bad("a limit is negative: %+v, grace %s", l, s.Grace)

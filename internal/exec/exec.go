@@ -71,6 +71,9 @@ type Spec struct {
 	// is forked carries out Argv. A driver that cannot executes Argv.
 	Warm   *Warm
 	Limits Limits
+	// GPUs are those that the command may use. In a cage or container it can open
+	// no others.
+	GPUs []GPU
 	// Mask are texts that must not be in the log: three asterisks stand in
 	// for them, wherever they begin and end. LastLine and Result are not
 	// masked.

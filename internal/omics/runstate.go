@@ -68,7 +68,8 @@ const (
 // them. What is the matter with the task alone is RUN_TASK_FAILED.
 var ofRuns = map[string]bool{
 	codeRun: true, "IMPORT_FAILED": true, "EXPORT_FAILED": true, "INPUT_URI_NOT_FOUND": true, "INVALID_URI_INPUT": true,
-	"UNSUPPORTED_INPUT_SIZE": true, "FILE_SYSTEM_OUT_OF_SPACE": true, "INVALID_TASK_RESOURCE_VALUE": true, codeService: true,
+	"UNSUPPORTED_INPUT_SIZE": true, "FILE_SYSTEM_OUT_OF_SPACE": true, "INVALID_TASK_RESOURCE_VALUE": true, "UNSUPPORTED_GPU_INSTANCE_TYPE": true,
+	codeService: true,
 }
 
 // failure splits the reason of a task's failure into code and text. One that

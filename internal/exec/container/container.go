@@ -259,6 +259,9 @@ func (d *Driver) start(ctx context.Context, spec exec.Spec, img image) (again bo
 	case found && (errdefs.IsNotFound(err) || errdefs.IsConflict(err)):
 		return true, fmt.Errorf("start container %s: %w", name, err)
 	}
+	if len(spec.GPUs) > 0 && strings.Contains(err.Error(), "could not select device driver") {
+		err = flow.Errorf(flow.Invalid, "the container engine has no means to give containers GPUs: install the NVIDIA Container Toolkit beside it (%w)", err)
+	}
 	if strings.Contains(err.Error(), cage.InsideName) && linked(d.opts.Helper) {
 		err = fmt.Errorf("%w (%s)", err, builtWithCgo)
 	}

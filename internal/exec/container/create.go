@@ -107,6 +107,13 @@ func (d *Driver) hostConfig(spec exec.Spec) *container.HostConfig {
 		pids := int64(l + ownPIDs)
 		h.PidsLimit = &pids
 	}
+	if len(spec.GPUs) > 0 {
+		ask := container.DeviceRequest{Capabilities: [][]string{{"gpu"}}}
+		for _, g := range spec.GPUs {
+			ask.DeviceIDs = append(ask.DeviceIDs, g.ID())
+		}
+		h.DeviceRequests = []container.DeviceRequest{ask}
+	}
 	return h
 }
 
@@ -140,7 +147,7 @@ func (d *Driver) writeOrder(spec exec.Spec, img image) error {
 		forwards = append(forwards, cage.Forward(f))
 	}
 	o := cage.Order{UID: os.Getuid(), GID: os.Getgid(), Config: cage.Config{
-		Argv: spec.Argv, Env: d.environment(spec.Env, img.env), Chdir: spec.Dir, Mask: spec.Mask,
+		Argv: spec.Argv, Env: append(d.environment(spec.Env, img.env), exec.GPUEnv(spec.GPUs, true)...), Chdir: spec.Dir, Mask: spec.Mask,
 		Logger: spec.Logger, Level: spec.Level, Output: spec.Limits.Output,
 		Forwards: forwards, Dir: cage.InsideHold, Disk: spec.Limits.Disk, Wall: spec.Limits.Wall, Grace: spec.Grace,
 		Rlimits: []cage.Rlimit{{Resource: syscall.RLIMIT_CORE, Max: 0}},

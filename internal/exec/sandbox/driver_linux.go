@@ -189,6 +189,7 @@ func (d *Driver) config(m *means, dir string, spec exec.Spec) (*cage.Config, err
 			return nil, err
 		}
 	}
+	lend(c, spec.GPUs)
 	c.Groups, c.Rlimits = m.limits(spec.ID, spec.Limits)
 	return c, nil
 }

@@ -124,6 +124,8 @@ func (d *Driver) start(dir string, spec exec.Spec, handle string, stop <-chan st
 		log.Close()
 		return nil, err
 	}
+	c.Plain = true
+	lend(c, spec.GPUs)
 	done = make(chan struct{})
 	d.running[spec.ID] = done
 	go func() {

@@ -133,6 +133,17 @@ func sortMounts(list []exec.Mount) []cage.Mount {
 	return out
 }
 
+// lend gives a command GPUs: their device files, where it does not see those of
+// the machine, and what says which are its own.
+func lend(c *cage.Config, gpus []exec.GPU) {
+	if !c.Plain {
+		for _, node := range exec.GPUNodes(gpus) {
+			c.Mounts = append(c.Mounts, cage.Mount{Source: node, Target: "/dev/" + filepath.Base(node), Writable: true})
+		}
+	}
+	c.Env = append(slices.Clone(c.Env), exec.GPUEnv(gpus, !c.Plain)...)
+}
+
 // flatten prepares a command for a machine without namespaces: it sees the
 // machine's own files, so words that begin with the target of a mount are
 // made to name its source.

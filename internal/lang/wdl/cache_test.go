@@ -154,7 +154,7 @@ func (b *bench) perform(run flow.Run, text string, change func(*Performer)) (flo
 	if Refused(found) {
 		b.t.Fatalf("%v\n%s", found, text)
 	}
-	p := &Performer{Driver: &b.driver, Values: b, Site: b, Cache: b, Env: func(flow.Run, flow.Task) []string { return nil }}
+	p := &Performer{Driver: &b.driver, Values: b, Site: b, Cache: b, WithoutGPUs: true, Env: func(flow.Run, flow.Task) []string { return nil }}
 	if change != nil {
 		change(p)
 	}

@@ -29,6 +29,10 @@ type Performer struct {
 	// Room is what tasks may use of this machine together; nil is no bound.
 	Room  *Room
 	Grace time.Duration
+	// GPUs are those of this machine, as many as Room has. Each is had by one
+	// attempt at a time. WithoutGPUs has tasks that ask for some run without.
+	GPUs        []exec.GPU
+	WithoutGPUs bool
 	// Images says that the driver has images. Where it has none, tasks that
 	// name one run with the programs of this machine.
 	Images bool
@@ -55,6 +59,7 @@ type Performer struct {
 	scenes map[flow.RunID]*scene // those of runs that were busy last
 	order  []flow.RunID
 	queued map[string]string // attempts that wait for room, by their ids: for what
+	loans  map[string]loan   // what attempts have of GPUs, by their ids
 
 	lookMu sync.Mutex
 	looked bool // what Mounts says is known
@@ -88,6 +93,7 @@ const (
 	codeSize    = "UNSUPPORTED_INPUT_SIZE"
 	codeValue   = "INVALID_TASK_RESOURCE_VALUE"
 	codeExport  = "EXPORT_FAILED"
+	codeGPU     = "UNSUPPORTED_GPU_INSTANCE_TYPE"
 )
 
 // Perform carries out one attempt. What has no command is evaluated here.
@@ -121,8 +127,10 @@ func (f *failure) Unwrap() error { return f.err }
 
 // Forget removes what the driver keeps of an ended attempt.
 func (p *Performer) Forget(a lang.Attempt) {
+	id := AttemptID(a.Run.ID, a.Task)
 	// What cannot be removed now is swept at the next start.
-	_ = p.Driver.Forget(AttemptID(a.Run.ID, a.Task))
+	_ = p.Driver.Forget(id)
+	p.giveBack(id)
 }
 
 // AttemptID names the current attempt of a task for the driver.
@@ -371,6 +379,7 @@ type call struct {
 	out, errs string
 	key       string // under which what it makes may be kept; empty: it is not
 	made      Value  // its outputs, when the command has succeeded
+	said      Usage  // its mark
 }
 
 // call runs the command of a task.
@@ -392,7 +401,7 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 	}
 	started := tell.Started
 	if w.Task.Handle == "" && w.Task.Mark == nil {
-		if w.Images || !w.roomy(t.want) { // it may be long until it has started
+		if w.Images || t.want.GPUs > 0 || !w.roomy(t.want) { // it may be long until it has started
 			if err := tell.Mark(usage.mark()); err != nil {
 				return flow.Outcome{}, err
 			}
@@ -400,7 +409,8 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 			started = func(handle string) error { return tell.Begun(handle, usage.mark()) }
 		}
 	}
-	out, err := w.command(ctx, t, started)
+	t.said = usage
+	out, err := w.command(ctx, t, tell, started)
 	if err == nil {
 		w.preserve(ctx, t, &usage, out)
 		if x := out.Exit; x != nil {
@@ -415,10 +425,14 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 }
 
 // command runs the command of a task that is prepared, when there is room.
-func (w *work) command(ctx context.Context, t *call, started func(handle string) error) (flow.Outcome, error) {
+func (w *work) command(ctx context.Context, t *call, tell lang.Tell, started func(handle string) error) (flow.Outcome, error) {
 	// Whatever comes of it the driver is asked: the command may be running, of
 	// an earlier server, and is to be followed or ended then.
-	defer w.enter(ctx, t)()
+	leave, err := w.enter(ctx, t, tell)
+	defer leave()
+	if err != nil {
+		return flow.Outcome{}, err
+	}
 	exit, err := w.Driver.Run(ctx, t.spec, w.Task.Handle, started)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) && !errors.Is(err, exec.ErrDetach) {
@@ -452,7 +466,7 @@ func (w *work) command(ctx context.Context, t *call, started func(handle string)
 
 // enter waits for room and returns what gives it back. Meanwhile [Performer.Waits]
 // says so.
-func (w *work) enter(ctx context.Context, t *call) (leave func()) {
+func (w *work) enter(ctx context.Context, t *call, tell lang.Tell) (leave func(), err error) {
 	id := AttemptID(w.Run.ID, w.Task)
 	w.mu.Lock()
 	if w.queued == nil {
@@ -462,7 +476,13 @@ func (w *work) enter(ctx context.Context, t *call) (leave func()) {
 	w.mu.Unlock()
 	var leaves []func()
 	for _, room := range w.rooms() {
-		leaves = append(leaves, room.take(ctx, t.want, w.Task.Handle != ""))
+		take := func() (func(), bool) { return room.take(ctx, t.want, w.Task.Handle != "") }
+		if room == w.Room && t.want.GPUs > 0 && !w.WithoutGPUs {
+			err = w.equip(t, tell, take)
+			continue
+		}
+		release, _ := take()
+		leaves = append(leaves, release)
 	}
 	w.mu.Lock()
 	delete(w.queued, id)
@@ -471,7 +491,7 @@ func (w *work) enter(ctx context.Context, t *call) (leave func()) {
 		for _, l := range slices.Backward(leaves) {
 			l()
 		}
-	}
+	}, err
 }
 
 // Waits returns what the current attempt of a task waits for to be free of this
@@ -601,6 +621,9 @@ func (w *work) prepare(ctx context.Context, c *Call) (*call, error) {
 	}
 	if t.want, err = t.v.Resources(c.Task, asked...); err != nil {
 		return nil, &failure{codeValue, err}
+	}
+	if err := w.checkGPUs(t); err != nil {
+		return nil, err
 	}
 	return t, w.specify(t)
 }

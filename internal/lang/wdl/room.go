@@ -41,11 +41,11 @@ func (r *Room) Resize(cpus int, memory int64, gpus int) {
 }
 
 // take waits until there is room, or the context ends, and returns what gives
-// it back. What runs already does not wait. A task that wants more than there
-// is gets all of it.
-func (r *Room) take(ctx context.Context, want Resources, runs bool) (release func()) {
+// it back, and whether there was any. What runs already does not wait. A task
+// that wants more than there is gets all of it.
+func (r *Room) take(ctx context.Context, want Resources, runs bool) (release func(), in bool) {
 	if r == nil {
-		return func() {}
+		return func() {}, true
 	}
 	g := &guest{asks: want, in: make(chan struct{})}
 	r.mu.Lock()
@@ -62,9 +62,12 @@ func (r *Room) take(ctx context.Context, want Resources, runs bool) (release fun
 		r.cpus, r.memory, r.gpus = r.cpus+g.has.CPUs, r.memory+g.has.Memory, r.gpus+g.has.GPUs
 		r.admit()
 	}
+	if runs {
+		return release, true
+	}
 	select {
 	case <-g.in:
-		return release
+		return release, true
 	case <-ctx.Done():
 	}
 	r.mu.Lock()
@@ -72,9 +75,9 @@ func (r *Room) take(ctx context.Context, want Resources, runs bool) (release fun
 	if i := slices.Index(r.queue, g); i >= 0 {
 		r.queue = slices.Delete(r.queue, i, i+1)
 		r.admit()
-		return func() {}
+		return func() {}, false
 	}
-	return release // it was let in at the same moment
+	return release, true // it was let in at the same moment
 }
 
 // share returns what a guest gets of what it asks for: no more than there is.

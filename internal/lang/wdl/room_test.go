@@ -15,7 +15,7 @@ func TestRoom(t *testing.T) {
 		releases := map[string]func(){}
 		ask := func(ctx context.Context, name string, cpus int, memory int64, runs bool) {
 			go func() {
-				release := r.take(ctx, Resources{CPUs: cpus, Memory: memory}, runs)
+				release, _ := r.take(ctx, Resources{CPUs: cpus, Memory: memory}, runs)
 				releases[name] = release
 				in <- name
 			}()

@@ -16,6 +16,7 @@ type Usage struct {
 	CPUs     int
 	Memory   int64 // bytes
 	GPUs     int
+	Devices  []int  `json:",omitempty"` // the GPUs that it has of this machine, by their indices
 	Instance string // the machine of HealthOmics that would have been taken
 	Image    string `json:",omitempty"`
 	// CPUTime is the time that it took of processors, and MaxMemory the most
