@@ -3,6 +3,7 @@ tasks, logs and manifest."""
 
 import io
 import json
+import signal
 import time
 import urllib.request
 import uuid
@@ -11,6 +12,8 @@ import zipfile
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
+
+from conftest import Server
 
 GROUP = "/aws/omics/WorkflowLog"
 COUNT = """\
@@ -31,6 +34,25 @@ FAILS = """\
 version 1.0
 task luckless { command { echo out of luck >&2; exit 4 } runtime { maxRetries: 1 } }
 workflow main { call luckless }
+"""
+PARTS = """\
+version 1.1
+task part {
+  input { File text  Int n }
+  command <<< date +%s%N > when; head -~{n} ~{text} > head >>>
+  output { File when = "when"  File head = "head" }
+}
+task judge {
+  input { Array[File] parts  Boolean good }
+  command <<< ~{if good then "cat ~{sep(' ', parts)}" else "exit 3"} >>>
+  output { File all = stdout() }
+}
+workflow main {
+  input { File text  Boolean good = true }
+  scatter (n in [1, 2]) { call part { input: text, n } }
+  call judge { input: parts = part.head, good }
+  output { File all = judge.all  Array[File] whens = part.when }
+}
 """
 SLEEPS = """\
 version 1.0
@@ -243,3 +265,85 @@ def test_a_run_that_takes_too_long(omics, define, start):
     assert 59 < (run["stopTime"] - run["startTime"]).total_seconds() < 75
     (item,) = omics.list_run_tasks(id=overdue)["items"]
     assert item["status"] == "CANCELLED"
+
+
+def test_a_run_cache(tmp_path):
+    """What succeeded in a run that failed is not done again, across a kill, until
+    somebody changes it."""
+    server = Server(tmp_path / "data").start()
+    try:
+        omics = lambda: server.client("omics", config=Config(inject_host_prefix=False))
+        s3 = lambda: server.client("s3")
+        s3().create_bucket(Bucket="cached")
+        s3().put_object(Bucket="cached", Key="in/text", Body=b"one\ntwo\nthree\n")
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as z:
+            z.writestr("main.wdl", PARTS)
+        workflow = omics().create_workflow(definitionZip=out.getvalue())["id"]
+        omics().get_waiter("workflow_active").wait(id=workflow, WaiterConfig={"Delay": 1})
+        cache = omics().create_run_cache(cacheS3Location="s3://cached/cache/", name="c")
+        assert cache["status"] == "ACTIVE"
+
+        def run(good, **more):
+            made = omics().start_run(
+                workflowId=workflow, roleArn="arn:aws:iam::111122223333:role/omics", outputUri="s3://cached/out", cacheId=cache["id"],
+                parameters={"text": "s3://cached/in/text", "good": good}, **more,
+            )
+            return until(lambda: omics().get_run(id=made["id"]), ENDED, seconds=120)
+
+        def hits(of):
+            tasks = omics().list_run_tasks(id=of["id"])["items"]
+            for t in tasks:
+                one = omics().get_run_task(id=of["id"], taskId=t["taskId"])
+                assert one["cacheHit"] == t["cacheHit"] and one.get("cacheS3Uri") == t.get("cacheS3Uri")
+                assert one["cacheHit"] == one.get("cacheS3Uri", "").startswith("s3://cached/cache/")
+            return {t["name"]: t["cacheHit"] for t in tasks}
+
+        def read(of, name):
+            return s3().get_object(Bucket="cached", Key=f"out/{of['id']}/out/{name}")["Body"].read()
+
+        failed = run(False)
+        assert failed["status"] == "FAILED" and failed["cacheId"] == cache["id"] and failed["cacheBehavior"] == "CACHE_ON_FAILURE"
+        assert hits(failed) == {"part-0-0": False, "part-0-1": False, "judge": False}
+        server.stop(signal.SIGKILL)
+        server.start()
+
+        first = run(True, cacheBehavior="CACHE_ALWAYS")
+        assert first["status"] == "COMPLETED" and first["cacheBehavior"] == "CACHE_ALWAYS"
+        assert hits(first) == {"part-0-0": True, "part-0-1": True, "judge": False}
+        second = run(True)
+        assert hits(second) == {"part-0-0": True, "part-0-1": True, "judge": True}
+        for i in range(2):
+            assert read(first, f"whens/{i}/when") == read(second, f"whens/{i}/when")
+
+        logs = server.client("logs")
+        streams = [s["logStreamName"] for s in logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"runCache/{cache['id']}/")["logStreams"]]
+        assert len(streams) == 1
+        for stream, words in [
+            (streams[0], ["CACHE_ENTRY_CREATED", "CACHE_HIT", "CACHE_MISS"]), (f"run/{first['id']}", ["CACHE_HIT", "CACHE_MISS"]),
+            (f"run/{first['id']}/engine", ["cache hit: s3://cached/cache/", "cache miss: no entry"]),
+        ]:
+            lines = [e["message"] for e in logs.get_log_events(logGroupName=GROUP, logStreamName=stream, startFromHead=True)["events"]]
+            assert all(any(w in line for line in lines) for w in words), lines
+        events = logs.get_log_events(logGroupName=GROUP, logStreamName=f"manifest/run/{first['id']}/{first['uuid']}", startFromHead=True)["events"]
+        records = [json.loads(e["message"]) for e in events]
+        assert records[0]["runCache"] == cache["arn"]
+        assert all(r["cacheHit"] and r["cacheS3Uri"] and "metrics" not in r for r in records[1:] if r["name"] != "judge")
+        assert all("no entry" in r["cacheMiss"] and r["metrics"] for r in records[1:] if r["name"] == "judge")
+
+        # Somebody changes what is in the cache: it is made again, and the run goes on.
+        for o in s3().list_objects_v2(Bucket="cached", Prefix="cache/")["Contents"]:
+            if o["Key"].endswith("/when"):
+                s3().put_object(Bucket="cached", Key=o["Key"], Body=b"tampered")
+        third = run(True)
+        assert third["status"] == "COMPLETED"
+        assert hits(third) == {"part-0-0": False, "part-0-1": False, "judge": True}
+        assert read(third, "whens/0/when") not in (b"tampered", read(first, "whens/0/when"))
+
+        omics().delete_run_cache(id=cache["id"])
+        assert any(o["Key"].endswith("/head") for o in s3().list_objects_v2(Bucket="cached", Prefix="cache/")["Contents"])
+        with pytest.raises(ClientError) as caught:
+            run(True)
+        assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    finally:
+        server.stop()
