@@ -309,6 +309,8 @@ func start(opt options) (_ *app, err error) {
 	for _, l := range a.listeners() {
 		go func() { a.served <- a.http.Serve(l) }()
 	}
+	began := time.Now()
+	a.background.Go(func() { a.runs.sweep(ctx, began) }) // which asks the server
 	a.info.PID = os.Getpid()
 	if err := opt.data.write("server.json", a.info, replace); err != nil {
 		return nil, err

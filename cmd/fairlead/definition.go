@@ -109,6 +109,7 @@ func openArchive(archive []byte) (fs.FS, error) {
 		}
 		return nil, fmt.Errorf("it is not a zip archive: %w", err)
 	}
+	z.File = slices.DeleteFunc(z.File, func(f *zip.File) bool { return clutter(f.Name) })
 	if len(z.File) > maxArchiveFiles {
 		return nil, fmt.Errorf("it has %d files, at most %d may be", len(z.File), maxArchiveFiles)
 	}
@@ -127,6 +128,13 @@ func openArchive(archive []byte) (fs.FS, error) {
 		}
 	}
 	return z, nil
+}
+
+// clutter reports whether a file is what macOS adds to archives and directories,
+// some of which has the names of documents.
+func clutter(name string) bool {
+	base := path.Base(name)
+	return strings.HasPrefix(name, "__MACOSX/") || base == ".DS_Store" || strings.HasPrefix(base, "._")
 }
 
 // A directoryBound bounds what is read of an archive to learn its files: the
@@ -227,6 +235,28 @@ func (s *definitionShelf) make(ctx context.Context) error {
 func (s *definitionShelf) Delete(ctx context.Context, key string) error {
 	_, err := s.s3.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &s.bucket, Key: &key})
 	return err
+}
+
+// Each implements [omics.Definitions].
+func (s *definitionShelf) Each(ctx context.Context, before time.Time, f func(key string) error) error {
+	if err := s.make(ctx); err != nil {
+		return err
+	}
+	for pages := awss3.NewListObjectsV2Paginator(s.s3, &awss3.ListObjectsV2Input{Bucket: &s.bucket}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return fmt.Errorf("list definitions: %w", err)
+		}
+		for _, o := range page.Contents {
+			if !o.LastModified.Before(before.Truncate(time.Second)) { // it has whole seconds
+				continue
+			}
+			if err := f(*o.Key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // URL implements [omics.Definitions].

@@ -61,6 +61,7 @@ func TestOmicsCompiler(t *testing.T) {
 		{"a workflow", archived(t, "main.wdl="+good), "", "", false, "workflow w"},
 		{"beside others", archived(t, "main.wdl="+good, "lib/x.wdl="+good), "WDL", "", false, "call t"},
 		{"named", archived(t, "a.wdl="+good, "b.wdl="+good), "WDL_LENIENT", "b.wdl", false, "b.wdl"},
+		{"with what macOS adds", archived(t, "__MACOSX/._flow.wdl=x", "flow.wdl="+good, "._flow.wdl=x", ".DS_Store=x", "lib/.DS_Store=x"), "", "", false, "workflow w"},
 		{"with a fault", archived(t, "main.wdl="+good+"workflow w {}"), "", "", true, "main.wdl:9"},
 		{"no archive", []byte("PK\x03\x04nonsense"), "", "", true, "not a zip archive"},
 		{"empty", archived(t), "", "", true, "no definition"},

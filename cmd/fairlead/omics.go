@@ -377,7 +377,7 @@ func (e *omicsEngine) closeLeft(ctx context.Context, end func(flow.Run)) {
 	}
 	for _, d := range dirs {
 		id := flow.RunID(d.Name())
-		if strings.Trim(d.Name(), "0123456789") != "" || e.Closed(id) || ctx.Err() != nil {
+		if strings.Trim(d.Name(), "0123456789") != "" || ctx.Err() != nil {
 			continue
 		}
 		switch row, err := e.a.db.Recorded(ctx, id); {
@@ -388,9 +388,21 @@ func (e *omicsEngine) closeLeft(ctx context.Context, end func(flow.Run)) {
 			}
 		case err != nil:
 			e.a.opt.log.ErrorContext(ctx, "look for runs to close", "run", id, "err", err)
-		case row.Run.State.Final():
+		case row.Run.State.Final() && !e.Closed(id):
 			end(row.Run)
 		}
+	}
+}
+
+// sweep removes what crashes have left of runs that were being removed, of
+// requests that got no further, and of definitions.
+func (e *omicsEngine) sweep(ctx context.Context, began time.Time) {
+	// A client may still send the request again whose record this is.
+	if err := e.a.db.SweepRecords(ctx, began.Add(-omics.DefaultLimits().TokenLife)); err != nil && ctx.Err() == nil {
+		e.a.opt.log.WarnContext(ctx, "sweep runs of HealthOmics", "err", err)
+	}
+	if err := e.a.omics.Sweep(ctx, began); err != nil && ctx.Err() == nil {
+		e.a.opt.log.WarnContext(ctx, "sweep definitions", "err", err)
 	}
 }
 

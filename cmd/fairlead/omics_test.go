@@ -524,3 +524,41 @@ func TestOmicsStoredRuns(t *testing.T) {
 	l.must(202, "DELETE", "/run/"+kept, nil)
 	l.must(201, "POST", "/run", ask)
 }
+
+// TestOmicsSweep holds that a start removes what crashes have left of runs and
+// definitions, and nothing else.
+func TestOmicsSweep(t *testing.T) {
+	l := newLab(t, nil)
+	text := "version 1.0\ntask t { command { true } }\nworkflow main { call t }"
+	w := l.define(text)
+	l.must(202, "POST", "/workflow/"+w, object{"readmeMarkdown": "# Read"})
+	l.must(201, "POST", "/workflow/"+w+"/version", object{"versionName": "v1", "definitionZip": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==", "requestId": "v"})
+	id := l.begin(object{"workflowId": w})
+	l.ends(id)
+	shelf := l.app.newDefinitionShelf()
+	if err := shelf.Put(t.Context(), "left/definition.zip", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	dir := l.app.opt.data.path("runs", "99999999")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/"+closedFile, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l.app.runs.closeLeft(t.Context(), func(r flow.Run) { t.Errorf("run %s is closed again", r.ID) })
+	l.app.runs.sweep(t.Context(), time.Now().Add(time.Hour))
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory of a run that is gone: %v", err)
+	}
+	if _, err := os.Stat(l.app.opt.data.path("runs", id)); err != nil {
+		t.Errorf("the directory of a run: %v", err)
+	}
+	var keys []string
+	if err := shelf.Each(t.Context(), time.Now().Add(time.Hour), func(key string) error { keys = append(keys, key); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(keys) != 3 || slices.Contains(keys, "left/definition.zip") { // two archives and a README
+		t.Errorf("what is kept of definitions: %q", keys)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"fairlead/internal/lang/airflow"
 	"fairlead/internal/lang/wdl"
@@ -32,6 +33,7 @@ func checkArchive(name string, lenient bool) ([]airflow.FileDiagnostics, error) 
 			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
 		defer z.Close()
+		z.File = slices.DeleteFunc(z.File, func(f *zip.File) bool { return clutter(f.Name) })
 		fsys = z
 	}
 	main, err := wdl.MainFile(fsys, "")

@@ -64,9 +64,7 @@ func (d *Door) startRunBatch(ctx context.Context, in *startRunBatchRequest) (*st
 	if err != nil {
 		return nil, err
 	}
-	// What all runs have in common is wrong for all, and said at once.
-	common := merge(in.DefaultRunSetting, inlineSetting{}).settings()
-	if _, err := d.runnable(ctx, &common); err != nil {
+	if err := d.checkDefaults(ctx, in.DefaultRunSetting); err != nil {
 		return nil, err
 	}
 	entries := make([]flow.BatchEntry, len(settings))
@@ -98,6 +96,33 @@ func (d *Door) startRunBatch(ctx context.Context, in *startRunBatchRequest) (*st
 		return nil, err
 	}
 	return &startRunBatchResponse{ID: r.ID, ARN: d.arnOf(r), Status: r.Status, UUID: b.UUID, Tags: orEmpty(r.Tags)}, nil
+}
+
+// checkDefaults refuses what all runs of a batch have in common, and what is
+// therefore wrong for all.
+func (d *Door) checkDefaults(ctx context.Context, def *defaultRunSetting) error {
+	if d.CheckRole != nil {
+		if err := d.CheckRole(def.RoleARN); err != nil {
+			return err
+		}
+	}
+	if err := d.checkTags(def.RunTags); err != nil {
+		return err
+	}
+	if def.OutputURI != "" {
+		if err := d.Engine.CheckOutput(def.OutputURI); err != nil {
+			return flow.Errorf(flow.Invalid, "defaultRunSetting.outputUri: %w", err)
+		}
+	}
+	common := merge(def, inlineSetting{}).settings()
+	if _, err := d.runnable(ctx, &common); err != nil {
+		return err
+	}
+	if def.RunGroupID == "" {
+		return nil
+	}
+	_, err := d.find(ctx, flow.OmicsGroup, def.RunGroupID)
+	return err
 }
 
 // batchSettings returns the settings of a batch's runs, each with a name of
@@ -371,8 +396,36 @@ func (d *Door) cancel(ctx context.Context, r flow.Resource) error {
 	}); err != nil {
 		return err
 	}
+	if err := d.strays(ctx, r.ID, func(run flow.Run) error {
+		if run.State.Final() || run.State == flow.Stopping {
+			return nil
+		}
+		return d.Engine.Stop(ctx, run.ID)
+	}); err != nil {
+		return err
+	}
 	_, err := d.moved(ctx, r.ID, batchCancelled, batchStopping)
 	return err
+}
+
+// strays calls f with the runs of a batch, also those that no entry knows
+// because the server died between their start and the note of it. That one has
+// ended, or is gone, is no fault.
+func (d *Door) strays(ctx context.Context, batch string, f func(flow.Run) error) error {
+	for p := (flow.Page{Limit: 500}); ; {
+		all, last, err := d.Runs.RecordedRuns(ctx, flow.RecordFilter{Batch: batch}, p)
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			if err := f(r.Run); err != nil && flow.KindOf(err) != flow.Conflict && flow.KindOf(err) != flow.NotFound {
+				return err
+			}
+		}
+		if p.After = last; last == "" {
+			return nil
+		}
+	}
 }
 
 // clear deletes the runs of a batch.
@@ -393,6 +446,14 @@ func (d *Door) clear(ctx context.Context, r flow.Resource) error {
 			}
 		}
 		return d.Batches.SaveBatchEntry(ctx, e)
+	}); err != nil {
+		return err
+	}
+	if err := d.strays(ctx, r.ID, func(run flow.Run) error {
+		if !run.State.Final() {
+			return nil
+		}
+		return d.Engine.Delete(ctx, run.ID)
 	}); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"fairlead/internal/aws/awsjson"
 	"fairlead/internal/flow"
@@ -304,4 +305,54 @@ func (d *Door) drop(ctx context.Context, kind flow.ResourceKind, id string) (*no
 		d.discard(ctx, b)
 	}
 	return out, err
+}
+
+// Sweep removes what crashes have left among the Definitions: archives and
+// READMEs, put before a time, of which no workflow or version knows.
+func (d *Door) Sweep(ctx context.Context, before time.Time) error {
+	var left []string
+	if err := d.Definitions.Each(ctx, before, func(key string) error { left = append(left, key); return nil }); err != nil || len(left) == 0 {
+		return err
+	}
+	known := map[string]bool{}
+	note := func(r flow.Resource) error {
+		b, err := body[definition](r.ID, r.Body)
+		known[b.archive()], known[b.Readme] = true, true
+		return err
+	}
+	if err := d.eachResource(ctx, flow.OmicsWorkflow, "", func(w flow.Resource) error {
+		if err := note(w); err != nil {
+			return err
+		}
+		return d.eachResource(ctx, flow.OmicsVersion, w.ID, note)
+	}); err != nil {
+		return err
+	}
+	for _, key := range left {
+		if known[key] {
+			continue
+		}
+		if err := d.Definitions.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachResource calls f with all resources of a kind and parent.
+func (d *Door) eachResource(ctx context.Context, kind flow.ResourceKind, parent string, f func(flow.Resource) error) error {
+	for p := (flow.Page{Limit: 100}); ; {
+		all, last, err := d.Resources.Resources(ctx, kind, flow.ResourceFilter{Parent: parent}, p)
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			if err := f(r); err != nil {
+				return err
+			}
+		}
+		if p.After = last; last == "" {
+			return nil
+		}
+	}
 }

@@ -106,6 +106,8 @@ type Objects interface {
 type Definitions interface {
 	Put(ctx context.Context, key string, data []byte) error
 	Delete(ctx context.Context, key string) error
+	// Each calls f with the keys of what was put before a time.
+	Each(ctx context.Context, before time.Time, f func(key string) error) error
 	// URL returns one at which anybody can fetch it for a while.
 	URL(ctx context.Context, key string) (string, error)
 }

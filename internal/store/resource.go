@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"fairlead/internal/flow"
 )
@@ -452,13 +453,10 @@ func (db *DB) ChangeRecord(ctx context.Context, run flow.RunID, change func(*flo
 // Conflict; one that a sink has not been told all of is Busy. A run with many
 // rows goes in several writes, of which the first makes it unknown.
 func (db *DB) DeleteRecorded(ctx context.Context, run flow.RunID) error {
-	var wf flow.WorkflowID
 	if err := db.write(ctx, func(t *tx) error {
-		c, err := recordIn(t, run)
-		if err != nil {
+		if _, err := recordIn(t, run); err != nil {
 			return err
 		}
-		wf = c.Workflow
 		active, err := number(t, `SELECT count(*) FROM run WHERE id = $1 AND active = 1`, string(run))
 		if err != nil {
 			return err
@@ -473,22 +471,66 @@ func (db *DB) DeleteRecorded(ctx context.Context, run flow.RunID) error {
 		if owed > 0 {
 			return flow.Errorf(flow.Busy, "a sink has not been told all of run %s", run)
 		}
-		_, err = t.exec(`DELETE FROM record WHERE run = $1`, string(run))
+		if _, err := t.exec(`DELETE FROM record WHERE run = $1`, string(run)); err != nil {
+			return err
+		}
+		_, err = t.exec(`INSERT INTO dropping (run) VALUES ($1) ON CONFLICT (run) DO NOTHING`, string(run))
 		return err
 	}); err != nil {
 		return err
 	}
-	// The rest is out of sight: what a crash leaves of it goes with retention.
+	return db.dropRows(ctx, run) // which are out of sight
+}
+
+// dropRows removes what is left of a run that is being removed.
+func (db *DB) dropRows(ctx context.Context, run flow.RunID) error {
 	for gone := false; !gone; {
 		if err := db.write(ctx, func(t *tx) error {
+			r, err := runByID(t, run)
+			if err != nil && flow.KindOf(err) != flow.NotFound {
+				return err
+			}
 			left, err := deleteRun(t, run, 1000)
 			if gone = left > 0; !gone || err != nil {
 				return err
 			}
-			return dropUnused(t, wf)
+			if _, err := t.exec(`DELETE FROM dropping WHERE run = $1`, string(run)); err != nil || r.Workflow == "" {
+				return err
+			}
+			return dropUnused(t, r.Workflow)
 		}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// SweepRecords removes what crashes have left: rows of runs that were being
+// removed, and records from before a time whose run never came to be.
+func (db *DB) SweepRecords(ctx context.Context, before time.Time) error {
+	runs, err := list(db.read(ctx), value[flow.RunID], `SELECT run FROM dropping`)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if err := db.dropRows(ctx, run); err != nil {
+			return err
+		}
+	}
+	return db.write(ctx, func(t *tx) error {
+		const never = `created < $1 AND NOT EXISTS (SELECT 1 FROM run WHERE run.id = record.run)`
+		owners, err := list(t, value[flow.WorkflowID], `SELECT DISTINCT workflow FROM record WHERE `+never, micros(before))
+		if err != nil || len(owners) == 0 {
+			return err
+		}
+		if _, err := t.exec(`DELETE FROM record WHERE `+never, micros(before)); err != nil {
+			return err
+		}
+		for _, wf := range owners {
+			if err := dropUnused(t, wf); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -151,6 +151,10 @@ func records(w world) {
 	w.save(w.step(&r1, flow.Running), w.step(&r1, flow.Succeeded))
 	w.save(w.step(&r2, flow.Running), w.step(&r2, flow.Failed))
 	w.ok("delete the group", w.db.DeleteResource(w.ctx, flow.OmicsGroup, group.ID, nil))
+	w.ok("SweepRecords", w.db.SweepRecords(w.ctx, at(12))) // of what is there, nothing
+	lost, err := w.db.AddRecord(w.ctx, flow.Record{Workflow: c1.Workflow, Created: at(11)}, flow.Token{}, 4)
+	w.kind("a record of a workflow that is gone", err, flow.NotFound)
+	w.same("its run", lost.Run, flow.RunID(""))
 	w.ok("delete a run", w.db.DeleteRecorded(w.ctx, c1.Run))
 	w.kind("delete it again", w.db.DeleteRecorded(w.ctx, c1.Run), flow.NotFound)
 	_, err = w.db.RunByID(w.ctx, c1.Run)
@@ -208,4 +212,34 @@ func batches(w world) {
 	all, _, err := w.db.BatchEntries(w.ctx, b.ID, flow.BatchFilter{}, flow.Page{})
 	w.ok("BatchEntries", err)
 	w.same("entries of a batch that is gone", len(all), 0)
+}
+
+// leftRecords checks what is swept of records that a crash has left.
+func leftRecords(w world) {
+	graph, err := w.db.PutGraph(w.ctx, flow.Graph{Nodes: []flow.Node{{ID: "a"}}})
+	w.ok("PutGraph", err)
+	wf, _, err := w.db.AddResource(w.ctx, flow.Resource{Kind: flow.OmicsWorkflow, Status: "ACTIVE", Graph: graph, Created: at(1)}, flow.Token{}, 0)
+	w.ok("AddResource", err)
+	record := func(n int) flow.Record {
+		w.Helper()
+		c, err := w.db.AddRecord(w.ctx, flow.Record{Workflow: flow.WorkflowID(wf.ID), Created: at(n)}, flow.Token{Key: fmt.Sprint(n), Fingerprint: "f", Expires: at(1000)}, 0)
+		w.ok("AddRecord", err)
+		return c
+	}
+	old, fresh := record(10), record(20)
+	w.ok("delete the workflow", w.db.DeleteResource(w.ctx, flow.OmicsWorkflow, wf.ID, nil))
+	w.ok("SweepRecords", w.db.SweepRecords(w.ctx, at(15)))
+	insert := func(c flow.Record) error {
+		_, _, err := w.db.InsertRun(w.ctx, flow.Run{
+			ID: c.Run, Workflow: c.Workflow, Kind: flow.OnDemand, State: flow.Starting, Graph: graph, Created: c.Created, Modified: c.Created, Logical: c.Created,
+		}, flow.Token{}, 0, 0)
+		return err
+	}
+	w.ok("a run whose record is not old", insert(fresh))
+	if err := insert(old); err == nil {
+		w.Error("a run whose record was swept began")
+	}
+	w.ok("SweepRecords", w.db.SweepRecords(w.ctx, at(100)))
+	_, err = w.db.Recorded(w.ctx, fresh.Run)
+	w.ok("a record that has a run", err)
 }

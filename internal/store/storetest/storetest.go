@@ -80,6 +80,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"records of runs", records},
 		{"batches", batches},
 		{"notices", notices},
+		{"records that a crash has left", leftRecords},
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(world{t, t.Context(), open(t)}) })
 	}
