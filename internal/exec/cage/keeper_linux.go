@@ -705,8 +705,8 @@ const maxPool = 64
 // inode can cost more than all else of a start on a file system that searches
 // for a free one.
 func (k *keeper) giveBack(dir string) {
-	for _, sub := range []string{WorkDir, TempDir} {
-		if !empty(path.Join(dir, sub)) {
+	for _, sub := range subDirs {
+		if !empty(path.Join(dir, sub.name), sub.mode) {
 			_ = os.RemoveAll(dir)
 			return
 		}
@@ -719,7 +719,7 @@ func (k *keeper) giveBack(dir string) {
 	}
 	to := k.pooledName(k.pool)
 	k.mu.Unlock()
-	if !room || os.Rename(dir, to) != nil {
+	if !room || syscall.Rename(dir, to) != nil {
 		_ = os.RemoveAll(dir)
 	}
 }
@@ -728,30 +728,52 @@ func (k *keeper) pooledName(n int) string {
 	return path.Join(k.setup.Root, PoolDir, strconv.Itoa(n))
 }
 
+// subDirs are the directories of an attempt that its command can write to.
+var subDirs = [...]struct {
+	name string
+	mode uint32
+}{
+	{WorkDir, 0o700},
+	{TempDir, syscall.S_ISVTX | 0o777},
+}
+
 // empty empties a directory that a command could write to, and reports
 // whether it is as good as new.
-func empty(dir string) bool {
-	fi, err := os.Lstat(dir)
-	if err != nil || !fi.IsDir() {
+func empty(dir string, mode uint32) bool {
+	fd, err := syscall.Open(dir, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
+	if err != nil {
 		return false
 	}
-	list, err := os.ReadDir(dir)
-	if err != nil || len(list) > 64 {
-		return false // a directory that was large stays slow
+	defer syscall.Close(fd)
+	// Its command may have changed owner, rights and more.
+	var st syscall.Stat_t
+	if syscall.Fstat(fd, &st) != nil || int(st.Uid) != os.Geteuid() || int(st.Gid) != os.Getegid() || !noAttributes(fd) {
+		return false
 	}
-	for _, e := range list {
-		if os.RemoveAll(path.Join(dir, e.Name())) != nil {
+	const most = 64 // a directory that was large stays slow
+	var names []string
+	var buf [2048]byte
+	for {
+		n, err := syscall.ReadDirent(fd, buf[:])
+		if err != nil || len(names) > most {
+			return false
+		}
+		if n <= 0 {
+			break
+		}
+		_, _, names = syscall.ParseDirent(buf[:n], -1, names)
+	}
+	for _, name := range names {
+		if os.RemoveAll(path.Join(dir, name)) != nil {
 			return false
 		}
 	}
-	// Its command may have changed owner, rights and more.
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	return ok && int(st.Uid) == os.Geteuid() && int(st.Gid) == os.Getegid() && noAttributes(dir)
+	return st.Mode&0o7777 == mode || syscall.Fchmod(fd, mode) == nil
 }
 
-func noAttributes(dir string) bool {
-	n, err := syscall.Listxattr(dir, nil)
-	return n == 0 && err == nil
+func noAttributes(fd int) bool {
+	n, _, e := syscall.Syscall(syscall.SYS_FLISTXATTR, uintptr(fd), 0, 0)
+	return n == 0 && e == 0
 }
 
 // makeDirs makes the directories of an attempt; they may be there.
@@ -764,11 +786,8 @@ func (k *keeper) makeDirs(dir string) error {
 		k.pool--
 	}
 	k.mu.Unlock()
-	if take && os.Rename(k.pooledName(n), dir) == nil {
-		if err := os.Chmod(path.Join(dir, WorkDir), 0o700); err != nil {
-			return err
-		}
-		return os.Chmod(path.Join(dir, TempDir), 0o777|os.ModeSticky)
+	if take && syscall.Rename(k.pooledName(n), dir) == nil {
+		return nil
 	}
 	for _, sub := range []string{"", WorkDir, TempDir} {
 		if err := os.Mkdir(path.Join(dir, sub), 0o700); err != nil && !errors.Is(err, os.ErrExist) {

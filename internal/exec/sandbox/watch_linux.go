@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,45 +20,36 @@ import (
 // killed: then those who wait hear of its end, and the next keeper says what
 // became of their attempts.
 type watcher struct {
-	users int // guarded by Driver.mu
-	stop  chan struct{}
+	users int         // guarded by Driver.mu
+	timer *time.Timer // of the next question; most attempts end before the first
 }
 
 // watch has the keeper at a socket watched until the caller calls the function
-// that it returns.
+// that it returns, once.
 func (d *Driver) watch(socket string) (leave func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w := d.watchers[socket]
 	if w == nil {
-		w = &watcher{stop: make(chan struct{})}
+		w = &watcher{}
 		d.watchers[socket] = w
-		go d.ping(socket, w.stop) // ends with the last user
+		w.timer = time.AfterFunc(d.pulse, func() { d.ping(socket, w) })
 	}
 	w.users++
-	return sync.OnceFunc(func() {
+	return func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if w.users--; w.users == 0 {
-			close(w.stop)
+			w.timer.Stop()
 			delete(d.watchers, socket)
 		}
-	})
+	}
 }
 
-func (d *Driver) ping(socket string, stop <-chan struct{}) {
-	tick := time.NewTicker(d.pulse)
-	defer tick.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-tick.C:
-		}
-		conn, err := d.dial(socket)
-		if err != nil {
-			continue // it is gone, which those who wait have heard
-		}
+// ping asks the keeper at a socket whether it answers, and has it asked again
+// unless the last user of w has left.
+func (d *Driver) ping(socket string, w *watcher) {
+	if conn, err := d.dial(socket); err == nil { // else it is gone, which those who wait have heard
 		var a cage.Answer
 		err = conn.SetDeadline(time.Now().Add(d.patience))
 		if err == nil {
@@ -72,6 +62,11 @@ func (d *Driver) ping(socket string, stop <-chan struct{}) {
 			_ = killPeer(conn) // it is asked again, and there may be another
 		}
 		conn.Close()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if w.users > 0 {
+		w.timer.Reset(d.pulse)
 	}
 }
 
