@@ -220,6 +220,9 @@ func (*Conditional) element() {}
 type Command struct {
 	Span
 	Parts []Part
+	// Braces says that it is written in { }, and Mixed that some of its lines
+	// begin with spaces and others with tabs.
+	Braces, Mixed bool
 }
 
 // A Part is a piece of text, or a placeholder.

@@ -35,6 +35,9 @@ type checker struct {
 	// outputs says that the functions for outputs of tasks may be used, and
 	// hole that an expression is within a placeholder.
 	outputs, hole bool
+	// shell says that an expression is in a command in { }, where the shell's
+	// variables look like placeholders.
+	shell bool
 	// Of what is called: its outputs, its inputs, and whether its own calls
 	// lack nothing.
 	called map[any][]Field
@@ -297,7 +300,11 @@ func (c *checker) task(t *Task) {
 		inner.names["task"] = symbol{typ: infoType}
 	}
 	if t.Command != nil {
+		c.shell = t.Command.Braces
 		c.parts(inner, t.Command.Parts)
+		c.shell = false
+		c.shellNames(t, s)
+		c.indentation(t)
 	}
 	out := outside(inner)
 	for _, d := range t.Outputs {
@@ -397,12 +404,14 @@ func (c *checker) cure(have, want Type) string {
 		return `use sep(" ", …)`
 	case have.Kind == Array && want.Kind != Array && c.rules.Fit(have.Item(), want) != Misfit:
 		return fmt.Sprintf("take one item, or declare it as %s", ArrayOf(want))
+	case have.Kind == Map && want.Kind == Array && c.rules.Version >= V11:
+		return "use as_pairs()"
+	case have.Kind == Outputs && have.Struct != nil && len(have.Struct.Members) > 0:
+		return fmt.Sprintf("name one of its outputs, such as %s.%s", strings.TrimPrefix(have.Struct.Name, "call "), have.Struct.Members[0].Name)
 	case want.Kind == Array && have.Kind != Array && c.rules.Fit(have, want.Item()) != Misfit:
 		return "write it in brackets: […]"
 	case have.Kind == Array && want.Kind == Array && have.Item().Optional && c.rules.Fit(have.Item().Plain(), want.Item()) != Misfit:
 		return "use select_all()"
-	case have.Kind == Map && want.Kind == Array && c.rules.Version >= V11:
-		return "use as_pairs()"
 	case have.Kind == Array && want.Kind == Map && c.rules.Version >= V11:
 		return "use as_map()"
 	case want.Kind == Boolean && have.Number():

@@ -2,6 +2,7 @@ package wdl
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -16,6 +17,9 @@ func (c *checker) expr(s *scope, e Expr) Type {
 func (c *checker) infer(s *scope, e Expr) Type {
 	switch e := e.(type) {
 	case *NoneLit:
+		if c.rules.Version < V11 {
+			c.fault(e.At(), "leave the value out, or write version 1.1", "None came with version 1.1")
+		}
 		return None()
 	case *BoolLit:
 		return Of(Boolean)
@@ -76,7 +80,11 @@ func (c *checker) placeholder(s *scope, h *Placeholder) {
 	case h.Sep != nil && t.Kind != Array && t.Kind != Any:
 		c.fault(h.Expr.At(), "leave sep out", "sep joins an array; found %s", article(t))
 	case h.Sep == nil && t.Kind == Array:
-		c.fault(h.Expr.At(), `write ~{sep=" " …}`, "an array in a text needs sep")
+		inner := "…"
+		if r, ok := h.Expr.(*Ref); ok {
+			inner = r.Name
+		}
+		c.fault(h.Expr.At(), `write ~{sep=" " `+inner+`}`, "an array in a text needs sep")
 	case t.Kind == Array && !c.rules.Assignable(t.Item().Plain(), Of(String)):
 		c.fault(h.Expr.At(), "", "sep joins what has a text; found %s", article(t))
 	case t.Kind == Outputs:
@@ -240,6 +248,9 @@ func (c *checker) ref(s *scope, e *Ref) Type {
 		if len(c.rules.Signatures(e.Name)) > 0 {
 			fix = fmt.Sprintf("%s is a function: write %[1]s(…)", e.Name)
 		}
+		if fix == "" && c.shell {
+			fix = fmt.Sprintf("if it is the shell's, write $%s, or the command in <<< >>>", e.Name)
+		}
 		c.fault(e.At(), fix, "there is no %q here", e.Name)
 		return Type{}
 	}
@@ -302,7 +313,11 @@ func (c *checker) member(s *scope, e *Member) Type {
 		c.fault(e.Name.Span, fmt.Sprintf("write […[%q]]", name), "a map has no members; found %q", name)
 		return Type{}
 	}
-	c.fault(e.Name.Span, "", "%s has no members; found %q", article(t), name)
+	fix := ""
+	if t.Kind == Array {
+		fix = "take one item, as in array[0]." + name + ", or scatter over it"
+	}
+	c.fault(e.Name.Span, fix, "%s has no members; found %q", article(t), name)
 	return Type{}
 }
 
@@ -338,7 +353,11 @@ func (c *checker) apply(s *scope, e *Apply) Type {
 		if since, ok := Since(name); ok {
 			c.fault(e.Name.Span, fmt.Sprintf("write version %s", since), "%s() came after version %s", name, c.rules.Version)
 		} else {
-			c.fault(e.Name.Span, c.meant(name, c.rules.Functions()), "there is no function %q", name)
+			fix := c.meant(name, c.rules.Functions())
+			if other := otherNames[strings.ToLower(name)]; other != "" {
+				fix = "write " + other
+			}
+			c.fault(e.Name.Span, fix, "there is no function %q", name)
 		}
 		return Type{}
 	}
@@ -348,6 +367,7 @@ func (c *checker) apply(s *scope, e *Apply) Type {
 		return Type{}
 	}
 	e.Use = use
+	c.pattern(e)
 	if use.Sig.Outputs && !c.outputs {
 		c.fault(e.Name.Span, "", "%s() is for the outputs of a task alone", name)
 	}
@@ -371,6 +391,24 @@ func (c *checker) apply(s *scope, e *Apply) Type {
 	}
 	return use.Result
 }
+
+// pattern warns of a regular expression that is written out and is none here.
+func (c *checker) pattern(e *Apply) {
+	if name := e.Name.Text; name != "sub" && name != "find" && name != "matches" || len(e.Args) < 2 || c.full() {
+		return
+	}
+	text := literalText(e.Args[1])
+	if len(text) > maxPattern {
+		return
+	}
+	if _, err := regexp.Compile(text); err != nil {
+		c.caution(e.Args[1].At(), "patterns are POSIX extended regular expressions, without looking ahead or behind", "%s() fails here: the pattern %s: %s",
+			e.Name.Text, quote(text), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+}
+
+// maxPattern bounds a pattern that is looked at before it is used.
+const maxPattern = 1000
 
 // last returns the last of some expressions, and nil of none.
 func last(list []Expr) Expr {
@@ -471,7 +509,11 @@ func (c *checker) arithmetic(e *Binary, x, y Type) Type {
 		if i == 1 {
 			side = e.Y
 		}
-		c.fault(side.At(), c.cure(t, Of(Float)), "%s: expected a number, found %s", e.Op, t)
+		fix := c.cure(t, Of(Float))
+		if e.Op == "+" && fix == "" && t.Path() {
+			fix = `write "~{…}~{…}" to join texts`
+		}
+		c.fault(side.At(), fix, "%s: expected a number, found %s", e.Op, t)
 		return Type{}
 	}
 	switch {

@@ -160,7 +160,7 @@ func (c *checker) cycles(nodes []depNode) {
 					}
 				}
 				slices.Reverse(names)
-				c.fault(nodes[need].name.Span, "", "a circle: %s → %s", strings.Join(names, " → "), names[0])
+				c.fault(nodes[need].name.Span, "each needs the next: have one of them do without", "a circle: %s → %s", strings.Join(names, " → "), names[0])
 				return
 			}
 			state[need] = open

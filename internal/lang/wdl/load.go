@@ -45,7 +45,7 @@ func Load(fsys fs.FS, file string, o Options) (*Document, []Finding) {
 
 func load(l *loader, file string, o Options) (*Document, []Finding) {
 	l.docs, l.root = map[string]*Document{}, o.Root
-	doc := l.load(file, Span{})
+	doc := l.load(file, file, Span{})
 	doc.root = o.Root
 	if l.count[flow.Fault] == 0 {
 		check(l.findings, doc, o)
@@ -65,8 +65,8 @@ type loader struct {
 }
 
 // load reads a document. Where one cannot be read it says so at the place
-// that named it, and returns an empty one.
-func (l *loader) load(file string, from Span) *Document {
+// that named it, as it was called there, and returns an empty one.
+func (l *loader) load(file, called string, from Span) *Document {
 	if doc := l.docs[file]; doc != nil {
 		return doc
 	}
@@ -86,10 +86,10 @@ func (l *loader) load(file string, from Span) *Document {
 		l.fault(at, "", "all documents together have more than %d bytes", maxTotalText)
 		return empty
 	case errors.Is(err, fs.ErrNotExist):
-		l.fault(at, l.meant(path.Base(file), l.beside(file)), "document %q does not exist", file)
+		l.fault(at, l.meant(path.Base(file), l.beside(file)), "document %q does not exist", called)
 		return empty
 	case err != nil:
-		l.fault(at, "", "document %q cannot be read: %v", file, reason(err))
+		l.fault(at, "", "document %q cannot be read: %v", called, reason(err))
 		return empty
 	}
 	doc := parse(l.findings, file, text)
@@ -136,7 +136,7 @@ func (l *loader) resolve(file string, im *Import) *Document {
 			l.fault(im.URIAt, "move what both need into a third document", "documents import one another: %s", strings.Join(circle, " → "))
 			return nil
 		}
-		return l.load(target, im.URIAt)
+		return l.load(target, uri, im.URIAt)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package wdl
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strconv"
@@ -111,7 +112,7 @@ func (p *parser) fail(fix, format string, args ...any) {
 // expect moves over the punctuation or word, or fails.
 func (p *parser) expect(text, where string) {
 	if !p.take(text) {
-		p.fail("", "expected %q %s, found %s", text, where, p.found())
+		p.fail(p.slip(text), "expected %q %s, found %s", text, where, p.found())
 	}
 }
 
@@ -237,7 +238,7 @@ func (p *parser) document(doc *Document) {
 		case p.at("version"):
 			p.fail("move it to the first line", "the version comes first in a document, once")
 		default:
-			fix := p.meant(p.tok.text, topWords)
+			fix := cmp.Or(p.meant(p.tok.text, topWords), p.slip(""))
 			if fix == "" && p.braces {
 				fix = "the command above, in { }, ended at the first }: write it in <<< >>>"
 			}
@@ -289,7 +290,11 @@ func (p *parser) versionLine(doc *Document) {
 		p.fault(at, known, "the version is missing")
 	default:
 		doc.Version = V11
-		p.fault(at, known, "version %q is unknown", name)
+		fix := known
+		if bare := strings.Trim(name, `"'`); bare != name {
+			fix = "write version " + bare + ", without quotes"
+		}
+		p.fault(at, fix, "version %q is unknown", name)
 	}
 	p.version = doc.Version
 	p.next()
@@ -305,6 +310,9 @@ func (p *parser) importLine(doc *Document, start Span) {
 	} else {
 		base := path.Base(im.URI)
 		im.As = Ident{im.URIAt, strings.TrimSuffix(base, path.Ext(base))}
+		if im.URI != "" && (!isName(im.As.Text) || reserved(im.As.Text, p.version)) {
+			p.fault(im.URIAt, "append: as "+asName(im.As.Text), "the import has no name: that of the file, %q, is none", im.As.Text)
+		}
 	}
 	for p.take("alias") {
 		from := p.name("a struct of the import")
@@ -316,6 +324,30 @@ func (p *parser) importLine(doc *Document, start Span) {
 	if p.tok.kind != tokFail {
 		doc.Imports = append(doc.Imports, im)
 	}
+}
+
+// isName says that a text may be a name.
+func isName(s string) bool {
+	for i := range len(s) {
+		if !isLetter(s[i]) && (i == 0 || !isDigit(s[i])) {
+			return false
+		}
+	}
+	return s != "" && s[0] != '_'
+}
+
+// asName makes a name of a text that is none.
+func asName(s string) string {
+	s = strings.Trim(strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf && (isLetter(byte(r)) || isDigit(byte(r))) {
+			return r
+		}
+		return '_'
+	}, s), "_")
+	if !isName(s) {
+		return "imported"
+	}
+	return s
 }
 
 func (p *parser) structDef(doc *Document, start Span) {
@@ -375,6 +407,7 @@ var (
 )
 
 func (p *parser) task(doc *Document, start Span) {
+	p.braces = false
 	t := &Task{Name: p.name("a name for the task")}
 	level := p.begin("after the task's name")
 	seen := map[string]Span{}
@@ -394,8 +427,10 @@ func (p *parser) task(doc *Document, start Span) {
 		case p.at("runtime") && brace:
 			t.Runtime = append(t.Runtime, p.attrs(false)...)
 		case p.at("requirements") && brace:
+			p.later(word, "write runtime, or version development")
 			t.Requirements = append(t.Requirements, p.attrs(false)...)
 		case p.at("hints") && brace:
+			p.later(word, "put them into runtime, or write version development")
 			t.Hints = append(t.Hints, p.attrs(true)...)
 		case p.at("meta") && brace:
 			t.Meta = append(t.Meta, p.meta()...)
@@ -416,6 +451,13 @@ func (p *parser) task(doc *Document, start Span) {
 		p.fault(t.Name.Span, "add command <<< … >>>", "task %q has no command", t.Name.Text)
 	}
 	doc.Tasks = append(doc.Tasks, t)
+}
+
+// later complains of a section that a later version has brought.
+func (p *parser) later(word token, fix string) {
+	if p.version < Development {
+		p.fault(word.Span, fix, "the section %s came after version %s", word.text, p.version)
+	}
 }
 
 // once complains of the second section of a kind.

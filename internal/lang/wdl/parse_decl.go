@@ -44,7 +44,15 @@ func (p *parser) decl() *Decl {
 	}
 	d.TypeAt = p.tok.Span
 	if p.tok.kind != tokIdent || reserved(p.tok.text, p.version) && !startsType(p.tok.text) {
-		p.fail("", "expected a declaration, such as \"String name\", or a section; found %s", p.found())
+		fix := p.slip("")
+		switch {
+		case fix != "":
+		case p.braces:
+			fix = "the command above, in { }, ended at the first }: write it in <<< >>>"
+		case p.tok.first && slices.Contains([]string{"call", "scatter", "if", "task", "workflow", "command"}, p.tok.text):
+			fix = "close the section above by }"
+		}
+		p.fail(fix, "expected a declaration, such as \"String name\", or a section; found %s", p.found())
 		return d
 	}
 	d.Type = p.typ()
@@ -61,7 +69,11 @@ func (p *parser) typ() Type {
 	var t Type
 	word := p.tok
 	if word.kind != tokIdent {
-		p.fail("", "expected a type, found %s", p.found())
+		fix := ""
+		if p.at("]") {
+			fix = "write the type of what is in it in the brackets, such as Array[File]"
+		}
+		p.fail(fix, "expected a type, found %s", p.found())
 		return t
 	}
 	p.next()
@@ -251,6 +263,9 @@ func (p *parser) attrs(nested bool) []Attr {
 		}
 		if p.tok.kind != tokFail {
 			out = append(out, a)
+		}
+		if p.at(":") || !p.tok.first && p.tok.kind == tokIdent && strings.IndexByte(":.=", p.lex.peek()) < 0 {
+			p.fail("put the value in quotes", "expected the next key after the value of %s, found %s", a.Key.Text, p.found())
 		}
 		p.take(",")
 		if !p.recover(level) {

@@ -142,7 +142,7 @@ func (p *parser) operand() Expr {
 	case p.at("}"), p.tok.kind == tokEOF:
 		p.fail("", "expected an expression, found %s", p.found())
 	default:
-		p.fail("", "%s does not begin an expression", p.found())
+		p.fail(p.slip(""), "%s does not begin an expression", p.found())
 	}
 	return p.nothing(start)
 }

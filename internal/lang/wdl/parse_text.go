@@ -12,6 +12,7 @@ func (p *parser) command() *Command {
 	p.next()
 	c := &Command{}
 	p.braces = p.at("{")
+	c.Braces = p.braces
 	switch {
 	case p.at("<<<"):
 		c.Parts = p.parts(textForm{close: ">>>", dollar: p.version == Draft2, tilde: p.version > Draft2, lines: true}, start)
@@ -21,6 +22,7 @@ func (p *parser) command() *Command {
 		p.fail("write command <<< … >>>", "expected \"<<<\" or \"{\" after command, found %s", p.found())
 		return c
 	}
+	c.Mixed = mixed(c.Parts)
 	c.Parts = dedented(trimmed(c.Parts, ""))
 	c.Span = p.since(start)
 	return c
@@ -29,7 +31,7 @@ func (p *parser) command() *Command {
 // plainText reads a text in quotes without placeholders.
 func (p *parser) plainText(what string) string {
 	if !p.at(`"`) && !p.at("'") {
-		p.fail("", "expected %s in quotes, found %s", what, p.found())
+		p.fail("put it in quotes", "expected %s in quotes, found %s", what, p.found())
 		return ""
 	}
 	start := p.tok.Span
@@ -97,8 +99,12 @@ func (p *parser) parts(form textForm, start Span) []Part {
 			l.advance(1 + size)
 		case form.tilde && strings.HasPrefix(rest, "~{"), form.dollar && strings.HasPrefix(rest, "${"):
 			flush()
+			before := *l
 			hole := p.placeholder()
 			if p.tok.kind == tokFail {
+				if form.lines { // its end may be behind us
+					*l = before
+				}
 				p.skipText(form, open)
 				return out
 			}
@@ -128,7 +134,7 @@ func (p *parser) unclosed(form textForm, start Span) {
 	if form.close == "}" {
 		p.fail("use <<< … >>>, or close it by }", "the command does not end")
 	} else if form.lines {
-		p.fail("", "the text that begins here does not end: %s is missing", form.close)
+		p.fail("write "+form.close+" on a line of its own where it ends", "the text that begins here does not end: %s is missing", form.close)
 	} else {
 		p.fail(fmt.Sprintf("write %s at its end, and \\n for a line end", form.close), "the text that begins here does not end on its line")
 	}
@@ -166,7 +172,7 @@ func (p *parser) placeholder() *Placeholder {
 	h.Expr = p.expr()
 	h.Span = p.lex.from(start)
 	if !p.at("}") {
-		p.fail("", "expected \"}\" to end the placeholder, found %s", p.found())
+		p.fail(p.slip("}"), "expected \"}\" to end the placeholder that begins on line %d, column %d, found %s", start.Line, start.Col, p.found())
 	}
 	return h
 }

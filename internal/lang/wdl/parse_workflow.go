@@ -27,6 +27,7 @@ func (p *parser) workflow(start Span) *Workflow {
 		case p.at("parameter_meta") && brace:
 			w.ParameterMeta = append(w.ParameterMeta, p.meta()...)
 		case p.at("hints") && brace:
+			p.later(word, "leave them out, or write version development")
 			w.Hints = append(w.Hints, p.attrs(true)...)
 		case p.at("command") || (p.at("runtime") || p.at("requirements")) && brace:
 			p.fail("move it to a task", "a workflow has no %s section", p.tok.text)

@@ -35,6 +35,27 @@ func dedented(parts []Part) []Part {
 	return slices.DeleteFunc(parts, func(p Part) bool { return p.Hole == nil && p.Text == "" })
 }
 
+// mixed says that some lines begin with a tab and others with a space, and that
+// they have space in common which is taken from all.
+func mixed(parts []Part) bool {
+	least, tabs, spaces, start := -1, false, false, false
+	lines(parts, func(indent int) {
+		if least < 0 || indent < least {
+			least = indent
+		}
+	})
+	for _, p := range parts {
+		for line := range strings.Lines(p.Text) {
+			if start && strings.TrimSpace(line) != "" {
+				tabs, spaces = tabs || line[0] == '\t', spaces || line[0] == ' '
+			}
+			start = strings.HasSuffix(line, "\n")
+		}
+		start = start && p.Hole == nil
+	}
+	return least > 0 && tabs && spaces
+}
+
 // trimmed returns parts without the space after the opening, up to and with
 // the first line end, and without the space before the closing and what else
 // is named before that.

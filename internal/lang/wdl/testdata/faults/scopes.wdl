@@ -37,13 +37,14 @@ task t {
 #! 13:13: error: there is no "x" here
 #! 15:12: error: Int? d: expected Int?, found Array[Int?] (take one item, or declare it as Array[Int?])
 #! 16:19: error: call add has no output "smu" (did you mean "sum"?)
-#! 17:14: error: Int four: expected Int, found outputs of call add
+#! 17:14: error: Int four: expected Int, found outputs of call add (name one of its outputs, such as add.sum)
 #! 18:8: error: call add: the task is in the import lib (write call lib.add)
 #! 19:12: error: call lib.nothing: lib has no task or workflow "nothing"
 #! 20:8: error: call lbi.add: there is no import "lbi" (did you mean "lib"?)
 #! 20:12: error: "add" is declared twice; the other is on line 8 (choose another name)
 #! 21:3: error: workflow sub cannot be called: its call add lacks "a", "b" (give it in lib.wdl, line 7)
 #! 22:37: warning: input a of task add: a String goes for an Int if it is the text of one, and HealthOmics promises that for WDL_LENIENT alone (give an Int)
+#! 22:46: error: None came with version 1.1 (leave the value out, or write version 1.1)
 #! 22:46: error: input b of task add: expected Int, found None (declare it as Int?)
 #! 23:8: error: a workflow does not call itself
 #! 24:12: error: "xs" is declared on line 6 already (choose another name)

@@ -34,7 +34,7 @@ task w {
   command <<< ~{1 +} >>>
   output { Int x }
   output { Int y = 1 }
-#! 3:8: error: expected the document to import in quotes, found "tasks"
+#! 3:8: error: expected the document to import in quotes, found "tasks" (put it in quotes)
 #! 7:16: error: the text that begins here does not end on its line (write " at its end, and \n for a line end)
 #! 9:5: error: expected an expression, found the keyword "Array"
 #! 11:19: error: a name alone, for an input of the same name, came with version 1.1 (write s = s)
@@ -47,7 +47,7 @@ task w {
 #! 23:3: error: expected import, struct, task or workflow, found "ouput" (the command above, in { }, ended at the first }: write it in <<< >>>)
 #! 26:1: error: expected import, struct, task or workflow, found "taks" (did you mean "task"?)
 #! 28:6: error: task "v" has no command (add command <<< … >>>)
-#! 29:27: error: expected ":" after the key, found "="
+#! 29:27: error: expected ":" after the key, found "=" (write : in place of =)
 #! 30:20: error: "~" does not begin an expression
 #! 34:20: error: expected an expression, found "}"
 #! 35:16: error: output "x" has no value (write Int x = …)

@@ -51,12 +51,12 @@ workflow w {
 #! 24:14: error: struct Person: member String name is missing (add name: …)
 #! 24:23: error: struct Person has no member "nam" (did you mean "name"?)
 #! 25:14: error: Person r: expected Person, found Object (member String name is missing)
-#! 26:17: error: an array in a text needs sep (write ~{sep=" " …})
+#! 26:17: error: an array in a text needs sep (write ~{sep=" " names})
 #! 26:38: error: sep joins an array; found an Int (leave sep out)
 #! 27:20: error: + with an Int?, which may be None (use select_first([…, ""]), or put the sum into a placeholder, where None makes it empty)
 #! 28:11: warning: Int v: a String goes for an Int if it is the text of one, and HealthOmics promises that for WDL_LENIENT alone (give an Int)
 #! 28:14: error: condition: expected Boolean, found Int? (compare it with a number)
-#! 29:7: error: a circle: y → w0 → y
+#! 29:7: error: a circle: y → w0 → y (each needs the next: have one of them do without)
 #! 31:11: warning: Int z: a String goes for an Int if it is the text of one, and HealthOmics promises that for WDL_LENIENT alone (give an Int)
 #! 32:7: error: "a" is declared twice; the other is on line 15 (choose another name)
 #! 33:14: error: stdout() is for the outputs of a task alone
