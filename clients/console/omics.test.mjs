@@ -3,7 +3,7 @@ import { createHash, createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { accessible, everyLook, launch, open, quiet, Server, until } from "./harness.mjs";
+import { accessible, everyLook, fits, launch, open, phone, quiet, Server, shot, until } from "./harness.mjs";
 
 const document = `version 1.1
 workflow hello {
@@ -63,7 +63,7 @@ async function ask(server, method, path, body) {
     ...(body === undefined ? {} : { body: text }),
   });
   assert.ok(r.ok, `${method} ${path}: ${r.status} ${await r.clone().text()}`);
-  return r.json();
+  return r.status === 204 || r.status === 202 ? {} : r.json();
 }
 
 let server, browser, workflow;
@@ -114,6 +114,76 @@ test("a run: its scatter as one node, its calls in the list, a call with its log
   await page.getByRole("tab", { name: "Outputs" }).click();
   await page.getByText("hello bob").waitFor();
   await accessible(page);
+  quiet(page);
+  await page.context().close();
+});
+
+test("a call within a scatter says what is around it, and what it asked for", async () => {
+  const run = (await server.api("omics/runs")).rows.find((r) => r.name === "first").id;
+  const call = (await server.api(`runs/${run}/tasks`)).ids.find((id) => id.endsWith("/1/greet"));
+  const page = await open(browser, server, { path: `/runs/${run}/tasks/${encodeURIComponent(call)}` });
+  await page.getByRole("heading", { name: "Before it" }).waitFor();
+  await page.getByText("1 CPU, 1.0 GiB").or(page.getByText("1 CPU, 1 GiB")).first().waitFor();
+  await page.getByRole("tab", { name: "Outputs" }).click();
+  await page.getByText("hello bob").waitFor();
+  assert.equal(await page.getByRole("region", { name: "usage" }).count(), 0, "what the engine keeps is no output");
+  await page.goto(`/runs/${run}?task=${encodeURIComponent(call)}`);
+  await page.getByRole("heading", { name: "Before it" }).waitFor();
+  await accessible(page);
+  quiet(page);
+  await page.context().close();
+});
+
+test("a run is started again with other parameters, and other acts are refused", async () => {
+  const run = (await server.api("omics/runs")).rows.find((r) => r.name === "first").id;
+  for (const [act, body] of [["retry", {}], ["clear", { failed: true }], ["mark", { task: "x", state: "failed" }], ["rerun", { latest: true }]]) {
+    await assert.rejects(server.api(`runs/${run}/${act}`, body), /HealthOmics/, act);
+  }
+  const page = await open(browser, server, { path: `/runs/${run}` });
+  await page.getByRole("button", { name: "Run again…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("again");
+  const params = dialog.getByLabel("Parameters, as JSON");
+  await params.fill("{");
+  assert.ok(await dialog.getByRole("button", { name: "Start a new run" }).isDisabled());
+  await params.fill('{"nam": []}');
+  await dialog.getByRole("button", { name: "Start a new run" }).click();
+  await dialog.getByRole("alert").getByText(/parameters/).waitFor();
+  await params.fill('{"names": ["eve", "fay"]}');
+  await accessible(page);
+  await shot(page, "omics-again");
+  await dialog.getByRole("button", { name: "Start a new run" }).click();
+  await page.getByRole("heading", { name: "again" }).waitFor();
+  await page.getByRole("option", { name: /\/1\/greet\W+succeeded/ }).waitFor();
+  quiet(page, /status of 400/);
+  await page.context().close();
+});
+
+test("an open page says that its run was deleted, and the list lets go of it", async () => {
+  const run = await start("doomed", ["gus"]);
+  await server.ended(run);
+  const page = await open(browser, server, { path: `/runs/${run}` });
+  const list = await open(browser, server, { path: "/omics" });
+  await list.getByRole("row", { name: /doomed/ }).waitFor();
+  await page.getByRole("heading", { name: "doomed" }).waitFor();
+  await page.getByText("Live", { exact: true }).waitFor();
+  await ask(server, "DELETE", `/run/${run}`);
+  await page.getByText("This run was deleted").waitFor();
+  await list.getByRole("row", { name: /doomed/ }).waitFor({ state: "detached" });
+  await accessible(page);
+  quiet(page);
+  quiet(list);
+  await page.context().close();
+  await list.context().close();
+});
+
+test("on a phone the menu leads to it", async () => {
+  const page = await open(browser, server, { size: phone });
+  await page.getByRole("button", { name: "Account and theme" }).click();
+  await shot(page, "omics-menu-phone");
+  await page.getByRole("menuitem", { name: "HealthOmics" }).click();
+  await page.getByRole("heading", { name: "HealthOmics" }).waitFor();
+  await fits(page);
   quiet(page);
   await page.context().close();
 });

@@ -214,7 +214,30 @@ func (o consoleOmics) OmicsRun(ctx context.Context, r flow.Run) (web.OmicsRun, e
 
 func (o consoleOmics) shown(row flow.Recorded) (web.OmicsRun, error) {
 	s, err := omics.SettingsOf(row.Record)
-	return web.OmicsRun{Run: row.Run, Name: row.Record.Name, WorkflowName: s.WorkflowName, Status: omics.StatusOf(row.Run.State)}, err
+	return web.OmicsRun{
+		Run: row.Run, Name: row.Record.Name, WorkflowName: s.WorkflowName, Status: omics.StatusOf(row.Run.State), OutputURI: s.OutputURI, Role: s.RoleARN,
+	}, err
+}
+
+// Repeat implements [web.Omics] as a client would, by StartRun with a runId.
+func (o consoleOmics) Repeat(ctx context.Context, like flow.Run, with web.OmicsRepeat) (flow.Run, error) {
+	old, err := o.OmicsRun(ctx, like)
+	if err != nil {
+		return flow.Run{}, err
+	}
+	in := given(map[string]any{
+		"runId": string(like.ID), "roleArn": old.Role, "outputUri": cmp.Or(with.OutputURI, old.OutputURI), "name": with.Name,
+		"requestId": cmp.Or(with.Token, rand.Text()),
+	})
+	if with.Params != nil {
+		in["parameters"] = with.Params
+	}
+	var out struct{ ID flow.RunID }
+	c := consoleActions{a: o.a}
+	if err := c.post(ctx, omics.Service, "/run", "", in, &out); err != nil {
+		return flow.Run{}, err
+	}
+	return o.a.db.RunByID(ctx, out.ID)
 }
 
 type consoleTasks struct {
@@ -458,19 +481,29 @@ func (c *consoleActions) Rerun(ctx context.Context, like flow.Run, params json.R
 
 // call has this server's own door carry out an operation, as a client would.
 func (c *consoleActions) call(ctx context.Context, operation string, in map[string]any, out any) error {
+	return c.post(ctx, mwaa.Service, "", "AmazonMWAAServerless."+operation, in, out)
+}
+
+// post has one of this server's own doors carry out an operation, which the
+// target names, or else the path.
+func (c *consoleActions) post(ctx context.Context, service, path, target string, in map[string]any, out any) error {
+	operation := cmp.Or(target[strings.LastIndexByte(target, '.')+1:], path)
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.a.inner, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.a.inner+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	req.Header.Set("X-Amz-Target", "AmazonMWAAServerless."+operation)
+	req.Header.Set("Content-Type", "application/json")
+	if target != "" {
+		req.Header.Set("Content-Type", "application/x-amz-json-1.0")
+		req.Header.Set("X-Amz-Target", target)
+	}
 	sum := sha256.Sum256(body)
 	keys := aws.Credentials{AccessKeyID: c.a.key.AccessKey, SecretAccessKey: c.a.key.SecretKey}
-	if err := v4.NewSigner().SignHTTP(ctx, keys, req, hex.EncodeToString(sum[:]), mwaa.Service, c.a.opt.region, time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(ctx, keys, req, hex.EncodeToString(sum[:]), service, c.a.opt.region, time.Now()); err != nil {
 		return fmt.Errorf("sign %s: %w", operation, err)
 	}
 	resp, err := http.DefaultClient.Do(req)
@@ -482,14 +515,14 @@ func (c *consoleActions) call(ctx context.Context, operation string, in map[stri
 	if err != nil {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return refused(operation, data)
+	if resp.StatusCode/100 != 2 {
+		return refused(operation, resp.Header.Get("X-Amzn-Errortype"), data)
 	}
 	return json.Unmarshal(data, out)
 }
 
-// refused is the error in the door's answer.
-func refused(operation string, data []byte) error {
+// refused is the error in the door's answer, whose class may be in a header.
+func refused(operation, class string, data []byte) error {
 	var e struct {
 		Type      string `json:"__type"`
 		Message   string
@@ -498,7 +531,7 @@ func refused(operation string, data []byte) error {
 	if err := json.Unmarshal(data, &e); err != nil {
 		return fmt.Errorf("%s: %w", operation, err)
 	}
-	class := e.Type[strings.LastIndexByte(e.Type, '#')+1:]
+	class = cmp.Or(e.Type[strings.LastIndexByte(e.Type, '#')+1:], class)
 	kind, known := kindOfClass(class)
 	if !known {
 		return fmt.Errorf("%s: %s: %s", operation, class, e.Message)

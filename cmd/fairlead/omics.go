@@ -138,6 +138,7 @@ func (e *omicsEngine) Delete(ctx context.Context, run flow.RunID) error {
 	if err := e.a.db.DeleteRecorded(ctx, run); err != nil {
 		return err
 	}
+	e.a.web.Removed(run)
 	// What a crash leaves is removed at the next start.
 	return os.RemoveAll(filepath.Join(e.site.dir, string(run)))
 }

@@ -147,6 +147,9 @@ func (s *Console) stop(ctx context.Context, r flow.Run, by string) (flow.Run, er
 }
 
 func (s *Console) retry(ctx context.Context, r flow.Run, by string) (flow.Run, error) {
+	if err := notOmics(r, "to retry tasks"); err != nil {
+		return r, err
+	}
 	return s.c.Actions.Clear(ctx, r.ID, Clear{Failed: true, Downstream: true}, by)
 }
 
@@ -162,6 +165,9 @@ func (s *Console) clear(c *call) (any, error) {
 		return nil, fault("tasks", "at most %d can be named; failed names all that failed", maxCleared)
 	}
 	return s.withRun(c, func(ctx context.Context, r flow.Run, by string) (flow.Run, error) {
+		if err := notOmics(r, "to clear tasks"); err != nil {
+			return r, err
+		}
 		return s.c.Actions.Clear(ctx, r.ID, in, by)
 	})
 }
@@ -179,6 +185,9 @@ func (s *Console) mark(c *call) (any, error) {
 		return nil, fault("state", "%q: expected success, failed or skipped", clip(in.State, 50))
 	}
 	return s.withRun(c, func(ctx context.Context, r flow.Run, by string) (flow.Run, error) {
+		if err := notOmics(r, "to mark tasks"); err != nil {
+			return r, err
+		}
 		return s.c.Actions.Mark(ctx, r.ID, in.Task, st, by)
 	})
 }
@@ -188,6 +197,9 @@ func (s *Console) rerun(c *call) (any, error) {
 		Params json.RawMessage `json:"params"`
 		Latest bool            `json:"latest"`
 		Token  string          `json:"token"`
+		// Of runs of HealthOmics alone.
+		Name      string `json:"name"`
+		OutputURI string `json:"outputUri"`
 	}
 	if err := c.decode(&in); err != nil {
 		return nil, err
@@ -200,6 +212,14 @@ func (s *Console) rerun(c *call) (any, error) {
 		return nil, err
 	}
 	return s.withRun(c, func(ctx context.Context, r flow.Run, by string) (flow.Run, error) {
+		switch {
+		case serviceOf(r) != omics && in.Name+in.OutputURI != "":
+			return r, fault("name", "runs of workflows have neither a name nor a place for outputs")
+		case serviceOf(r) == omics && in.Latest:
+			return r, fault("latest", "a run of HealthOmics is repeated with the workflow that it had")
+		case serviceOf(r) == omics:
+			return s.c.Omics.Repeat(ctx, r, OmicsRepeat{params, in.Name, in.OutputURI, in.Token})
+		}
 		if params == nil {
 			return s.c.Actions.Rerun(ctx, r, r.Params, in.Latest, in.Token, by)
 		}

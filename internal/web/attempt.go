@@ -18,13 +18,14 @@ type exitView struct {
 }
 
 type attemptView struct {
-	N       int       `json:"n"`
-	State   state     `json:"state"`
-	Reason  string    `json:"reason"`
-	Started int64     `json:"started"`
-	Ended   int64     `json:"ended"`
-	Exit    *exitView `json:"exit"`
-	Log     int64     `json:"log"`
+	N       int        `json:"n"`
+	State   state      `json:"state"`
+	Reason  string     `json:"reason"`
+	Started int64      `json:"started"`
+	Ended   int64      `json:"ended"`
+	Exit    *exitView  `json:"exit"`
+	Log     int64      `json:"log"`
+	Asked   *askedView `json:"asked"`
 }
 
 type neighbor struct {
@@ -136,9 +137,15 @@ func (s *Console) getTask(c *call) (any, error) {
 		return nil, err
 	}
 	if inGraph {
-		if out.Up, out.Down, err = s.neighbors(ctx, r, sk, i); err != nil {
-			return nil, err
-		}
+		out.Up, out.Down, err = s.neighbors(ctx, r, sk, i)
+	} else {
+		out.Up, out.Down, err = s.innerNeighbors(ctx, r, g, t.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if serviceOf(r) == omics {
+		out.Mark = "" // the attempt says it
 	}
 	args, err := s.c.Language.Arguments(ctx, r, g, t)
 	if err != nil {
@@ -173,6 +180,11 @@ func (s *Console) attempts(ctx context.Context, r flow.Run, t flow.Task) ([]atte
 		}
 		if v.Log, err = s.c.Logs.Size(ctx, r, t.ID, n); err != nil {
 			return nil, err
+		}
+		if serviceOf(r) == omics {
+			if v.Asked, err = s.asked(ctx, r, a); err != nil {
+				return nil, err
+			}
 		}
 		out = append(out, v)
 	}
@@ -303,10 +315,12 @@ func (s *Console) getArguments(c *call) (any, error) {
 }
 
 type xcomView struct {
-	Key   string          `json:"key"`
-	Value json.RawMessage `json:"value"`
-	Bytes int             `json:"bytes"`
-	Cut   bool            `json:"cut"`
+	Key string `json:"key"`
+	// Text is JSON, as it is: numbers may have more digits than a page counts
+	// with.
+	Text  string `json:"text"`
+	Bytes int    `json:"bytes"`
+	Cut   bool   `json:"cut"`
 }
 
 type xcomsView struct {
@@ -348,6 +362,9 @@ func (s *Console) getXCom(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if serviceOf(r) == omics {
+		delete(values, keyUsage) // the attempt says it
+	}
 	out := xcomsView{Values: []xcomView{}, More: max(0, len(values)-maxXComs)}
 	keys := sortedKeys(values)
 	for _, k := range keys[:min(len(keys), maxXComs)] {
@@ -356,7 +373,8 @@ func (s *Console) getXCom(c *call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		v.Value, v.Cut = bounded(masked)
+		text, cut := bounded(masked)
+		v.Text, v.Cut = string(text), cut
 		out.Values = append(out.Values, v)
 	}
 	return out, nil

@@ -74,6 +74,7 @@ type topic struct {
 // something has.
 type news struct {
 	any       bool
+	gone      bool // the run, or one of the list's, was deleted
 	workflows map[flow.WorkflowID]bool
 	runs      map[flow.RunID]*runNews
 }
@@ -134,6 +135,19 @@ func (s *Console) Changed(id flow.WorkflowID) {
 	for _, t := range h.topics {
 		if t.kind == "workflows" || t.kind == "workflow" && (id == "" || t.id == string(id)) {
 			t.news.workflow(id)
+			h.stir()
+		}
+	}
+}
+
+// Removed notes that a run of HealthOmics was deleted.
+func (s *Console) Removed(run flow.RunID) {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, name := range [...]string{"omics", "run:" + string(run)} {
+		if t := h.topics[name]; t != nil {
+			t.news.any, t.news.gone = true, true
 			h.stir()
 		}
 	}

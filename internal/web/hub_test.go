@@ -174,3 +174,18 @@ func TestCacheForgetsTheOldest(t *testing.T) {
 		}
 	}
 }
+
+func TestWatchersHearThatARunWasDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := live(t)
+		w, _, _ := watchRun(t, s, "")
+		s.Stepped(step(2, flow.Running))
+		s.Removed("other")
+		s.Removed("r")
+		time.Sleep(time.Second)
+		all := take(w)
+		if len(all) == 0 || !strings.Contains(all[len(all)-1], `"gone":true`) {
+			t.Errorf("after the run was deleted its watchers heard\n%q, want at last that it is gone", all)
+		}
+	})
+}

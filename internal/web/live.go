@@ -162,10 +162,13 @@ func placesOf(m map[int]flow.Task, n int) []int {
 
 func (s *Console) runEvent(ctx context.Context, t *topic, n news) (any, error) {
 	r := n.runs[flow.RunID(t.id)]
-	if r == nil {
+	if r == nil && !n.gone {
 		return nil, nil
 	}
-	out := runEvent{Topic: t.name, Task: []int{}, Attempt: []int{}, Started: []int64{}, Ended: []int64{}, Due: []int64{}, Reasons: map[int]string{}}
+	out := runEvent{Topic: t.name, Gone: n.gone, Task: []int{}, Attempt: []int{}, Started: []int64{}, Ended: []int64{}, Due: []int64{}, Reasons: map[int]string{}}
+	if n.gone {
+		return out, nil
+	}
 	var err error
 	if out.Run, err = s.viewRun(ctx, r.run); err != nil {
 		return nil, err

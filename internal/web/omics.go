@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -17,6 +18,16 @@ type Omics interface {
 	// OmicsRun adds to a run what is known of it beside. One that was not
 	// started through the service is a flow.NotFound.
 	OmicsRun(ctx context.Context, r flow.Run) (OmicsRun, error)
+	// Repeat starts a run like another one. A token that was used before gives
+	// the run that it began.
+	Repeat(ctx context.Context, like flow.Run, with OmicsRepeat) (flow.Run, error)
+}
+
+// OmicsRepeat says in what a run is unlike the one that it repeats: in nothing
+// that is empty.
+type OmicsRepeat struct {
+	Params                 json.RawMessage
+	Name, OutputURI, Token string
 }
 
 // An OmicsRun is a run of HealthOmics.
@@ -26,6 +37,72 @@ type OmicsRun struct {
 	Name, WorkflowName string
 	// Status is in the words of the service.
 	Status string
+	// OutputURI is where its outputs go, below a directory of its id.
+	OutputURI, Role string
+}
+
+// An omicsFacts is what the page of a run shows of it beside what all runs have.
+type omicsFacts struct {
+	Name      string `json:"name"`
+	OutputURI string `json:"outputUri"`
+	Role      string `json:"role"`
+}
+
+func (s *Console) omicsFacts(ctx context.Context, r flow.Run) (*omicsFacts, error) {
+	if serviceOf(r) != omics {
+		return nil, nil
+	}
+	o, err := s.c.Omics.OmicsRun(ctx, r)
+	if flow.KindOf(err) == flow.NotFound && err != nil {
+		return nil, nil
+	}
+	return &omicsFacts{clip(o.Name, maxShort), o.OutputURI, o.Role}, err
+}
+
+// keyUsage is the key under which an attempt of HealthOmics that has ended has
+// published what it asked for; until then that is its mark.
+const keyUsage = "usage"
+
+// An askedView is what an attempt of HealthOmics asked for, and whether a cache
+// had what it makes.
+type askedView struct {
+	CPUs     int    `json:"cpus"`
+	Memory   int64  `json:"memory"`
+	GPUs     int    `json:"gpus"`
+	Instance string `json:"instance"`
+	Image    string `json:"image"`
+	CacheHit bool   `json:"cacheHit"`
+	CacheURI string `json:"cacheUri"`
+}
+
+// asked returns what an attempt asked for; nil while that is not known.
+func (s *Console) asked(ctx context.Context, r flow.Run, t flow.Task) (*askedView, error) {
+	raw := t.Mark
+	if raw == nil && !t.Ended.IsZero() {
+		values, err := s.c.Tasks.Outputs(ctx, r.ID, t.ID, t.Attempt)
+		if err != nil {
+			return nil, err
+		}
+		raw = values[keyUsage]
+	}
+	var u struct {
+		CPUs, GPUs                int
+		Memory                    int64
+		Instance, Image, CacheURI string
+		CacheHit                  bool
+	}
+	if len(raw) == 0 || json.Unmarshal(raw, &u) != nil || u.CPUs == 0 && !u.CacheHit {
+		return nil, nil // a scatter, say, which asks for nothing
+	}
+	return &askedView{u.CPUs, u.Memory, u.GPUs, u.Instance, clip(u.Image, maxShort), u.CacheHit, clip(u.CacheURI, maxShort)}, nil
+}
+
+// notOmics refuses what runs of HealthOmics cannot have done to them.
+func notOmics(r flow.Run, what string) error {
+	if serviceOf(r) == omics {
+		return flow.Errorf(flow.Conflict, "%s is not of HealthOmics, whose runs can be stopped, and started again as new ones: run %s stays as it is", what, r.ID)
+	}
+	return nil
 }
 
 type omicsRunView struct {
@@ -90,7 +167,7 @@ type omicsEvent struct {
 const maxOmicsRows = 200
 
 func (s *Console) omicsEvent(ctx context.Context, t *topic, n news) (any, error) {
-	out := omicsEvent{Topic: t.name, Rows: []omicsRunView{}, More: len(n.runs) > maxOmicsRows}
+	out := omicsEvent{Topic: t.name, Rows: []omicsRunView{}, More: n.gone || len(n.runs) > maxOmicsRows}
 	for _, id := range sortedKeys(n.runs) {
 		if len(out.Rows) == maxOmicsRows {
 			break

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -19,9 +20,11 @@ type wholeRun struct {
 	ARN          string          `json:"arn"`
 	WorkflowName string          `json:"workflowName"`
 	Params       json.RawMessage `json:"params"`
+	ParamsText   string          `json:"paramsText"`
 	Form         []Param         `json:"form"`
 	Wait         *waitView       `json:"wait"`
 	Hidden       []flow.TaskID   `json:"hidden"`
+	Omics        *omicsFacts     `json:"omics"`
 }
 
 // maxHidden bounds how many tasks are named that failed in vain.
@@ -46,6 +49,13 @@ func (s *Console) getRun(c *call) (any, error) {
 		return nil, err
 	}
 	if out.Params, err = s.maskJSON(ctx, r, r.Params); err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer // with all digits of all numbers, of which a page may lose some
+	if json.Indent(&text, out.Params, "", "  ") == nil {
+		out.ParamsText = text.String()
+	}
+	if out.Omics, err = s.omicsFacts(ctx, r); err != nil {
 		return nil, err
 	}
 	if !r.State.Final() {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -42,6 +43,74 @@ func nodeOf(g *flow.Graph, id flow.TaskID) (node *flow.Node, inside bool) {
 		n = find(g.Bodies[n.Unfolds], rest[1])
 	}
 	return nil, false
+}
+
+// maxInner bounds how many tasks of a body are named on each side of one, each
+// of which is looked up.
+const maxInner = 50
+
+// innerNeighbors returns what comes before and after a task within a body: that
+// of its instance, and where there is nothing the task that has unfolded into
+// it, which begins the first of them and gathers what the last ones made.
+func (s *Console) innerNeighbors(ctx context.Context, r flow.Run, g *flow.Graph, id flow.TaskID) (up, down []neighbor, err error) {
+	ups, downs := innerIDs(g, id)
+	look := func(ids []flow.TaskID) []neighbor {
+		out := []neighbor{}
+		for _, id := range ids[:min(len(ids), maxInner)] {
+			t, e := s.c.Tasks.Instance(ctx, r.ID, id, 0)
+			if e != nil && flow.KindOf(e) != flow.NotFound {
+				err = e
+			}
+			if e != nil {
+				t.State = flow.Waiting
+			}
+			out = append(out, neighbor{id, state(t.State)})
+		}
+		return out
+	}
+	up, down = look(ups), look(downs)
+	return up, down, err
+}
+
+// innerIDs names what comes before and after a task within a body.
+func innerIDs(g *flow.Graph, id flow.TaskID) (ups, downs []flow.TaskID) {
+	cut := strings.LastIndexByte(string(id), '/')
+	if cut < 0 {
+		return nil, nil
+	}
+	instance, own := string(id[:cut]), id[cut+1:]
+	cut = strings.LastIndexByte(instance, '/')
+	if cut < 0 {
+		return nil, nil
+	}
+	parent := flow.TaskID(instance[:cut])
+	unfolded, _ := nodeOf(g, parent)
+	if unfolded == nil {
+		return nil, nil
+	}
+	body := g.Bodies[unfolded.Unfolds]
+	at := map[flow.TaskID]bool{}
+	for i := range body {
+		at[body[i].ID] = true
+	}
+	for i := range body {
+		for _, before := range body[i].After {
+			switch {
+			case !at[before]:
+			case body[i].ID == own:
+				ups = append(ups, flow.TaskID(instance+"/"+string(before)))
+			case before == own:
+				downs = append(downs, flow.TaskID(instance+"/"+string(body[i].ID)))
+			}
+		}
+	}
+	if len(ups) == 0 {
+		ups = []flow.TaskID{parent}
+	}
+	if len(downs) == 0 {
+		downs = []flow.TaskID{parent}
+	}
+	return ups, downs
 }
 
 // A sprout is a task that another has unfolded into.

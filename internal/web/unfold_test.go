@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"testing"
 
 	"fairlead/internal/flow"
@@ -11,7 +12,7 @@ func nested() *flow.Graph {
 	return &flow.Graph{
 		Nodes: []flow.Node{{ID: "a.b"}, {ID: "outer", Unfolds: "o"}},
 		Bodies: map[string][]flow.Node{
-			"o": {{ID: "before"}, {ID: "inner", Unfolds: "i"}},
+			"o": {{ID: "before"}, {ID: "inner", Unfolds: "i", After: []flow.TaskID{"before"}}},
 			"i": {{ID: "call"}},
 		},
 	}
@@ -55,6 +56,26 @@ func TestNodeOf(t *testing.T) {
 		}
 		if got != want || node != nil && inside != (id != want) {
 			t.Errorf("node of %q: %q, inside %v, want %q", id, got, inside, want)
+		}
+	}
+}
+
+func TestInnerIDs(t *testing.T) {
+	for _, tt := range []struct {
+		id         flow.TaskID
+		ups, downs []flow.TaskID
+	}{
+		{"outer/7/before", []flow.TaskID{"outer"}, []flow.TaskID{"outer/7/inner"}},
+		{"outer/7/inner", []flow.TaskID{"outer/7/before"}, []flow.TaskID{"outer"}},
+		{"outer/7/inner/2/call", []flow.TaskID{"outer/7/inner"}, []flow.TaskID{"outer/7/inner"}},
+		{"outer", nil, nil},
+		{"nothing/1/call", nil, nil},
+		{"/", nil, nil},
+		{"", nil, nil},
+	} {
+		ups, downs := innerIDs(nested(), tt.id)
+		if !slices.Equal(ups, tt.ups) || !slices.Equal(downs, tt.downs) {
+			t.Errorf("around %q: %q and %q, want %q and %q", tt.id, ups, downs, tt.ups, tt.downs)
 		}
 	}
 }

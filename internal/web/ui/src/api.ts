@@ -476,12 +476,24 @@ export interface Run extends RunRow {
   workflowName: string;
   /** What the run was started with; null: nothing. */
   params: Record<string, unknown> | null;
+  /** The same as JSON over lines, with all digits of all numbers. */
+  paramsText: string;
   /** The params of its version, for the form of a rerun. */
   form: Param[];
   /** What an unfinished run waits for. */
   wait: Wait | null;
   /** Ids of tasks that did not succeed although the run did (at most 20). */
   hidden: string[];
+  /** Of a run of HealthOmics; null: it is none. */
+  omics: OmicsFacts | null;
+}
+
+export interface OmicsFacts {
+  /** Its name; "": it has none. */
+  name: string;
+  /** Where its outputs go, below a directory of its id. */
+  outputUri: string;
+  role: string;
 }
 
 /** GET runs/{run}. */
@@ -592,6 +604,18 @@ export const rerun = (
   o?: Options,
 ) => post<{ run: RunRow }>(`runs/${e(run)}/rerun`, body, o);
 
+/** POST runs/{run}/rerun of a run of HealthOmics; what is undefined is as it was. params is the JSON of an object. */
+export const repeat = (run: string, body: { params?: string; name?: string; outputUri?: string; token: string }, o?: Options) => {
+  const { params, ...rest } = body;
+  const text = JSON.stringify(rest);
+  return ask<{ run: RunRow }>(`runs/${e(run)}/rerun`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: params === undefined ? text : `${text.slice(0, -1)},"params":${params}}`,
+    signal: o?.signal ?? null,
+  });
+};
+
 // ------------------------------------------------------------------ tasks
 
 /** How an attempt's process ended, as far as is known. */
@@ -617,6 +641,21 @@ export interface Attempt {
   exit: Exit | null;
   /** Bytes of its log; -1: there is none. */
   log: number;
+  /** What an attempt of HealthOmics asked for; null: nothing, or not known yet. */
+  asked: Asked | null;
+}
+
+/** What an attempt of HealthOmics asked for. */
+export interface Asked {
+  cpus: number;
+  memory: number;
+  gpus: number;
+  /** The machine of HealthOmics that would have been taken. */
+  instance: string;
+  image: string;
+  /** No command has run, since a cache had what it makes, at cacheUri. */
+  cacheHit: boolean;
+  cacheUri: string;
 }
 
 export interface Task {
@@ -691,7 +730,7 @@ export const taskArguments = (run: string, task: string, attempt: number, o?: Op
   get<Arguments>(`runs/${e(run)}/tasks/${e(task)}/${attempt}/arguments`, {}, o);
 
 export interface XComs {
-  values: { key: string; value: unknown; bytes: number; /** value is its first part as text */ cut: boolean }[];
+  values: { key: string; /** JSON, whose numbers may have more digits than a double */ text: string; bytes: number; /** text is its first part, as a JSON text */ cut: boolean }[];
   /** How many there are beside the first 200. */
   more: number;
 }

@@ -105,6 +105,21 @@ function Live() {
   );
 }
 
+/** Places are where the bar leads, which has no room for them on a phone. */
+function Places() {
+  const navigate = useNavigate();
+  const canAct = useCanAct();
+  if (matchMedia("(min-width: 40rem)").matches) return null;
+  return (
+    <>
+      <MenuItem icon="list" onSelect={() => void navigate("/")}>Workflows</MenuItem>
+      <MenuItem icon="graph" onSelect={() => void navigate("/omics")}>HealthOmics</MenuItem>
+      {canAct && <MenuItem icon="plus" onSelect={() => void navigate("/new")}>New workflow</MenuItem>}
+      <MenuLine />
+    </>
+  );
+}
+
 function Account() {
   const s = useSession();
   const { choice, choose } = useTheme();
@@ -118,6 +133,7 @@ function Account() {
         <Icon name="down" className="size-3" />
       </button>
     }>
+      <Places />
       {s.user && <MenuText>Signed in as <b className="font-medium text-ink">{s.user}</b></MenuText>}
       <MenuText>{s.region} · {s.account}{s.version && ` · ${s.version}`}</MenuText>
       <MenuLine />

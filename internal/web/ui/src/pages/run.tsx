@@ -8,7 +8,7 @@ import { Timeline } from "../timeline/Timeline";
 import { ago } from "../lib/format";
 import { Button } from "../ui/button";
 import { Icon, type IconName } from "../ui/icons";
-import { Empty, Failure, Loading, Page } from "../ui/page";
+import { Empty, Failure, Loading, Page, Sheet } from "../ui/page";
 import { RunState } from "../ui/sign";
 import { RunAction, type Ask } from "./runActions";
 import { isFinal, useGraph, useRun, useSpans, useWaits } from "./runData";
@@ -28,12 +28,12 @@ const views: { id: string; label: string; icon: IconName; key: string }[] = [
 export function Component() {
   const params = useParams();
   const id = params["run"]!;
-  const { run, tasks, over } = useRun(id);
+  const { run, tasks, over, gone } = useRun(id);
   const address = useAddress();
   const navigate = useNavigate();
   const may = useCanAct();
   const [ask, setAsk] = useState<Ask>();
-  // The service of its own has no more than to cancel a run.
+  // The service has no more than to cancel a run, and to start one like it.
   const omics = run.data?.service === "omics";
   const canAct = may && !omics;
   const view = views.some((v) => v.id === params["view"]) ? params["view"]! : "graph";
@@ -51,11 +51,11 @@ export function Component() {
   useKeys([
     ...views.map((v) => ({ press: v.key, does: `Show the ${v.label.toLowerCase()}`, group: "Run", run: () => show(v.id) })),
     { press: "f", does: "Filter the tasks", group: "Run", run: () => document.querySelector<HTMLElement>("[data-filter]")?.focus() },
-    ...(canAct && run.data
+    ...(may && run.data
       ? [
           ...(isFinal(run.data.state) ? [] : [{ press: "shift+s", does: "Stop the run", group: "Run", run: () => setAsk({ what: "stop" }) }]),
           { press: "shift+r", does: "Run again", group: "Run", run: () => setAsk({ what: "rerun" }) },
-          ...(selected >= 0 ? [{ press: "shift+c", does: "Clear the selected task", group: "Run", run: () => setAsk({ what: "clear", tasks: [tasks.data!.ids[selected]!] }) }] : []),
+          ...(canAct && selected >= 0 ? [{ press: "shift+c", does: "Clear the selected task", group: "Run", run: () => setAsk({ what: "clear", tasks: [tasks.data!.ids[selected]!] }) }] : []),
         ]
       : []),
     { press: "Enter", does: "Open the selected task", group: "Graph, timeline and list" },
@@ -65,6 +65,13 @@ export function Component() {
     { press: "c", does: "Close or open a group of the graph", group: "Graph, timeline and list" },
   ]);
 
+  if (gone) {
+    return (
+      <Page title={`Run ${id}`} crumbs={omics ? [{ label: "HealthOmics", to: "/omics" }] : [{ label: "Workflows", to: "/" }]}>
+        <Sheet><Empty icon="info" title="This run was deleted" /></Sheet>
+      </Page>
+    );
+  }
   if (run.isError) {
     return (
       <Page title="Run">
@@ -108,7 +115,7 @@ export function Component() {
       title={`Run ${r.id}`}
       heading={
         <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
-          Run {r.id} <RunState state={r.state} className="text-sm" />
+          {r.omics?.name || `Run ${r.id}`} <RunState state={r.state} className="text-sm" />
         </span>
       }
       crumbs={[
@@ -259,11 +266,9 @@ function Actions({ run, tasks, onAsk }: { run: api.Run; tasks: api.Tasks | undef
           Retry from failed…
         </Button>
       )}
-      {run.service !== "omics" && (
-        <Button icon="play" onClick={() => onAsk({ what: "rerun" })}>
-          Run again…
-        </Button>
-      )}
+      <Button icon="play" onClick={() => onAsk({ what: "rerun" })}>
+        Run again…
+      </Button>
     </>
   );
 }
@@ -273,7 +278,7 @@ const kinds = { ondemand: "on demand", scheduled: "scheduled", backfill: "backfi
 function Facts({ run: r }: { run: api.Run }) {
   return (
     <>
-      <span>{kinds[r.kind]}</span>
+      {r.omics ? r.omics.name && <span>run {r.id}</span> : <span>{kinds[r.kind]}</span>}
       {r.kind !== "ondemand" && (
         <span>
           for <Moment at={r.logical} />
@@ -295,11 +300,12 @@ function Facts({ run: r }: { run: api.Run }) {
         </span>
       )}
       {r.by && <span>by {r.by}</span>}
+      {r.omics?.outputUri && <span className="wrap-anywhere">outputs below <code>{`${r.omics.outputUri.replace(/\/+$/, "")}/${r.id}`}</code></span>}
       {r.params && Object.keys(r.params).length > 0 && (
         <details className="relative">
           <summary className="rounded underline underline-offset-2 hover:text-ink">{Object.keys(r.params).length} params</summary>
           <pre tabIndex={0} aria-label="Params" className="absolute left-0 z-30 mt-1 max-h-96 max-w-[min(40rem,90vw)] overflow-auto rounded-md border border-edge bg-raised p-3 text-ink shadow-up max-sm:static">
-            {JSON.stringify(r.params, null, 2)}
+            {r.paramsText}
           </pre>
         </details>
       )}

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo, useRef } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import * as api from "../api";
 import { useLive } from "../app/live";
 
@@ -44,13 +44,14 @@ export function useRun(id: string) {
     void client.invalidateQueries({ queryKey: runKeys.timeline(id) });
   });
 
+  const [gone, setGone] = useState("");
   const grown = useThrottle(Math.max(300, count / 4), () => void client.invalidateQueries({ queryKey: runKeys.tasks(id) }));
 
   useLive(
     `run:${id}` as const,
     (e) => {
       if (e.gone) {
-        void client.invalidateQueries({ queryKey: runKeys.run(id) });
+        setGone(id);
         return;
       }
       takeRun(client, e.run);
@@ -64,7 +65,7 @@ export function useRun(id: string) {
       void client.invalidateQueries({ queryKey: runKeys.run(id) });
     },
   );
-  return { run, tasks, over };
+  return { run, tasks, over, gone: gone === id };
 }
 
 /** takeRun shows a newer picture of a run. */

@@ -1,5 +1,6 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
-import type * as api from "../api";
+import * as api from "../api";
 import { Moment, useNow } from "../app/now";
 import { ago } from "../lib/format";
 import { Button, buttonClass, IconButton } from "../ui/button";
@@ -32,8 +33,12 @@ export function TaskCard(p: Props) {
   const wait = p.waits.get(id);
   const reason = why(t, i, p.waits);
   const near = (from: number[], to: number[]) => from.flatMap((x, k) => (x === i ? [to[k]!] : []));
-  const up = p.graph ? near(p.graph.to, p.graph.from) : [];
-  const down = p.graph ? near(p.graph.from, p.graph.to) : [];
+  // The graph has nothing of what is within a scatter, say, whose neighbours the server knows.
+  const inner = p.graph !== undefined && i >= p.graph.ids.length;
+  const own = useQuery({ queryKey: ["task", p.run.id, id], queryFn: ({ signal }) => api.task(p.run.id, id, { signal }), enabled: inner });
+  const places = (of: readonly { id: string }[] | undefined) => (of ?? []).map((k) => t.ids.indexOf(k.id)).filter((k) => k >= 0);
+  const up = inner ? places(own.data?.up) : p.graph ? near(p.graph.to, p.graph.from) : [];
+  const down = inner ? places(own.data?.down) : p.graph ? near(p.graph.from, p.graph.to) : [];
   return (
     <section aria-label={`Task ${id}`} className="flex max-h-full flex-col gap-2.5 overflow-y-auto p-3">
       <div className="flex items-start gap-2">

@@ -6,11 +6,11 @@ import { useKeys } from "../app/keys";
 import { useLive } from "../app/live";
 import { Lasts, Moment, useNow } from "../app/now";
 import { useCanAct, useWord } from "../app/session";
-import { ago, bytes, duration } from "../lib/format";
+import { ago, bytes, duration, plural } from "../lib/format";
 import { look } from "../lib/states";
 import { LogView } from "../log/LogView";
 import { Icon, type IconName } from "../ui/icons";
-import { Failure, Loading, Page } from "../ui/page";
+import { Empty, Failure, Loading, Page, Sheet } from "../ui/page";
 import { StateChip, TaskState } from "../ui/sign";
 import { RunAction, type Ask } from "./runActions";
 import { isFinal, runKeys, takeRun } from "./runData";
@@ -45,6 +45,7 @@ export function Component() {
   const address = useAddress();
   const may = useCanAct();
   const [ask, setAsk] = useState<Ask>();
+  const [gone, setGone] = useState("");
   const key = ["task", runId, id];
   const q = useQuery({ queryKey: key, queryFn: ({ signal }) => api.task(runId, id, { signal }) });
   const run = useQuery({ queryKey: runKeys.run(runId), queryFn: ({ signal }) => api.run(runId, { signal }) });
@@ -58,6 +59,10 @@ export function Component() {
   useLive(
     `run:${runId}` as const,
     (e) => {
+      if (e.gone) {
+        setGone(runId);
+        return;
+      }
       takeRun(client, e.run);
       // Its neighbours stand on this page too, but what they wait for does not.
       if (t && (e.task.includes(t.index) || (t.wait && !isFinal(t.state)))) void client.invalidateQueries({ queryKey: key });
@@ -77,6 +82,13 @@ export function Component() {
       : [{ label: "Workflows", to: "/" }, ...(t ? [{ label: t.workflowName, to: `/workflows/${encodeURIComponent(t.run.workflow)}` }] : [])]),
     { label: `Run ${runId}`, to: `/runs/${encodeURIComponent(runId)}?${new URLSearchParams({ task: id })}` },
   ];
+  if (gone === runId) {
+    return (
+      <Page title={id} crumbs={crumbs.slice(0, -1)}>
+        <Sheet><Empty icon="info" title="The run of this task was deleted" /></Sheet>
+      </Page>
+    );
+  }
   if (q.isError) {
     return (
       <Page title={id} crumbs={crumbs}>
@@ -102,6 +114,7 @@ export function Component() {
       heading={
         <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
           {id} <TaskState state={t.state} className="text-sm" />
+          {attempt?.asked?.cacheHit && <span title="No command has run: a cache had what it makes." className="inline-flex items-center gap-1 rounded-full bg-soon-tint px-2 py-px text-sm font-medium whitespace-nowrap text-soon"><Icon name="copy" className="size-3.5" />Cache hit</span>}
         </span>
       }
       crumbs={crumbs}
@@ -317,7 +330,15 @@ function Facts({ task: t, attempt: a }: { task: api.Task; attempt: api.Attempt |
           <code>{word}</code>
         </Fact>
       )}
-      <Fact name="Operator">
+      {a?.asked && a.asked.cpus > 0 && (
+        <Fact name="Asked for">
+          {plural(a.asked.cpus, "CPU")}, {bytes(a.asked.memory)}{a.asked.gpus > 0 && `, ${plural(a.asked.gpus, "GPU")}`}
+          {a.asked.instance && <> (<code>{a.asked.instance}</code>)</>}
+        </Fact>
+      )}
+      {a?.asked?.image && <Fact name="Image"><code className="break-all">{a.asked.image}</code></Fact>}
+      {a?.asked?.cacheUri && <Fact name="In the cache"><code className="break-all">{a.asked.cacheUri}</code></Fact>}
+      {t.run.service !== "omics" && <Fact name="Operator">
         <code>
           {t.operator.split(".").map((part, i) => (
             <span key={i}>
@@ -327,8 +348,8 @@ function Facts({ task: t, attempt: a }: { task: api.Task; attempt: api.Attempt |
             </span>
           ))}
         </code>
-      </Fact>
-      <Fact name="Trigger rule">{t.rule || "all_success"}</Fact>
+      </Fact>}
+      {t.run.service !== "omics" && <Fact name="Trigger rule">{t.rule || "all_success"}</Fact>}
       <Fact name="Attempts">
         {t.mayTry}
         {t.mayTry > 1 && t.retryDelay > 0 && `, ${duration(t.retryDelay)} apart`}

@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import * as api from "../api";
 import { useToast } from "../app/toast";
 import { bytes } from "../lib/format";
 import { Empty, Failure, Loading } from "../ui/page";
-import type { Json } from "../xcom/tree";
+import { read as readJson } from "../xcom/tree";
 import { XcomTree } from "../xcom/XcomTree";
 
 /** TaskXcom shows what an attempt has published; `read` says that other tasks read it as XComs. */
@@ -33,7 +34,7 @@ export function TaskXcom({ run, task, attempt, over, read }: { run: string; task
             <span className="text-[0.86em] text-soft">{bytes(v.bytes)}</span>
           </h2>
           {v.cut && <p className="mb-1 text-soft">Too large to be shown whole: this is how it begins.</p>}
-          <XcomTree task={task} name={v.key} value={v.value as Json} onCopy={copy} />
+          <Value task={task} name={v.key} text={v.text} onCopy={copy} />
         </section>
       ))}
       {q.data.more > 0 && <p className="text-soft">and {q.data.more} more</p>}
@@ -42,4 +43,9 @@ export function TaskXcom({ run, task, attempt, over, read }: { run: string; task
       </p>
     </div>
   );
+}
+
+function Value({ task, name, text, onCopy }: { task: string; name: string; text: string; onCopy(text: string, what: string): void }) {
+  const value = useMemo(() => readJson(text), [text]);
+  return <XcomTree task={task} name={name} value={value} onCopy={onCopy} />;
 }

@@ -1,6 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
-import { allOpen, at, rowsOf, template, type Json, type Row } from "./tree";
+import { allOpen, at, rowsOf, template, write, type Json, type Row } from "./tree";
 
 const rowHeight = 26;
 
@@ -43,7 +43,7 @@ export function XcomTree(p: { task: string; name: string; value: Json; onCopy(te
   const parent = (r: Row) => rows.findIndex((o) => o.id === JSON.stringify(r.path.slice(0, -1)));
   const copyValue = (r: Row) => {
     const v = at(p.value, r.path);
-    p.onCopy(typeof v === "string" ? v : JSON.stringify(v, null, 2), "value");
+    p.onCopy(typeof v === "string" ? v : write(v), "value");
   };
   const copyPath = (r: Row) => p.onCopy(template(p.task, p.name, r.path), "expression");
   const key = (e: KeyboardEvent) => {

@@ -1,6 +1,31 @@
 /** The JSON values of tasks as rows of a tree. */
 
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type Json = null | boolean | number | string | Exact | Json[] | { [key: string]: Json };
+
+/** An Exact is a number that JavaScript would write in another way, such as one of more digits than it counts with. */
+export class Exact {
+  constructor(readonly text: string) {}
+}
+
+// While JSON is read or written an Exact is a text that begins with a sign
+// which others do not: those that do are given one more.
+const sign = "\0";
+const token = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
+const signed = /"\\u0000(\\u0000)?([^"\\]*"?)/g;
+
+/** read returns the value of JSON with its numbers as they are written. */
+export function read(text: string): Json {
+  const safe = text.replace(token, (t) =>
+    t.startsWith('"') ? (t.startsWith('"\\u0000') ? `"\\u0000${t.slice(1)}` : t) : String(Number(t)) === t ? t : `"\\u0000${t}"`,
+  );
+  return JSON.parse(safe, (_, v: unknown) => (typeof v !== "string" || !v.startsWith(sign) ? v : v.startsWith(sign + sign) ? v.slice(1) : new Exact(v.slice(1)))) as Json;
+}
+
+/** write returns a value as JSON over lines, with its numbers as they were. */
+export function write(value: Json): string {
+  const text = JSON.stringify(value, (_, v: unknown) => (v instanceof Exact ? sign + v.text : typeof v === "string" && v.startsWith(sign) ? sign + v : v), 2);
+  return text.replace(signed, (_, twice: string | undefined, rest: string) => (twice ? `"\\u0000${rest}` : rest.slice(0, -1)));
+}
 
 export interface Row {
   /** Steps from the value itself to the row. */
@@ -86,16 +111,18 @@ function quote(s: string): string {
 
 function kindOf(v: Json): Row["kind"] {
   if (v === null) return "null";
+  if (v instanceof Exact) return "number";
   if (Array.isArray(v)) return "array";
   return typeof v as "object" | "string" | "number" | "boolean";
 }
 
 function sizeOf(v: Json): number {
-  if (v === null || typeof v !== "object") return 0;
+  if (v === null || typeof v !== "object" || v instanceof Exact) return 0;
   return Array.isArray(v) ? v.length : Object.keys(v).length;
 }
 
 function brief(v: Json): string {
+  if (v instanceof Exact) return v.text;
   if (Array.isArray(v)) return v.length === 0 ? "[]" : `[ ${v.length} ]`;
   if (v !== null && typeof v === "object") {
     const keys = Object.keys(v);
