@@ -197,6 +197,7 @@ type app struct {
 	door      *mwaa.Door
 	omics     *omics.Door
 	runs      *omicsEngine // those of HealthOmics
+	copies    copies       // of their files
 	driver    driver
 	roles     *role.Book
 	sessions  *session.Issuer

@@ -200,6 +200,9 @@ type runStore struct {
 	may func(action, resource string) error
 	// moved hears of bytes that were read or written; nil: nobody does.
 	moved func(n int64)
+	// copies knows which objects files of the run have come from, or have become.
+	copies *copies
+	run    flow.RunID
 }
 
 // storeOf returns the S3 that a run reads inputs from, and writes outputs to: by
@@ -244,7 +247,7 @@ func (a *app) storeOf(ctx context.Context, r flow.Run) (*runStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the client of S3: %w", err)
 	}
-	return &runStore{may: may, client: s3.NewFromConfig(c, func(o *s3.Options) {
+	return &runStore{may: may, copies: &a.copies, run: r.ID, client: s3.NewFromConfig(c, func(o *s3.Options) {
 		if endpoint != "" {
 			o.BaseEndpoint = &endpoint
 			o.UsePathStyle = true // few stores answer to bucket names in hosts
@@ -277,13 +280,16 @@ func (s *runStore) getAs(ctx context.Context, bucket, key, to string, want *stri
 		return "", err
 	}
 	n, err := io.Copy(f, &counted{io.LimitReader(out.Body, size+1), s.moved})
-	if err = errors.Join(err, f.Close()); err != nil {
+	info, serr := f.Stat()
+	if err = errors.Join(err, serr, f.Close()); err != nil {
 		return "", fmt.Errorf("read %s: %w", name, err)
 	}
 	if n != size {
 		return "", fmt.Errorf("read %s: it has %d bytes, and %d came", name, size, n)
 	}
-	return aws.ToString(out.ETag), nil
+	etag = aws.ToString(out.ETag)
+	s.copies.note(s.run, info, objectAt{bucket, key, etag})
+	return etag, nil
 }
 
 // A counted reader tells how much is read.
@@ -330,14 +336,26 @@ func (s *runStore) put(ctx context.Context, from, bucket, key string) (etag stri
 	if err != nil {
 		return "", err
 	}
-	if info.Size() > wholeSize {
-		return s.putParts(ctx, f, info.Size(), bucket, key)
+	if etag, ok := s.copyOf(ctx, info, bucket, key); ok {
+		return etag, nil
 	}
-	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: f, ContentLength: aws.Int64(info.Size())})
+	if info.Size() > wholeSize {
+		etag, err = s.putParts(ctx, f, info.Size(), bucket, key)
+	} else {
+		etag, err = s.putWhole(ctx, f, info.Size(), bucket, key)
+	}
+	if err == nil {
+		s.copies.note(s.run, info, objectAt{bucket, key, etag})
+	}
+	return etag, err
+}
+
+func (s *runStore) putWhole(ctx context.Context, f io.ReadSeeker, size int64, bucket, key string) (etag string, err error) {
+	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: f, ContentLength: &size})
 	if err != nil {
 		return "", explainS3(err, "s3://"+bucket+"/"+key)
 	}
-	s.tell(info.Size())
+	s.tell(size)
 	return aws.ToString(out.ETag), nil
 }
 
