@@ -192,6 +192,18 @@ func (e *omicsEngine) Commands(ctx context.Context, r flow.Run) (func(flow.TaskI
 	return p.commands, nil
 }
 
+// image returns by what name the image is fetched that a task of a run names.
+func (e *omicsEngine) image(ctx context.Context, r flow.Run, name string) (string, error) {
+	s, err := e.settingsOf(ctx, r.ID)
+	if flow.KindOf(err) == flow.NotFound && err != nil {
+		return name, nil // of no service
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.Registries.Image(name, e.a.opt.account, e.a.opt.region), nil
+}
+
 // Waits implements [omics.Engine].
 func (e *omicsEngine) Waits(run flow.RunID, t flow.Task) string { return e.performer.Waits(run, t) }
 

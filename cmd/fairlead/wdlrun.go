@@ -21,6 +21,7 @@ import (
 
 	"fairlead/internal/engine"
 	"fairlead/internal/exec"
+	"fairlead/internal/exec/container"
 	"fairlead/internal/flow"
 	"fairlead/internal/lang"
 	"fairlead/internal/lang/wdl"
@@ -76,6 +77,10 @@ func (a *app) wdlPerformer() (*wdl.Performer, error) {
 	}); ok {
 		identify = d.Identify
 	}
+	var digest func(context.Context, exec.Spec) (string, error)
+	if d, ok := a.driver.(*container.Driver); ok {
+		digest = d.Digest
+	}
 	a.runs.performer = &wdl.Performer{
 		Driver: metered{a.driver, a.meter}, Values: a.db, Site: site, Share: a.runs.share, Room: wdl.NewRoom(cpus, memory, len(gpus)), Grace: 10 * time.Second,
 		Limits: exec.Limits{PIDs: 4096, Files: 4096, Disk: a.opt.disk, Output: 256 << 20},
@@ -83,6 +88,7 @@ func (a *app) wdlPerformer() (*wdl.Performer, error) {
 		Env: func(r flow.Run, t flow.Task) []string {
 			return a.taskEnvironment(r, t)
 		},
+		Image: a.runs.image, Digest: digest,
 		Mounts: a.mounts, GPUs: gpus, WithoutGPUs: without,
 	}
 	return a.runs.performer, nil

@@ -233,7 +233,7 @@ func (d *Door) runnable(ctx context.Context, s *Settings) (graph string, err err
 	if err := b.checkNames(s.Parameters); err != nil {
 		return "", err
 	}
-	s.Digest, s.WorkflowUUID, s.Accelerators = b.Digest, b.UUID, b.Accelerators
+	s.Digest, s.WorkflowUUID, s.Accelerators, s.Registries = b.Digest, b.UUID, b.Accelerators, b.Registries
 	text(&s.StorageType, b.StorageType)
 	text(&s.StorageType, "DYNAMIC")
 	if s.StorageCapacity == nil {

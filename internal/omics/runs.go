@@ -98,6 +98,7 @@ type Settings struct {
 	ScratchStorageMode  string          `json:"scratchStorageMode,omitempty"`
 	ConfigurationName   string          `json:"configurationName,omitempty"`
 	StartedBy           string          `json:"startedBy,omitempty"`
+	Registries          *RegistryMap    `json:"registries,omitempty"`
 }
 
 // SettingsOf reads what a record keeps.

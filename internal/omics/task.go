@@ -20,6 +20,8 @@ type usage struct {
 	GPUs      int
 	Instance  string
 	Image     string
+	Digest    string
+	Source    string
 	CPUTime   time.Duration
 	MaxMemory int64
 	CacheHit  bool
@@ -220,7 +222,7 @@ func (d *Door) getRunTask(ctx context.Context, in *getRunTaskRequest) (*getRunTa
 	}
 	u, err := d.usageOf(ctx, r, t)
 	if u.Image != "" {
-		out.ImageDetails = &imageDetails{Image: u.Image}
+		out.ImageDetails = &imageDetails{Image: u.Image, ImageDigest: u.Digest, SourceImage: u.Source}
 	}
 	return out, err
 }

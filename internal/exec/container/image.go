@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -69,6 +70,21 @@ func (d *Driver) image(ctx context.Context, spec exec.Spec) (image, error) {
 func (d *Driver) Identify(ctx context.Context, spec exec.Spec) (string, error) {
 	img, err := d.image(ctx, spec)
 	return img.id, err
+}
+
+// Digest returns the digest of a command's image, which the engine has: that by
+// which its registry knows it, or if it is from none, its id.
+func (d *Driver) Digest(ctx context.Context, spec exec.Spec) (string, error) {
+	found, err := d.engine.ImageInspect(ctx, cmp.Or(spec.Image, d.opts.Image))
+	if err != nil {
+		return "", err
+	}
+	for _, r := range found.RepoDigests {
+		if _, digest, ok := strings.Cut(r, "@"); ok {
+			return digest, nil
+		}
+	}
+	return found.ID, nil
 }
 
 func (d *Driver) find(ctx context.Context, name string) (image, error) {

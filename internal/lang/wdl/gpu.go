@@ -142,5 +142,6 @@ func (w *work) equip(t *call, tell lang.Tell, take func() (func(), bool)) error 
 	for _, g := range gpus {
 		u.Devices = append(u.Devices, g.Index)
 	}
+	t.said = u
 	return tell.Mark(u.mark())
 }

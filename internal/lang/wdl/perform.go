@@ -1,6 +1,7 @@
 package wdl
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,11 @@ type Performer struct {
 	// Images says that the driver has images. Where it has none, tasks that
 	// name one run with the programs of this machine.
 	Images bool
+	// Image returns by what name the image is fetched that a task of a run names;
+	// nil: by its own. Digest returns the digest of an attempt's image, which is
+	// here; nil: nobody knows.
+	Image  func(ctx context.Context, run flow.Run, name string) (string, error)
+	Digest func(ctx context.Context, spec exec.Spec) (string, error)
 	// Env is the environment of each task, KEY=value, but for what tells it
 	// about itself.
 	Env func(run flow.Run, task flow.Task) []string
@@ -380,6 +386,7 @@ type call struct {
 	key       string // under which what it makes may be kept; empty: it is not
 	made      Value  // its outputs, when the command has succeeded
 	said      Usage  // its mark
+	source    string // what it calls its image, if that has another name
 }
 
 // call runs the command of a task.
@@ -410,8 +417,17 @@ func (w *work) call(ctx context.Context, c *Call, tell lang.Tell) (flow.Outcome,
 		}
 	}
 	t.said = usage
+	if t.spec.Image != "" && w.Digest != nil {
+		started = func(handle string) error {
+			t.said.Digest = w.digest(ctx, t)
+			return tell.Begun(handle, t.said.mark())
+		}
+	}
 	out, err := w.command(ctx, t, tell, started)
 	if err == nil {
+		if out.Exit != nil {
+			usage.Digest = cmp.Or(t.said.Digest, w.digest(ctx, t))
+		}
 		w.preserve(ctx, t, &usage, out)
 		if x := out.Exit; x != nil {
 			usage.CPUTime, usage.MaxMemory = x.CPU, x.Memory
@@ -721,9 +737,41 @@ func (w *work) specify(t *call) error {
 		},
 	}
 	if w.Images && len(t.want.Images) > 0 {
-		t.spec.Image = t.want.Images[0]
+		if err := w.chooseImage(t); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// chooseImage says by what name the image of a task is fetched.
+func (w *work) chooseImage(t *call) error {
+	name := t.want.Images[0]
+	t.spec.Image = name
+	if w.Image == nil {
+		return nil
+	}
+	var err error
+	if t.spec.Image, err = w.Image(t.files.ctx, w.Run, name); err != nil {
+		return err
+	}
+	if t.spec.Image != name {
+		t.source = name
+	}
+	return nil
+}
+
+// digest returns the digest of a task's image; empty if it cannot be had, since
+// it is only shown.
+func (w *work) digest(ctx context.Context, t *call) string {
+	if t.spec.Image == "" || w.Digest == nil {
+		return ""
+	}
+	digest, err := w.Digest(context.WithoutCancel(ctx), t.spec)
+	if err != nil {
+		return ""
+	}
+	return digest
 }
 
 // environment returns the declarations that the command finds there.

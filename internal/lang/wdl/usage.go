@@ -19,6 +19,9 @@ type Usage struct {
 	Devices  []int  `json:",omitempty"` // the GPUs that it has of this machine, by their indices
 	Instance string // the machine of HealthOmics that would have been taken
 	Image    string `json:",omitempty"`
+	// Digest is that of the image, once it is here, and Source what the task calls
+	// it, if that is not what it is fetched by.
+	Digest, Source string `json:",omitempty"`
 	// CPUTime is the time that it took of processors, and MaxMemory the most
 	// bytes that it had at once; zero if not known.
 	CPUTime   time.Duration `json:",omitempty"`
@@ -37,7 +40,7 @@ const KeyUsage = "usage"
 func (t *call) usage() Usage {
 	u := Usage{
 		Name: t.name, CPUs: t.want.CPUs, Memory: t.spec.Limits.Memory, GPUs: t.want.GPUs,
-		Image: t.spec.Image, Instance: t.want.Instance,
+		Image: t.spec.Image, Source: t.source, Instance: t.want.Instance,
 	}
 	if u.Memory != t.want.Memory { // it has been doubled
 		u.Instance = instance(u.CPUs, u.Memory, u.GPUs, t.want.GPU)
