@@ -98,6 +98,7 @@ func (d *Door) define(ctx context.Context, r flow.Resource, in *createWorkflowRe
 		return r, b, err
 	}
 	if err := d.putReadme(ctx, in.ReadmeMarkdown, &b); err != nil {
+		d.discard(ctx, b)
 		return r, b, err
 	}
 	// The fingerprint is of the request, and need not hold 100 MB for that.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -126,4 +127,41 @@ func exact(t *testing.T, data []byte) any {
 		t.Errorf("%s: %v", data, err)
 	}
 	return v
+}
+
+// TestMalformedRequests holds what every operation answers to what is no request
+// of it: a class, a message, and nothing is asked of those behind the door.
+func TestMalformedRequests(t *testing.T) {
+	d := New(Config{Log: slog.New(slog.DiscardHandler)})
+	ask := func(op operation, path, body, class string) {
+		t.Helper()
+		r := httptest.NewRequest(op.Method, path, strings.NewReader(body))
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		var out struct{ Message string }
+		err := json.Unmarshal(w.Body.Bytes(), &out)
+		if got := w.Header().Get("X-Amzn-Errortype"); got != class || w.Code != http.StatusBadRequest || err != nil || out.Message == "" {
+			t.Errorf("%s %s %.20q: %d %s %s, want 400 %s with a message", op.Method, path, body, w.Code, got, w.Body, class)
+		}
+	}
+	for _, op := range d.operations() {
+		if strings.Contains(op.Name, "Share") {
+			continue // those say that there is none
+		}
+		good := strings.NewReplacer("{id}", "1", "{taskId}", "1", "{workflowId}", "1", "{versionName}", "v", "{batchId}", "1", "{name}", "n", "{resourceArn}", "arn%3Ax").Replace(op.Path)
+		for _, body := range []string{"{", "[]", `"x"`, "1", "\xff", `{"a":1,"a":2}`, "{}x", strings.Repeat("[", 5000)} {
+			ask(op, good, body, "SerializationException")
+		}
+		ask(op, good+"?%zz=1", "", "SerializationException")
+		for member, bad := range map[string]string{
+			"{id}": "x", "{taskId}": "1111111111111111111", "{workflowId}": "%00", "{versionName}": "-v", "{batchId}": "..%2F", "{name}": "%20", "{resourceArn}": strings.Repeat("a", 151),
+		} {
+			if !strings.Contains(op.Path, member) {
+				continue
+			}
+			path := strings.Replace(op.Path, member, bad, 1)
+			path = strings.NewReplacer("{id}", "1", "{taskId}", "1", "{workflowId}", "1", "{versionName}", "v").Replace(path)
+			ask(op, path, "", "ValidationException")
+		}
+	}
 }

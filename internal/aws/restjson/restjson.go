@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -75,7 +76,13 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.Service.ServeHTTP(w, r)
+	// Clients read the answer when they have sent their request: one that is cut
+	// off finds a broken connection instead of what is wrong.
+	_, _ = io.CopyN(io.Discard, r.Body, maxRest)
 }
+
+// maxRest bounds how much of a request is read that is refused for its length.
+const maxRest = 64 << 20
 
 // An Operation says how requests name an operation.
 type Operation struct {

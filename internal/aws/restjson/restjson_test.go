@@ -1,8 +1,11 @@
 package restjson
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -141,5 +144,29 @@ func TestTime(t *testing.T) {
 		if got, err := json.Marshal(Time{tt.in}); string(got) != tt.want || err != nil {
 			t.Errorf("%v: got %s, %v, want %s", tt.in, got, err, tt.want)
 		}
+	}
+}
+
+// TestTooLargeIsAnswered: a client that sends too much, and reads when it has
+// sent all, is told so.
+func TestTooLargeIsAnswered(t *testing.T) {
+	server := httptest.NewServer(newService())
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const size = 16 << 20
+	if _, err := fmt.Fprintf(conn, "POST /thing/a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size)); err != nil {
+		t.Fatalf("16 MiB where 300 bytes may be: %v", err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("16 MiB where 300 bytes may be: %v", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("16 MiB where 300 bytes may be: %s, want 413", resp.Status)
 	}
 }
