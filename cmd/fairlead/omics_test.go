@@ -25,6 +25,7 @@ import (
 	"fairlead/internal/flow"
 	"fairlead/internal/lang/wdl"
 	"fairlead/internal/omics"
+	"fairlead/internal/web"
 )
 
 // A lab is a server with a client of HealthOmics.
@@ -560,5 +561,56 @@ func TestOmicsSweep(t *testing.T) {
 	}
 	if len(keys) != 3 || slices.Contains(keys, "left/definition.zip") { // two archives and a README
 		t.Errorf("what is kept of definitions: %q", keys)
+	}
+}
+
+// TestOmicsOperate holds what an operator may do with runs of HealthOmics: stop
+// and rerun them, and what is refused is said with what to do instead.
+func TestOmicsOperate(t *testing.T) {
+	l := newLab(t, nil)
+	w := l.wdl(`version 1.0
+task t { input { Int code Int nap = 0 } command { sleep ~{nap}; exit ~{code} } }
+workflow main { input { Int code Int nap = 0 } scatter (i in [1]) { call t { input: code = code, nap = nap } } }`)
+	id := l.begin(object{"workflowId": w, "name": "first", "parameters": object{"code": 3}})
+	if r := l.ends(id); r["status"] != "FAILED" {
+		t.Fatal(r)
+	}
+	task := "scatter.i.1/0/t"
+	for _, args := range [][]string{{"retry", id}, {"clear", id, task}, {"mark", id, task, "success"}} {
+		if out, err := l.say(args...); err == nil || !strings.Contains(err.Error(), "rerun it") {
+			t.Errorf("fairlead %s: %v %s, want what to do instead", strings.Join(args, " "), err, out)
+		}
+	}
+	if out, err := l.say("rerun", id, "--latest"); err == nil || !strings.Contains(err.Error(), "latest:") {
+		t.Errorf("fairlead rerun --latest: %v %s", err, out)
+	}
+	again := strings.Fields(l.mustSay("", "rerun", id, "--params", `{"code": 0}`))[1]
+	if r := l.ends(again); r["status"] != "COMPLETED" || r["runId"] != id || r["name"] != "first" || r["parameters"].(object)["code"] != 0.0 || r["startedBy"] == nil {
+		t.Errorf("a rerun: %v", r)
+	}
+	if r := l.ends(id); r["status"] != "FAILED" {
+		t.Errorf("the run after all that: %v", r)
+	}
+	actions := &consoleActions{a: l.app}
+	long := flow.RunID(l.begin(object{"workflowId": w, "parameters": object{"code": 0, "nap": 100}}))
+	row, err := l.app.db.RunByID(t.Context(), long)
+	if err == nil {
+		_, err = actions.Stop(t.Context(), row, "somebody")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := l.ends(string(long)); r["status"] != "CANCELLED" {
+		t.Errorf("a run that the console stopped: %v", r)
+	}
+	if _, err := actions.Clear(t.Context(), long, web.Clear{Failed: true}, "somebody"); flow.KindOf(err) != flow.Conflict {
+		t.Errorf("clear in the console: %v, want a conflict", err)
+	}
+	first, err := actions.Rerun(t.Context(), row, json.RawMessage(`{"code":0}`), false, "once", "somebody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := actions.Rerun(t.Context(), row, json.RawMessage(`{"code":0}`), false, "once", "somebody"); err != nil || second.ID != first.ID {
+		t.Errorf("a rerun that is asked for twice: %s and %s, %v", first.ID, second.ID, err)
 	}
 }

@@ -39,15 +39,34 @@ func (a *app) operations(verifier *sigv4.Verifier) *ops.Door {
 // opsConductor is the conductor as the door sees it.
 type opsConductor struct{ a *app }
 
+// changeable refuses runs of HealthOmics: what a task that unfolds has come to
+// cannot be taken back, and that service has no such thing.
+func (o opsConductor) changeable(ctx context.Context, run flow.RunID) error {
+	r, err := o.a.db.RunByID(ctx, run)
+	if err == nil && r.Version == "" {
+		err = flow.Errorf(flow.Conflict, "run %s is one of HealthOmics, whose tasks are not cleared, retried or marked: rerun it; with a run cache, what has succeeded is not done again", run)
+	}
+	return err
+}
+
 func (o opsConductor) Clear(ctx context.Context, run flow.RunID, c ops.Clear, by string) (flow.Run, error) {
+	if err := o.changeable(ctx, run); err != nil {
+		return flow.Run{}, err
+	}
 	return o.a.conductor.Clear(ctx, run, engine.Clear{Tasks: c.Tasks, Failed: c.Failed, Downstream: c.Downstream, By: by})
 }
 
 func (o opsConductor) Mark(ctx context.Context, run flow.RunID, task flow.TaskID, s flow.State, by string) (flow.Run, error) {
+	if err := o.changeable(ctx, run); err != nil {
+		return flow.Run{}, err
+	}
 	return o.a.conductor.Mark(ctx, run, task, engine.Mark{State: s, By: by})
 }
 
 func (o opsConductor) Rerun(ctx context.Context, like flow.Run, params json.RawMessage, latest bool, token, by string) (flow.Run, error) {
+	if like.Version == "" {
+		return o.repeat(ctx, like, params, latest, token)
+	}
 	version := like.Version
 	if latest {
 		version = ""
@@ -69,6 +88,18 @@ func (o opsConductor) Rerun(ctx context.Context, like flow.Run, params json.RawM
 		}
 	}
 	return o.a.conductor.Start(ctx, req)
+}
+
+// repeat reruns a run of HealthOmics, as StartRun with its id does.
+func (o opsConductor) repeat(ctx context.Context, like flow.Run, params json.RawMessage, latest bool, token string) (flow.Run, error) {
+	if latest {
+		return flow.Run{}, flow.Errorf(flow.Invalid, "latest: a run of HealthOmics is repeated with the version that it had; name another in StartRun")
+	}
+	id, err := o.a.omics.Repeat(sigv4.WithIdentity(ctx, o.a.anybody()), like.ID, params, token)
+	if err != nil {
+		return flow.Run{}, err
+	}
+	return o.a.db.RunByID(ctx, id)
 }
 
 func (o opsConductor) Pause(ctx context.Context, wf flow.WorkflowID, by string) error {

@@ -85,6 +85,28 @@ func (d *Door) start(ctx context.Context, in *startRunRequest, batch string) (*s
 	return d.begin(ctx, in, s, graph, tags, configuration)
 }
 
+// Repeat starts a run as another was started, with params as its parameters. A
+// token that is not empty makes it one run, however often it is asked for.
+func (d *Door) Repeat(ctx context.Context, run flow.RunID, params json.RawMessage, token string) (flow.RunID, error) {
+	old, err := d.recorded(ctx, string(run))
+	if err != nil {
+		return "", err
+	}
+	s, err := SettingsOf(old.Record)
+	if err != nil {
+		return "", err
+	}
+	in := &startRunRequest{RunID: string(run), RoleARN: s.RoleARN, Parameters: params, RequestID: awsjson.NewUUID()}
+	if token != "" {
+		in.RequestID = "repeat/" + string(run) + "/" + token
+	}
+	out, err := d.start(ctx, in, "")
+	if err != nil {
+		return "", err
+	}
+	return flow.RunID(out.ID), nil
+}
+
 // maxParameters bounds the parameters of a run, in bytes of JSON.
 const maxParameters = 256 << 10
 
