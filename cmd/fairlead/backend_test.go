@@ -37,6 +37,7 @@ def refused():
 // TestSecretsBackend has tasks read connections and variables from a Secrets
 // Manager.
 func TestSecretsBackend(t *testing.T) {
+	needNamespaces(t) // for a network with endpoints alone
 	manager := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in struct{ SecretId string }
 		_ = json.NewDecoder(r.Body).Decode(&in)

@@ -22,6 +22,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/mwaaserverless/types"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+
+	"fairlead/internal/exec/sandbox"
 )
 
 // TestMain lets the test binary be the product: tests start servers that can
@@ -36,6 +38,25 @@ func TestMain(m *testing.M) {
 // patience is how long something is waited for that must come: long, since how
 // fast a machine is decides no test.
 const patience = 5 * time.Minute
+
+// needNamespaces skips a test of what plain processes cannot have where this
+// machine permits nothing else.
+func needNamespaces(t *testing.T) {
+	t.Helper()
+	d, err := sandbox.New(sandbox.Options{Root: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := d.Probe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range report.Measures {
+		if m.Name == "mount namespace" && !m.InUse {
+			t.Skipf("NOT TESTED: %s", m.How)
+		}
+	}
+}
 
 // A client talks to a server as the Go SDK does.
 type client struct {

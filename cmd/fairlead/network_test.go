@@ -54,6 +54,7 @@ func TestNetworkOfAWorkflow(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("a task has a network of its own on Linux only")
 	}
+	needNamespaces(t)
 	checkNetworks(t, func(*options) {})
 }
 

@@ -369,6 +369,9 @@ func TestRunWDL(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			if tt.fails == "Read-only file system" {
+				needNamespaces(t)
+			}
 			got, said, err := runText(t, wdlJob{inputs: tt.inputs, target: tt.target}, tt.files)
 			switch {
 			case tt.fails != "":
