@@ -211,16 +211,19 @@ workflow w {
   if (fail) { call u }
   output { String out = t.out  String again = read_string(t.kept) }
 }`, "f": "text"}
-	out := func(inputs string) string {
+	out := func(inputs, taken string) string {
 		got, said, err := runText(t, wdlJob{inputs: inputs, cache: cache}, files)
+		if !strings.Contains(said, taken+" taken from the cache\n") {
+			t.Errorf("it says\n%s\nwant %q", said, taken)
+		}
 		if strings.Contains(inputs, "fail") != (err != nil) {
 			t.Fatalf("%s: %s: %v", inputs, said, err)
 		}
 		return got
 	}
-	_ = out(`{"w.f": "f", "w.fail": true}`) // what has succeeded is kept
-	first := out(`{"w.f": "f"}`)
-	if second := out(`{"w.f": "f"}`); second != first || !strings.Contains(first, `"w.again"`) {
+	_ = out(`{"w.f": "f", "w.fail": true}`, "tasks") // what has succeeded is kept
+	first := out(`{"w.f": "f"}`, "1 tasks")
+	if second := out(`{"w.f": "f"}`, "1 of 1 tasks"); second != first || !strings.Contains(first, `"w.again"`) {
 		t.Errorf("got %s, and then %s", first, second)
 	}
 	kept, err := filepath.Glob(filepath.Join(cache, "*", "*", "*", "work", "out"))
@@ -230,7 +233,7 @@ workflow w {
 	if err := os.WriteFile(kept[0], []byte("1234"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if third := out(`{"w.f": "f"}`); third == first || strings.Contains(third, "1234") {
+	if third := out(`{"w.f": "f"}`, "0 of 1 tasks"); third == first || strings.Contains(third, "1234") {
 		t.Errorf("of an entry that has changed: %s, as %s", third, first)
 	}
 }

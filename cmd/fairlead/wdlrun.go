@@ -216,6 +216,9 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 	if err := a.runs.fillCache(context.WithoutCancel(cmd.Context()), final); err != nil {
 		fmt.Fprintln(errOut, "fairlead: not all outputs of tasks could be put into the cache:", printable(err.Error()))
 	}
+	if job.cache != "" {
+		a.sayCached(errOut, &def.Graph, final)
+	}
 	if final.State != flow.Succeeded {
 		a.explainWDL(errOut, doc, final)
 		kept := a.keepFinished(cmd.Context(), errOut, final, place)
@@ -233,6 +236,27 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 	}
 	_, err = cmd.OutOrStdout().Write(text)
 	return err
+}
+
+// sayCached says how many tasks of a run have been taken from its cache.
+func (a *app) sayCached(w io.Writer, g *flow.Graph, r flow.Run) {
+	tasks, err := a.db.Tasks(context.Background(), r.ID)
+	if err != nil {
+		return // it is but a word on the side
+	}
+	command := wdl.Commands(g)
+	hits, all := 0, 0
+	for _, t := range tasks {
+		if t.Attempt == 0 || !command(t.ID) {
+			continue
+		}
+		all++
+		var u wdl.Usage
+		if raw, ok, err := a.db.Output(context.Background(), r.ID, t.ID, wdl.KeyUsage); ok && err == nil && json.Unmarshal(raw, &u) == nil && u.CacheHit {
+			hits++
+		}
+	}
+	fmt.Fprintf(w, "%d of %d tasks taken from the cache\n", hits, all)
 }
 
 // prepareWDL compiles what is to be run.
