@@ -85,6 +85,9 @@ const (
 	maxEntryPoint   = 4 << 10
 	maxEntryText    = 256 << 20
 	maxProgressRate = 10 * time.Second
+	// findTime bounds how long a task waits to hear whether there is an entry:
+	// it may run instead.
+	findTime = 2 * time.Minute
 )
 
 // cacheOf returns the cache of a run; nil if it has none.
@@ -255,7 +258,9 @@ func (e *omicsEngine) Find(ctx context.Context, r flow.Run, t flow.Task, key, to
 	if err != nil {
 		return wdl.Found{}, err
 	}
-	entry, m, err := c.entry(ctx, key)
+	asking, cancel := context.WithTimeout(ctx, findTime)
+	entry, m, err := c.entry(asking, key)
+	cancel()
 	if err == nil {
 		err = fits(m.Names)
 	}
