@@ -372,7 +372,7 @@ func TestOmicsRefusals(t *testing.T) {
 		}
 	}
 	r := l.ends(l.begin(object{"workflowId": w, "parameters": object{"list": "s3://data/not-there"}}))
-	if r["status"] != "FAILED" || r["failureReason"] != "INPUT_URI_NOT_FOUND" {
+	if r["status"] != "FAILED" || r["failureReason"] != "INPUT_URI_NOT_FOUND" || !strings.Contains(r["statusMessage"].(string), "parameter list: s3://data/not-there does not exist") {
 		t.Errorf("an input that is not there: %v", r)
 	}
 	r = l.ends(l.begin(object{"workflowId": l.wdl(`version 1.0

@@ -124,6 +124,9 @@ func (f *runFiles) fetch(ctx context.Context, name string) (string, error) {
 	}
 	defer os.RemoveAll(temp)
 	if err := f.p.Site.Fetch(ctx, f.run, name, filepath.Join(temp, filepath.Base(to))); err != nil {
+		if in := parameter(f.run.Params, name); in != "" {
+			err = fmt.Errorf("parameter %s: %w", in, err)
+		}
 		switch flow.KindOf(err) {
 		case flow.NotFound:
 			return "", &failure{codeMissing, err}
@@ -143,6 +146,34 @@ func (f *runFiles) fetch(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	return to, nil
+}
+
+// parameter returns which of a run's parameters names a file; empty if none does.
+func parameter(params json.RawMessage, file string) string {
+	v, err := ParseJSON(params)
+	rec, ok := v.(*Record)
+	if err != nil || !ok {
+		return ""
+	}
+	for i, name := range rec.Names {
+		if mentions(rec.Values[i], file) {
+			return name
+		}
+	}
+	return ""
+}
+
+// mentions says that a text is in a value of JSON.
+func mentions(v Value, text string) bool {
+	switch v := v.(type) {
+	case string:
+		return v == text
+	case *List:
+		return slices.ContainsFunc(v.Items, func(x Value) bool { return mentions(x, text) })
+	case *Record:
+		return slices.ContainsFunc(v.Values, func(x Value) bool { return mentions(x, text) })
+	}
+	return false
 }
 
 // under says that a path is in a directory.
