@@ -64,6 +64,7 @@ const (
 // Options are what a server is started with.
 type options struct {
 	data      dataDir
+	fleeting  bool // the data directory goes with this process
 	listen    string
 	database  string // empty: SQLite in the data directory
 	region    string
@@ -388,11 +389,14 @@ func (a *app) listeners() []net.Listener {
 }
 
 func (a *app) openRows(ctx context.Context) error {
-	url := a.opt.database
+	url, open := a.opt.database, store.Open
 	if url == "" {
 		url = a.opt.data.path("fairlead.db")
+		if a.opt.fleeting {
+			open = store.OpenFleeting
+		}
 	}
-	db, err := store.Open(ctx, url)
+	db, err := open(ctx, url)
 	if err != nil {
 		return err
 	}

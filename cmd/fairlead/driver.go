@@ -59,7 +59,7 @@ func (a *app) openDriver(ctx context.Context) (python string, err error) {
 
 func (a *app) openSandbox(show []string) (driver, error) {
 	d, err := sandbox.New(sandbox.Options{
-		Root: a.opt.data.path(sandboxDir), Show: show, Hide: []string{string(a.opt.data)}, Plain: a.opt.isolation == "none",
+		Root: a.opt.data.path(sandboxDir), Show: show, Hide: []string{string(a.opt.data)}, Plain: a.opt.isolation == "none", Fleeting: a.opt.fleeting,
 	})
 	if err != nil {
 		return nil, err

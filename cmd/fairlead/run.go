@@ -111,7 +111,7 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 			return err
 		}
 		defer os.RemoveAll(dir)
-		opt.data = dataDir(dir)
+		opt.data, opt.fleeting = dataDir(dir), true
 	}
 	log, err := newLog(errOut, "text", slog.LevelInfo)
 	if err != nil {

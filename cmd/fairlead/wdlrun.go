@@ -175,7 +175,7 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		opt.data = dataDir(dir)
+		opt.data, opt.fleeting = dataDir(dir), true
 	}
 	if opt.log, err = newLog(errOut, "text", slog.LevelWarn); err != nil {
 		return err

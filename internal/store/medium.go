@@ -19,6 +19,8 @@ import (
 // A medium is what the files of SQLite lie on.
 type medium struct {
 	vfs string // what SQLite calls it; empty: this machine's file systems
+	// fleeting says that what is on it need not outlive the machine's power.
+	fleeting bool
 	// create makes a file, unless it is there.
 	create func(path string) error
 	// rewrite writes once more what a file holds, and syncs it. It does

@@ -63,6 +63,18 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	return db, nil
 }
 
+// OpenFleeting opens an SQLite file that goes with this process, which nobody
+// would look for after the machine has failed: nothing waits for the disk.
+func OpenFleeting(ctx context.Context, path string) (*DB, error) {
+	on := fileSystem
+	on.fleeting = true
+	db, err := openSQLite(ctx, path, on)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", path, err)
+	}
+	return db, nil
+}
+
 // readers is how many connections serve reads of SQLite at once.
 const readers = 8
 
@@ -87,7 +99,11 @@ func openSQLite(ctx context.Context, path string, on medium) (*DB, error) {
 	if err := inspect(ctx, look, path); err != nil {
 		return nil, file(path).explain(err)
 	}
-	writes, err := sql.Open("sqlite", source("journal_mode(WAL)", "synchronous(FULL)",
+	sync := "synchronous(FULL)"
+	if on.fleeting {
+		sync = "synchronous(OFF)"
+	}
+	writes, err := sql.Open("sqlite", source("journal_mode(WAL)", sync,
 		"temp_store(MEMORY)", "cache_size(-32000)", "journal_size_limit(67108864)"))
 	if err != nil {
 		return nil, err

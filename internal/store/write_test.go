@@ -286,6 +286,25 @@ func TestCloseLeavesOneFile(t *testing.T) {
 	}
 }
 
+// TestFleetingStoresDoNotWait has a store that goes with the process wait for
+// no disk.
+func TestFleetingStoresDoNotWait(t *testing.T) {
+	db, err := OpenFleeting(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.write(t.Context(), func(tx *tx) error {
+		sync, err := number(tx, `PRAGMA synchronous`)
+		if sync != 0 {
+			t.Errorf("synchronous = %d; want 0 (off)", sync)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestCommitsReachTheDisk(t *testing.T) {
 	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "store.db"))
 	if err != nil {

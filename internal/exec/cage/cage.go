@@ -59,6 +59,8 @@ type Setup struct {
 	Socket string // a name in it
 	Plain  bool   // no namespaces: no views of the file system
 	User   bool   // in a user namespace
+	// Fleeting says that what a keeper writes need not outlive the machine's power.
+	Fleeting bool
 	// Probe asks to try what attempts will need, and to end. The fields of
 	// Config that describe the view are read.
 	Probe *Config `json:",omitempty"`

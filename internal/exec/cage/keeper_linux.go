@@ -259,6 +259,7 @@ func (k *keeper) listen() (listener *os.File, taken bool, err error) {
 	if k.journal, err = openJournal(path.Join(k.setup.Root, JournalFile)); err != nil {
 		return nil, false, err
 	}
+	k.journal.fleeting = k.setup.Fleeting
 	if err := os.Mkdir(path.Join(k.setup.Root, PoolDir), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, false, err
 	}

@@ -151,7 +151,7 @@ func (d *Driver) startKeeper(m *means, socket string) (taken bool, err error) {
 		conn.Close()
 		return false, nil
 	}
-	status, p, err := m.spawn(cage.Setup{Root: d.opts.Root, Socket: socket, Plain: m.plain(), User: m.kind == userMode})
+	status, p, err := m.spawn(cage.Setup{Root: d.opts.Root, Socket: socket, Plain: m.plain(), User: m.kind == userMode, Fleeting: d.opts.Fleeting})
 	if err != nil {
 		return false, err
 	}

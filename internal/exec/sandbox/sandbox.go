@@ -32,6 +32,9 @@ type Options struct {
 	Hide []string
 	// Plain asks for plain processes, whatever this machine permits.
 	Plain bool
+	// Fleeting says that Root goes with this process, and that nobody looks for
+	// attempts after the machine has failed: nothing waits for the disk.
+	Fleeting bool
 }
 
 // The masker of a keeper bears what a spec may ask of it.
