@@ -34,7 +34,7 @@ class Server:
             stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL,
         )
         state = self.data / "server.json"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             try:
                 info = json.loads(state.read_text())
@@ -81,7 +81,7 @@ class Server:
     def aws(self, *args):
         """Runs the AWS CLI as a user would and returns what it prints."""
         cli = pathlib.Path(sys.executable).parent / "aws"
-        done = subprocess.run([str(cli), *args], env=self.env(), capture_output=True, text=True, timeout=120)
+        done = subprocess.run([str(cli), *args], env=self.env(), capture_output=True, text=True, timeout=300)
         return done
 
 
@@ -135,7 +135,7 @@ FINAL = {"SUCCESS", "FAILED", "TIMEOUT", "STOPPED"}
 def wait(mwaa):
     """Polls a run, as clients do, until pred(run detail) holds."""
 
-    def poll(arn, run_id, pred=lambda d: d["RunState"] in FINAL, seconds=60):
+    def poll(arn, run_id, pred=lambda d: d["RunState"] in FINAL, seconds=300):
         deadline = time.monotonic() + seconds
         while True:
             detail = mwaa.get_workflow_run(WorkflowArn=arn, RunId=run_id)["RunDetail"]

@@ -229,7 +229,7 @@ def test_delete(mwaa, create):
     arn = create(SLEEP, Name=name)["WorkflowArn"]
     mwaa.start_workflow_run(WorkflowArn=arn)
     mwaa.delete_workflow(WorkflowArn=arn)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while True:
         try:
             assert mwaa.get_workflow(WorkflowArn=arn)["WorkflowStatus"] == "DELETING"

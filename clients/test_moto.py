@@ -99,7 +99,7 @@ class World:
         arn = self.mwaa.create_workflow(Name=name, RoleArn=emulator.ROLE, DefinitionS3Location={"Bucket": "store", "ObjectKey": f"wf/{name}.yaml"}, **more)["WorkflowArn"]
         return arn, self.mwaa.start_workflow_run(WorkflowArn=arn)["RunId"]
 
-    def end(self, arn, run, seconds=60):
+    def end(self, arn, run, seconds=300):
         """Waits for a run and returns its state and its tasks by id."""
         deadline = time.monotonic() + seconds
         while (state := self.mwaa.get_workflow_run(WorkflowArn=arn, RunId=run)["RunDetail"]["RunState"]) not in FINAL:

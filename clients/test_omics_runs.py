@@ -89,7 +89,7 @@ def start(omics, bucket):
     return run
 
 
-def until(ask, want, seconds=60):
+def until(ask, want, seconds=300):
     deadline = time.monotonic() + seconds
     while (got := ask()["status"]) not in want:
         assert time.monotonic() < deadline, got
@@ -289,7 +289,7 @@ def test_a_run_cache(tmp_path):
                 workflowId=workflow, roleArn="arn:aws:iam::111122223333:role/omics", outputUri="s3://cached/out", cacheId=cache["id"],
                 parameters={"text": "s3://cached/in/text", "good": good}, **more,
             )
-            return until(lambda: omics().get_run(id=made["id"]), ENDED, seconds=120)
+            return until(lambda: omics().get_run(id=made["id"]), ENDED)
 
         def hits(of):
             tasks = omics().list_run_tasks(id=of["id"])["items"]
