@@ -116,6 +116,21 @@ func TestOmicsWithoutGPUs(t *testing.T) {
 	if r["failureReason"] != "UNSUPPORTED_GPU_INSTANCE_TYPE" || !strings.Contains(r["statusMessage"].(string), "asks for 1 GPU (nvidia-tesla-t4), and this machine has none") {
 		t.Errorf("run: %v", r)
 	}
+	profiles := func(last string) string {
+		return l.wdl(`version 1.1
+task t {
+  command <<< true >>>
+  runtime { omicsResourceFallbackOrder: [{"acceleratorType": "nvidia-l4", "acceleratorCount": 1, "cpu": 1}` + last + `] }
+}
+workflow main { call t }`)
+	}
+	id := l.begin(object{"workflowId": profiles(`, {"cpu": 2}`)})
+	if r := l.ends(id); r["status"] != "COMPLETED" {
+		t.Errorf("a task that does without a GPU: %v", r)
+	}
+	if task := l.must(200, "GET", "/run/"+id+"/task", nil)["items"].([]any)[0].(object); task["gpus"] != 0.0 || task["cpus"] != 2.0 || task["instanceType"] != "omics.c.large" {
+		t.Errorf("its second profile: %v", task)
+	}
 	l = newLab(t, func(o *options) { o.gpuCount = "ignore" })
 	if r := l.ends(l.begin(object{"workflowId": l.wdl(onGPU)})); r["status"] != "COMPLETED" {
 		t.Errorf("run with --gpus ignore: %v", r)

@@ -18,15 +18,26 @@ type loan struct {
 	release func()
 }
 
-// checkGPUs refuses a task that asks for more GPUs than there are.
+// checkGPUs refuses a task that asks for more GPUs than there are, in each of the
+// profiles that it would do with.
 func (w *work) checkGPUs(t *call) error {
 	n := t.want.GPUs
 	if n <= len(w.GPUs) || w.WithoutGPUs || w.Task.Handle != "" {
 		return nil
 	}
+	for _, o := range t.want.Others {
+		if o.GPUs <= len(w.GPUs) {
+			t.want.CPUs, t.want.Memory, t.want.GPUs, t.want.GPU = o.CPUs, o.Memory, o.GPUs, o.GPU
+			t.want.Instance = instance(o.CPUs, o.Memory, o.GPUs, o.GPU)
+			return nil
+		}
+	}
 	asks := "the task asks for " + plural(n, "GPU")
 	if t.want.GPU != "" {
 		asks += " (" + t.want.GPU + ")"
+	}
+	if len(t.want.Others) > 0 {
+		return &failure{codeProfiles, fmt.Errorf("each of the task's %d profiles asks for more GPUs than this machine has, which are %d; with --gpus ignore such tasks run without", len(t.want.Others)+1, len(w.GPUs))}
 	}
 	if len(w.GPUs) == 0 {
 		return &failure{codeGPU, fmt.Errorf("%s, and this machine has none: there is no /dev/nvidia0; with --gpus ignore such tasks run without", asks)}

@@ -100,6 +100,8 @@ const (
 	codeValue   = "INVALID_TASK_RESOURCE_VALUE"
 	codeExport  = "EXPORT_FAILED"
 	codeGPU     = "UNSUPPORTED_GPU_INSTANCE_TYPE"
+	// Of no fallback profile there is a machine.
+	codeProfiles = "ALL_PROFILES_INSTANCE_RESERVATION_FAILED"
 )
 
 // Perform carries out one attempt. What has no command is evaluated here.

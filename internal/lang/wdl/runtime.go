@@ -37,6 +37,9 @@ type Resources struct {
 	// Instance is the smallest machine of HealthOmics that has as much; empty
 	// if none has.
 	Instance string
+	// Others are what is asked for instead, in this order, where there are not as
+	// many GPUs. Of them only the amounts and the accelerator count.
+	Others []Resources
 }
 
 // String returns what there must be room for.
@@ -319,6 +322,8 @@ func (r *Resources) fallback(x Value) error {
 		}
 		if i == 0 {
 			r.CPUs, r.Memory, r.GPUs, r.GPU = p.CPUs, p.Memory, p.GPUs, p.GPU
+		} else {
+			r.Others = append(r.Others, p)
 		}
 	}
 	return nil

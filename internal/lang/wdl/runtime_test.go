@@ -71,6 +71,7 @@ func TestResources(t *testing.T) {
 		}), ""},
 		{`omicsResourceFallbackOrder: flatten([[{"cpu": "4", "memory": "8 GiB"}, {"cpu": "2"}]])`, with(func(r *Resources) {
 			r.CPUs, r.Memory, r.Instance = 4, 8*gib, "omics.c.xlarge"
+			r.Others = []Resources{{CPUs: 2, Memory: gib}}
 		}), ""},
 		{`omicsResourceFallbackOrder: flatten([[{"disk": "4"}]])`, plain, `profile 1: no such key: "disk"`},
 	} {
