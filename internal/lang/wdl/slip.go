@@ -64,27 +64,28 @@ func (c *checker) shellNames(t *Task, s *scope) {
 		all.WriteString(p.Text)
 	}
 	text := all.String()
-	told := map[string]bool{}
-	for rest := text; len(told) < 10; {
+	seen := map[string]bool{}
+	for rest := text; len(seen) < maxShellNames; {
 		_, after, ok := strings.Cut(rest, "${")
 		if !ok {
 			return
 		}
-		name, tail, ok := strings.Cut(after, "}")
 		rest = after
-		if !ok || told[name] || len(name) > 100 {
-			continue
-		}
-		rest = tail
+		name, _, ok := strings.Cut(after[:min(len(after), 100)], "}")
 		sym, known := s.find(name)
 		d, isDecl := sym.to.(*Decl)
-		if !known || !isDecl || d.Env || strings.Contains(text, name+"=") || strings.Contains(text, " "+name+" in ") || strings.Contains(text, "read ") {
+		if !ok || !known || !isDecl || d.Env || seen[name] {
 			continue
 		}
-		told[name] = true
-		c.remark(t.Command.At(), fmt.Sprintf("write ~{%s}", name), "task %s: ${%s} in <<< >>> is a variable of the shell, and not the declaration %[2]s", t.Name.Text, name)
+		seen[name] = true
+		if !strings.Contains(text, name+"=") && !strings.Contains(text, " "+name+" in ") && !strings.Contains(text, "read ") {
+			c.remark(t.Command.At(), fmt.Sprintf("write ~{%s}", name), "task %s: ${%s} in <<< >>> is a variable of the shell, and not the declaration %[2]s", t.Name.Text, name)
+		}
 	}
 }
+
+// maxShellNames bounds the names that a command is searched for.
+const maxShellNames = 50
 
 // indentation warns of a command whose lines begin with tabs and with spaces:
 // what they share is not told apart then.
