@@ -20,7 +20,7 @@ export const binary = process.env.FAIRLEAD ?? join(here, "../../bin/fairlead");
 const shots = join(here, "shots");
 
 /** until asks again until the answer is truthy, and returns it. */
-export async function until(what, ask, ms = 30_000) {
+export async function until(what, ask, ms = 300_000) {
   const end = Date.now() + ms;
   for (;;) {
     const got = await ask();
@@ -156,7 +156,7 @@ export async function open(browser, server, { theme = "light", size = wide, path
     if (m.type() === "error" || m.type() === "warning") page.complaints.push(`${m.text()} ${m.location().url}`);
   });
   page.on("pageerror", (e) => page.complaints.push(String(e)));
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(120_000);
   await page.goto(path);
   return page;
 }

@@ -165,7 +165,7 @@ test("what waits shows its gate, changes arrive, and a stop says what it does", 
   const id = await server.create("waits", waits);
   const run = await server.run(id);
   const page = await open(browser, server, { path: `/runs/${run}/table` });
-  await page.getByRole("row", { name: /wait_for_export.*resting/ }).waitFor({ timeout: 60_000 });
+  await page.getByRole("row", { name: /wait_for_export.*resting/ }).waitFor({ timeout: 120_000 });
   await page.getByRole("row", { name: /wait_for_export.*Next look/ }).waitFor();
   await page.getByRole("row", { name: /load.*Upstream:.*long/ }).waitFor();
   await page.goto(`/runs/${run}?task=load`);
@@ -182,7 +182,7 @@ test("what waits shows its gate, changes arrive, and a stop says what it does", 
   assert.equal((await server.api(`runs/${run}`)).state, "r");
   await page.keyboard.press("Shift+S");
   await page.getByRole("dialog").getByRole("button", { name: "Stop the run" }).click();
-  await page.getByRole("heading", { level: 1 }).getByText("stopped").waitFor({ timeout: 30_000 });
+  await page.getByRole("heading", { level: 1 }).getByText("stopped").waitFor({ timeout: 120_000 });
   quiet(page);
   await page.context().close();
 });

@@ -175,7 +175,7 @@ test("changes arrive without asking, and after the server was away", async () =>
   await page.getByRole("link", { name: "arrives" }).waitFor();
   assert.deepEqual(asked, [], "the page asked although nothing polls");
   await server.restart(() => page.getByText("Offline").waitFor());
-  await page.getByText("Live", { exact: true }).waitFor({ timeout: 40_000 });
+  await page.getByText("Live", { exact: true }).waitFor({ timeout: 120_000 });
   await server.api(`workflows/${other}/delete`, {});
   await page.getByRole("link", { name: "arrives" }).waitFor({ state: "detached" });
   await page.context().close();

@@ -96,7 +96,7 @@ test("a log is followed while it is written, and let go of", async () => {
   const run = await server.run(await server.create("waits", waits));
   const page = await open(browser, server, { path: `/runs/${run}/tasks/long` });
   const line = (n) => log(page).getByText(new RegExp(`^line ${n}$`));
-  await line(3).waitFor({ timeout: 60_000 });
+  await line(3).waitFor({ timeout: 120_000 });
   await page.getByRole("button", { name: "Follow", pressed: true }).waitFor();
   for (const n of [8, 16]) await line(n).waitFor();
   // Enough lines to scroll.
@@ -114,7 +114,7 @@ test("a log is followed while it is written, and let go of", async () => {
   await page.getByRole("button", { name: "Follow", pressed: true }).waitFor();
   await until("the end is in sight", () => log(page).evaluate((el) => el.scrollTop + el.clientHeight > el.scrollHeight - 30));
   await server.api(`runs/${run}/stop`, {});
-  await page.getByText("complete", { exact: true }).waitFor({ timeout: 30_000 });
+  await page.getByText("complete", { exact: true }).waitFor({ timeout: 120_000 });
   quiet(page);
   await page.context().close();
 });
