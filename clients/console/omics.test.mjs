@@ -187,3 +187,22 @@ test("on a phone the menu leads to it", async () => {
   quiet(page);
   await page.context().close();
 });
+
+test("workflows, and one with its README and parameters", async () => {
+  await ask(server, "POST", "/workflow", {
+    name: "described", description: "Greets people.", engine: "WDL", requestId: "described", definitionZip: zip("main.wdl", document).toString("base64"),
+    readmeMarkdown: "# Greeter\n\nSays hello.", parameterTemplate: { names: { description: "whom to greet" } },
+  });
+  await until("it is ready", async () => (await server.api("omics/workflows")).rows.every((w) => w.status === "ACTIVE"));
+  await everyLook(browser, server, "/omics/workflows", "omics-workflows", (p) => p.getByRole("row", { name: /described.*ACTIVE/ }).waitFor());
+  const { id } = (await server.api("omics/workflows")).rows.find((w) => w.name === "described");
+  await everyLook(browser, server, `/omics/workflows/${id}`, "omics-workflow", (p) => p.getByText("Says hello.").waitFor());
+  const page = await open(browser, server, { path: "/omics" });
+  await page.getByRole("link", { name: "Workflows", exact: true }).last().click();
+  await page.getByRole("link", { name: "described" }).click();
+  await page.getByText("whom to greet").waitFor();
+  quiet(page);
+  await page.goto("/omics/workflows/99");
+  await page.getByText("There is no such thing").waitFor();
+  await page.context().close();
+});

@@ -14,7 +14,9 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -217,6 +219,73 @@ func (o consoleOmics) shown(row flow.Recorded) (web.OmicsRun, error) {
 	return web.OmicsRun{
 		Run: row.Run, Name: row.Record.Name, WorkflowName: s.WorkflowName, Status: omics.StatusOf(row.Run.State), OutputURI: s.OutputURI, Role: s.RoleARN,
 	}, err
+}
+
+// omicsWorkflow is what the door answers of a workflow.
+type omicsWorkflow struct {
+	ID, Name, Status, Description, StatusMessage, Engine, Main, Readme string
+	CreationTime                                                       time.Time
+	ParameterTemplate                                                  map[string]web.OmicsParameter
+}
+
+func (w omicsWorkflow) view() web.OmicsWorkflow {
+	return web.OmicsWorkflow{
+		ID: w.ID, Name: w.Name, Status: w.Status, Created: w.CreationTime, Description: w.Description, Message: w.StatusMessage,
+		Engine: w.Engine, Main: w.Main, Template: w.ParameterTemplate,
+	}
+}
+
+// OmicsWorkflows implements [web.Omics] as a client would.
+func (o consoleOmics) OmicsWorkflows(ctx context.Context, p flow.Page) ([]web.OmicsWorkflow, string, error) {
+	q := url.Values{"maxResults": {strconv.Itoa(p.Limit)}}
+	if p.After != "" {
+		q.Set("startingToken", p.After)
+	}
+	var out struct {
+		Items     []omicsWorkflow
+		NextToken string
+	}
+	c := consoleActions{a: o.a}
+	if err := c.get(ctx, omics.Service, "/workflow?"+q.Encode(), &out); err != nil {
+		return nil, "", err
+	}
+	all := make([]web.OmicsWorkflow, len(out.Items))
+	for i, w := range out.Items {
+		all[i] = w.view()
+	}
+	return all, out.NextToken, nil
+}
+
+// maxReadme bounds the README of a workflow that the console shows.
+const maxReadme = 512 << 10
+
+// OmicsWorkflow implements [web.Omics] as a client would, which fetches the
+// README at the URL that it is given.
+func (o consoleOmics) OmicsWorkflow(ctx context.Context, id string) (web.OmicsWorkflow, error) {
+	var w omicsWorkflow
+	c := consoleActions{a: o.a}
+	if err := c.get(ctx, omics.Service, "/workflow/"+url.PathEscape(id)+"?export=README", &w); err != nil {
+		return web.OmicsWorkflow{}, err
+	}
+	out := w.view()
+	if w.Readme == "" {
+		return out, nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.Readme, nil)
+	if err != nil {
+		return out, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return out, fmt.Errorf("README of workflow %s: %w", id, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReadme))
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return out, fmt.Errorf("README of workflow %s: %s: %w", id, resp.Status, err)
+	}
+	out.Readme = string(text)
+	return out, nil
 }
 
 // Repeat implements [web.Omics] as a client would, by StartRun with a runId.
@@ -487,12 +556,21 @@ func (c *consoleActions) call(ctx context.Context, operation string, in map[stri
 // post has one of this server's own doors carry out an operation, which the
 // target names, or else the path.
 func (c *consoleActions) post(ctx context.Context, service, path, target string, in map[string]any, out any) error {
-	operation := cmp.Or(target[strings.LastIndexByte(target, '.')+1:], path)
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.a.inner+path, bytes.NewReader(body))
+	return c.send(ctx, http.MethodPost, service, path, target, body, out)
+}
+
+// get has one of them answer what a path names.
+func (c *consoleActions) get(ctx context.Context, service, path string, out any) error {
+	return c.send(ctx, http.MethodGet, service, path, "", nil, out)
+}
+
+func (c *consoleActions) send(ctx context.Context, method, service, path, target string, body []byte, out any) error {
+	operation := cmp.Or(target[strings.LastIndexByte(target, '.')+1:], path)
+	req, err := http.NewRequestWithContext(ctx, method, c.a.inner+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

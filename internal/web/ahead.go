@@ -38,6 +38,8 @@ func pageAt(path string) (page string, asks []string) {
 		return "workflows", nil
 	case words[0] == "omics" && len(words) == 1:
 		return "omics", nil
+	case words[0] == "omics" && words[1] == "workflows" && len(words) <= 3:
+		return "omicsWorkflows", nil
 	case words[0] == "workflows" && len(words) == 2:
 		w := "workflows/" + url.PathEscape(words[1])
 		return "workflow", []string{w + "/grid?limit=50", w}

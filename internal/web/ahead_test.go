@@ -13,6 +13,9 @@ func TestPageAt(t *testing.T) {
 	}{
 		{"/", "workflows", nil},
 		{"/omics", "omics", nil},
+		{"/omics/workflows", "omicsWorkflows", nil},
+		{"/omics/workflows/1000001", "omicsWorkflows", nil},
+		{"/omics/runs", "", nil},
 		{"/workflows/etl-abc", "workflow", []string{"workflows/etl-abc/grid?limit=50", "workflows/etl-abc"}},
 		{"/workflows/etl-abc/", "workflow", []string{"workflows/etl-abc/grid?limit=50", "workflows/etl-abc"}},
 		{`/workflows/"><script>`, "workflow", []string{"workflows/%22%3E%3Cscript%3E/grid?limit=50", "workflows/%22%3E%3Cscript%3E"}},

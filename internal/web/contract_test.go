@@ -64,7 +64,8 @@ func TestContract(t *testing.T) {
 		"Excerpt": excerpt{}, "Argument": Argument{}, "Arguments": Arguments{}, "XComs": xcomsView{}, "LogLine": lineView{}, "LogPage": logView{},
 		"LogMatches": matchesView{}, "Diagnostic": diagnosticView{}, "Check": checkView{}, "FieldError": fieldView{},
 		"WorkflowsEvent": workflowsEvent{}, "WorkflowEvent": workflowEvent{}, "RunChange": runChange{}, "RunEvent": runEvent{}, "LogEvent": logEvent{},
-		"Asked": askedView{}, "OmicsFacts": omicsFacts{}, "OmicsRunRow": omicsRunView{}, "OmicsRunList": omicsRunList{}, "OmicsEvent": omicsEvent{},
+		"Asked": askedView{}, "OmicsFacts": omicsFacts{}, "OmicsWorkflowRow": omicsWorkflowRow{}, "OmicsWorkflowList": omicsWorkflowList{},
+		"OmicsWorkflow": omicsWorkflowView{}, "OmicsParameter": OmicsParameter{}, "OmicsRunRow": omicsRunView{}, "OmicsRunList": omicsRunList{}, "OmicsEvent": omicsEvent{},
 	} {
 		got, want := membersOf(reflect.TypeOf(v)), said[name]
 		slices.Sort(got)

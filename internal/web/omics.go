@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"fairlead/internal/flow"
 )
@@ -21,6 +22,28 @@ type Omics interface {
 	// Repeat starts a run like another one. A token that was used before gives
 	// the run that it began.
 	Repeat(ctx context.Context, like flow.Run, with OmicsRepeat) (flow.Run, error)
+	// OmicsWorkflows lists workflows, newest first, and OmicsWorkflow adds to one
+	// what only its own page shows.
+	OmicsWorkflows(ctx context.Context, p flow.Page) (_ []OmicsWorkflow, next string, err error)
+	OmicsWorkflow(ctx context.Context, id string) (OmicsWorkflow, error)
+}
+
+// An OmicsWorkflow is a workflow of HealthOmics. What follows Created is of one
+// that was asked for by itself.
+type OmicsWorkflow struct {
+	ID, Name, Status string
+	Created          time.Time
+	Description      string
+	Message          string // why it failed, or what is in it
+	Engine, Main     string
+	Readme           string
+	Template         map[string]OmicsParameter
+}
+
+// An OmicsParameter is one that the runs of a workflow take.
+type OmicsParameter struct {
+	Description string `json:"description"`
+	Optional    bool   `json:"optional"`
 }
 
 // OmicsRepeat says in what a run is unlike the one that it repeats: in nothing
@@ -57,6 +80,58 @@ func (s *Console) omicsFacts(ctx context.Context, r flow.Run) (*omicsFacts, erro
 		return nil, nil
 	}
 	return &omicsFacts{clip(o.Name, maxShort), o.OutputURI, o.Role}, err
+}
+
+type omicsWorkflowRow struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Status  string `json:"status"`
+	Created int64  `json:"created"`
+}
+
+type omicsWorkflowList struct {
+	Rows []omicsWorkflowRow `json:"rows"`
+	Next string             `json:"next"`
+}
+
+func (s *Console) listOmicsWorkflows(c *call) (any, error) {
+	page, err := s.page(c, 50, 100, "console omics workflows")
+	if err != nil {
+		return nil, err
+	}
+	rows, next, err := s.c.Omics.OmicsWorkflows(c.Context(), page)
+	if err != nil {
+		return nil, err
+	}
+	out := omicsWorkflowList{Rows: make([]omicsWorkflowRow, len(rows)), Next: s.c.Tokens.Seal(next, "console omics workflows")}
+	for i, w := range rows {
+		out.Rows[i] = omicsWorkflowRow{w.ID, clip(w.Name, maxShort), w.Status, millis(w.Created)}
+	}
+	return out, nil
+}
+
+type omicsWorkflowView struct {
+	omicsWorkflowRow
+	Description string                    `json:"description"`
+	Message     string                    `json:"message"`
+	Engine      string                    `json:"engine"`
+	Main        string                    `json:"main"`
+	Readme      string                    `json:"readme"`
+	Template    map[string]OmicsParameter `json:"template"`
+}
+
+func (s *Console) getOmicsWorkflow(c *call) (any, error) {
+	w, err := s.c.Omics.OmicsWorkflow(c.Context(), c.PathValue("workflow"))
+	if err != nil {
+		return nil, err
+	}
+	if w.Template == nil {
+		w.Template = map[string]OmicsParameter{}
+	}
+	return omicsWorkflowView{
+		omicsWorkflowRow{w.ID, clip(w.Name, maxShort), w.Status, millis(w.Created)},
+		w.Description, w.Message, w.Engine, w.Main, clip(w.Readme, maxShown), w.Template,
+	}, nil
 }
 
 // keyUsage is the key under which an attempt of HealthOmics that has ended has

@@ -229,6 +229,8 @@ func (s *Console) route() {
 		"GET workflows/{workflow}/versions/{version}":        s.getVersion,
 		"GET workflows/{workflow}/versions/{version}/graph":  s.getGraph,
 		"GET omics/runs":                                     s.listOmicsRuns,
+		"GET omics/workflows":                                s.listOmicsWorkflows,
+		"GET omics/workflows/{workflow}":                     s.getOmicsWorkflow,
 		"GET runs/{run}":                                     s.getRun,
 		"GET runs/{run}/graph":                               s.getRunGraph,
 		"GET runs/{run}/tasks":                               s.getTasks,

@@ -604,6 +604,41 @@ export const rerun = (
   o?: Options,
 ) => post<{ run: RunRow }>(`runs/${e(run)}/rerun`, body, o);
 
+export interface OmicsWorkflowRow {
+  id: string;
+  name: string;
+  status: string;
+  created: Millis;
+}
+
+export interface OmicsWorkflowList {
+  rows: OmicsWorkflowRow[];
+  next: string;
+}
+
+export interface OmicsParameter {
+  description: string;
+  optional: boolean;
+}
+
+export interface OmicsWorkflow extends OmicsWorkflowRow {
+  description: string;
+  /** Why it failed, or what is in it. */
+  message: string;
+  engine: string;
+  main: string;
+  /** Markdown; "": there is none. */
+  readme: string;
+  /** What runs are started with, by name. */
+  template: Record<string, OmicsParameter>;
+}
+
+/** GET omics/workflows: newest first. */
+export const omicsWorkflows = (q: { after?: string } = {}, o?: Options) => get<OmicsWorkflowList>("omics/workflows", q, o);
+
+/** GET omics/workflows/{workflow}. */
+export const omicsWorkflow = (id: string, o?: Options) => get<OmicsWorkflow>(`omics/workflows/${e(id)}`, {}, o);
+
 /** POST runs/{run}/rerun of a run of HealthOmics; what is undefined is as it was. params is the JSON of an object. */
 export const repeat = (run: string, body: { params?: string; name?: string; outputUri?: string; token: string }, o?: Options) => {
   const { params, ...rest } = body;

@@ -84,6 +84,7 @@ const routes: RouteObject[] = [
               { path: "new", lazy: () => import("./pages/editor") },
               { path: "workflows/:workflow/edit", lazy: () => import("./pages/editor") },
               { path: "workflows/:workflow/:tab?", lazy: () => import("./pages/workflow") },
+              { path: "omics/workflows/:workflow?", lazy: () => import("./pages/omicsWorkflows") },
               { path: "omics", lazy: () => import("./pages/omics") },
               { path: "runs/:run/:view?", lazy: () => import("./pages/run") },
               { path: "runs/:run/tasks/:task", lazy: () => import("./pages/task") },

@@ -6,7 +6,7 @@ import { useLive } from "../app/live";
 import { Ago, Lasts } from "../app/now";
 import { useSession } from "../app/session";
 import { rowLook } from "../lib/states";
-import { Button } from "../ui/button";
+import { Button, ButtonLink } from "../ui/button";
 import { Select } from "../ui/field";
 import { Empty, Failure, Loading, Page, Sheet } from "../ui/page";
 import { LookBadge } from "../ui/sign";
@@ -39,15 +39,16 @@ export function Component() {
   return (
     <Page title="HealthOmics"
       sub={rows.length > 0 ? <span>{rows.length}{list.hasNextPage ? " or more" : ""} {rows.length === 1 ? "run" : "runs"}</span> : undefined}
-      actions={(rows.length > 0 || status) && (
-        <label>
+      actions={<>
+        <ButtonLink icon="list" to="/omics/workflows">Workflows</ButtonLink>
+        {(rows.length > 0 || status) && <label>
           <span className="sr-only">Status</span>
           <Select value={status} onChange={(e) => setParams(e.target.value ? { status: e.target.value } : {}, { replace: true })}>
             <option value="">Every status</option>
             {statuses.map((s) => <option key={s}>{s}</option>)}
           </Select>
-        </label>
-      )}>
+        </label>}
+      </>}>
       {list.isError && !list.data ? <Sheet><Failure error={list.error} retry={() => void list.refetch()} /></Sheet>
         : !list.data ? <Sheet><Loading rows={9} /></Sheet>
         : rows.length === 0 ? <Sheet>{status ? <Empty icon="search" title={`No run is ${status}`}><Button onClick={() => setParams({}, { replace: true })}>Show all</Button></Empty> : <First />}</Sheet>
@@ -121,7 +122,7 @@ function Table({ rows }: { rows: readonly OmicsRunRow[] }) {
               {r.name && <div className="text-[0.93em] text-soft">{r.id}</div>}
             </td>
             <td className="px-3 py-1.5 max-lg:col-span-2 max-lg:row-start-2 max-lg:p-0 max-lg:pt-1">
-              <span className="wrap-anywhere">{r.workflowName || "–"}</span> <span className="text-[0.93em] text-soft">{r.workflow}</span>
+              <Link to={`/omics/workflows/${encodeURIComponent(r.workflow)}`} className="rounded text-ink underline-offset-4 wrap-anywhere hover:text-link hover:underline">{r.workflowName || r.workflow}</Link> <span className="text-[0.93em] text-soft">{r.workflow}</span>
             </td>
             <td className="px-3 py-1.5 max-lg:p-0 max-lg:text-right">
               <LookBadge look={{ ...rowLook(r), word: r.status }} />

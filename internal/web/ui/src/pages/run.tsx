@@ -285,7 +285,9 @@ function Facts({ run: r }: { run: api.Run }) {
         </span>
       )}
       <span>
-        {r.service === "omics" ? `workflow ${r.workflowName}` : (
+        {r.service === "omics" ? (
+          <Link to={`/omics/workflows/${encodeURIComponent(r.workflow)}`} className="underline underline-offset-2 hover:text-ink">workflow {r.workflowName}</Link>
+        ) : (
           <Link to={`/workflows/${encodeURIComponent(r.workflow)}/versions`} className="underline underline-offset-2 hover:text-ink">
             {r.n > 0 ? `version ${r.n}` : "version deleted"}
           </Link>
