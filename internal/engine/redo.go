@@ -256,8 +256,8 @@ func (r *Run) decide(i int, s flow.State, now time.Time) {
 		t.Ended = now
 	}
 	r.set(i, s, now)
-	if s != flow.Succeeded {
-		return
+	if s != flow.Succeeded || r.row.State == flow.Stopping {
+		return // nothing is done again in a run that is being stopped
 	}
 	for _, d := range r.closure(slices.Collect(r.waiters(i))) {
 		switch r.tasks[d].State {
