@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"fairlead/internal/flow"
 )
 
 // becomes waits until a run has a status.
@@ -41,6 +43,24 @@ workflow main { scatter (i in [0, 1, 2]) { call wait } }`)
 	task := l.must(200, "GET", "/run/"+id+"/task/"+waiting[0].(object)["taskId"].(string), nil)
 	if task["status"] != "PENDING" || task["statusMessage"] != "waits for 1 processor and 1 GiB of memory" || task["cpus"] != 1.0 {
 		t.Errorf("the task that waits: %v", task)
+	}
+	_, waits, _, err := opsConductor{l.app}.Waits(t.Context(), flow.RunID(id), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := 0
+	for _, w := range waits {
+		if w.Wait.Gate != flow.GateDriver {
+			continue
+		}
+		held++
+		one, ok, err := opsConductor{l.app}.Why(t.Context(), flow.RunID(id), w.Task)
+		if want := "waits for 1 processor and 1 GiB of memory to be free"; w.Wait.Text != want || one.Text != want || !ok || err != nil {
+			t.Errorf("task %s says that it %q and %q, %v, %v; want %q", w.Task, w.Wait.Text, one.Text, ok, err, want)
+		}
+	}
+	if held != 2 {
+		t.Errorf("%d tasks say that they wait for room, want 2: %+v", held, waits)
 	}
 	l.must(202, "POST", "/runGroup/"+group, object{"maxCpus": 2})
 	l.until(func() bool { return strings.Count(l.tasks(id), "RUNNING") == 2 })

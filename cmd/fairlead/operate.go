@@ -129,13 +129,30 @@ func (o opsConductor) Waits(ctx context.Context, run flow.RunID, limit int) (flo
 	w, tasks, more, err := o.a.conductor.Waits(ctx, run, limit)
 	out := make([]ops.TaskWait, len(tasks))
 	for i, t := range tasks {
-		out[i] = ops.TaskWait{Task: t.Task.ID, State: t.Task.State, Attempt: t.Task.Attempt, Wait: t.Wait}
+		out[i] = ops.TaskWait{Task: t.Task.ID, State: t.Task.State, Attempt: t.Task.Attempt, Wait: o.a.roomed(run, t.Task, t.Wait)}
 	}
 	return w, out, more, err
 }
 
 func (o opsConductor) Why(ctx context.Context, run flow.RunID, task flow.TaskID) (flow.Wait, bool, error) {
-	return o.a.conductor.Why(ctx, run, task)
+	w, ok, err := o.a.conductor.Why(ctx, run, task)
+	if err != nil || !ok || w.Gate != flow.GateDriver {
+		return w, ok, err
+	}
+	t, err := o.a.db.Instance(ctx, run, task, 0)
+	return o.a.roomed(run, t, w), err == nil, err
+}
+
+// roomed is what a task waits for that is about to start. The engine knows no
+// more than that; what carries out tasks of WDL knows what has to be free.
+func (a *app) roomed(run flow.RunID, t flow.Task, w flow.Wait) flow.Wait {
+	if w.Gate != flow.GateDriver {
+		return w
+	}
+	if what := a.runs.Waits(run, t); what != "" {
+		w.Text = "waits for " + what + " to be free"
+	}
+	return w
 }
 
 func (o opsConductor) Next(ctx context.Context, wf flow.WorkflowID) (time.Time, error) {
