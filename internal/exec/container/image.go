@@ -141,7 +141,7 @@ func (d *Driver) pull(ctx context.Context, name, log string) error {
 }
 
 // pullError says why an image cannot be had. What will be no better the next time
-// is a flow.Invalid error.
+// is a flow.Invalid error, and the rest a flow.Busy one.
 func pullError(name string, err error) error {
 	text := err.Error()
 	says := func(words ...string) bool {
@@ -155,7 +155,7 @@ func pullError(name string, err error) error {
 	case errdefs.IsNotFound(err), says("not found", "manifest unknown", "name unknown"):
 		return flow.Errorf(flow.Invalid, "image %s does not exist: %w", name, err)
 	}
-	return fmt.Errorf("pull image %s: %w", name, err)
+	return flow.Errorf(flow.Busy, "pull image %s: %w", name, err)
 }
 
 // A layer is a part of an image on its way.

@@ -103,7 +103,7 @@ func TestPull(t *testing.T) {
 		{"image:1", "", 0},
 		{"absent:1", "does not exist", flow.Invalid},
 		{"private:1", "wants a login", flow.Invalid},
-		{"broken:1", "500 Internal Server Error", flow.Internal},
+		{"broken:1", "500 Internal Server Error", flow.Busy},
 	} {
 		name := host + "/" + tt.name
 		spec := exec.Spec{ID: fmt.Sprint("pull", i), Argv: []string{"/no/such"}, Image: name, Log: filepath.Join(root, fmt.Sprint("log", i))}
