@@ -29,7 +29,6 @@ import (
 	"fairlead/internal/flow"
 	"fairlead/internal/lang/wdl"
 	"fairlead/internal/omics"
-	"fairlead/internal/role"
 )
 
 // A runSite is where runs of WDL have their files.
@@ -212,7 +211,7 @@ func (a *app) storeOf(ctx context.Context, r flow.Run) (*runStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	entry, known := a.roles.Find(set.RoleARN)
+	entry, _ := a.roles.Find(set.RoleARN)
 	endpoint := cmp.Or(a.opt.s3, a.inner)
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(awshttp.NewBuildableClient()), // AWS_CA_BUNDLE works with this one alone
@@ -230,17 +229,10 @@ func (a *app) storeOf(ctx context.Context, r flow.Run) (*runStore, error) {
 		own := aws.Credentials{AccessKeyID: a.key.AccessKey, SecretAccessKey: a.key.SecretKey}
 		options = append(options, config.WithCredentialsProvider(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return own, nil })))
 		may = func(action, resource string) error {
-			if !known && !a.opt.strictRoles || known && entry.Policy == nil || set.RoleARN == "" {
+			if set.RoleARN == "" {
 				return nil
 			}
-			verdict := role.Silent
-			if known {
-				verdict = entry.Policy.Judge(action, resource)
-			}
-			if verdict == role.Allowed {
-				return nil
-			}
-			return role.Refusal(set.RoleARN, action, resource, verdict)
+			return a.judge(set.RoleARN, set.RoleARN, action, resource)
 		}
 	}
 	c, err := config.LoadDefaultConfig(ctx, options...)

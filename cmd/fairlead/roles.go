@@ -180,7 +180,13 @@ func (a *app) permit(ctx context.Context, action, resource string) error {
 	if !ok || id.Role == "" {
 		return nil
 	}
-	r, known := a.roles.Find(id.Role)
+	return a.judge(id.Role, id.ARN, action, resource)
+}
+
+// judge refuses what the policy of a role does not allow; who is the ARN that
+// the refusal names.
+func (a *app) judge(name, who, action, resource string) error {
+	r, known := a.roles.Find(name)
 	if !known && !a.opt.strictRoles || known && r.Policy == nil {
 		return nil
 	}
@@ -191,7 +197,7 @@ func (a *app) permit(ctx context.Context, action, resource string) error {
 	if verdict == role.Allowed {
 		return nil
 	}
-	return role.Refusal(id.ARN, action, resource, verdict)
+	return role.Refusal(who, action, resource, verdict)
 }
 
 // permitJSON is permit for a request to a service that speaks awsJson or

@@ -67,6 +67,20 @@ Exits with 0 when the run succeeds, 1 when it does not, 2 on wrong usage.`,
 	return cmd
 }
 
+// borrowData gives a run without --data a directory that goes when it is
+// forgotten.
+func (o *options) borrowData() (forget func(), err error) {
+	if o.data != "" {
+		return func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "fairlead-run-")
+	if err != nil {
+		return nil, err
+	}
+	o.data, o.fleeting = dataDir(dir), true
+	return func() { _ = os.RemoveAll(dir) }, nil
+}
+
 // parseParams turns key=value arguments into a JSON object.
 func parseParams(args []string) (json.RawMessage, error) {
 	if len(args) == 0 {
@@ -105,14 +119,11 @@ func runFile(cmd *cobra.Command, opt options, name, codePath string, params json
 			return exitError(1)
 		}
 	}
-	if opt.data == "" {
-		dir, err := os.MkdirTemp("", "fairlead-run-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		opt.data, opt.fleeting = dataDir(dir), true
+	forget, err := opt.borrowData()
+	if err != nil {
+		return err
 	}
+	defer forget()
 	log, err := newLog(errOut, "text", slog.LevelInfo)
 	if err != nil {
 		return err

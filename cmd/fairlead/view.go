@@ -93,7 +93,10 @@ func (v *view) take(s engine.Step) {
 		for len(v.tasks) <= t.Index {
 			v.tasks, v.shown = append(v.tasks, flow.Task{}), append(v.shown, "")
 		}
-		was, name := v.tasks[t.Index], v.label(t)
+		was, name := v.tasks[t.Index], v.shown[t.Index]
+		if name == "" {
+			name = v.label(t)
+		}
 		if name != "" && (was.State != t.State || was.Attempt != t.Attempt) {
 			v.moves = append(v.moves, t)
 		}

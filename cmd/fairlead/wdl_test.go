@@ -114,31 +114,24 @@ func (c *wdlCase) run(t *testing.T, suite, version string) {
 		file: file, inputs: filepath.Join(dir, c.Inputs.Dir, c.Inputs.JSON), base: dir,
 		dir: filepath.Join(dir, "result"),
 	}
-	opt := defaultOptions()
-	opt.listen, opt.data = "127.0.0.1:0", ""
-	var out, errs bytes.Buffer
-	cmd := runCommand()
-	cmd.SetContext(t.Context())
-	cmd.SetOut(&out)
-	cmd.SetErr(&errs)
-	err = runWDL(cmd, opt, job)
+	out, said, err := runJob(t, "prefer", job)
 	if c.Fail {
 		if err == nil {
-			t.Errorf("it succeeded with %s; want it to fail", &out)
+			t.Errorf("it succeeded with %s; want it to fail", out)
 		}
 		return
 	}
 	if err != nil {
-		t.Fatalf("%v\n%s", err, &errs)
+		t.Fatalf("%v\n%s", err, said)
 	}
 	var got map[string]any
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
-		t.Fatalf("%v in %s", err, &out)
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatalf("%v in %s", err, out)
 	}
 	for name, want := range c.Outputs {
 		have, ok := got[name]
 		if !ok {
-			t.Errorf("there is no output %s in %s", name, &out)
+			t.Errorf("there is no output %s in %s", name, out)
 			continue
 		}
 		if why := differs(dir, have, want.Value); why != "" {
@@ -254,15 +247,23 @@ func runTextIn(t *testing.T, isolation string, job wdlJob, files map[string]stri
 		}
 	}
 	job.file, job.dir, job.base = filepath.Join(dir, "main.wdl"), filepath.Join(dir, "result"), dir
+	out, said, err := runJob(t, isolation, job)
+	return strings.ReplaceAll(strings.Join(strings.Fields(out), " "), dir, "DIR"), said, err
+}
+
+// runJob carries out "fairlead run" of a document, and returns what it printed
+// and said.
+func runJob(t *testing.T, isolation string, job wdlJob) (out, said string, err error) {
+	t.Helper()
 	opt := defaultOptions()
 	opt.listen, opt.data, opt.isolation = "127.0.0.1:0", "", isolation
-	var out, errs bytes.Buffer
+	var outputs, errs bytes.Buffer
 	cmd := runCommand()
 	cmd.SetContext(t.Context())
-	cmd.SetOut(&out)
+	cmd.SetOut(&outputs)
 	cmd.SetErr(&errs)
 	err = runWDL(cmd, opt, job)
-	return strings.ReplaceAll(strings.Join(strings.Fields(out.String()), " "), dir, "DIR"), errs.String(), err
+	return outputs.String(), errs.String(), err
 }
 
 // TestRunWDL runs documents for what they give, or why they fail.

@@ -169,14 +169,11 @@ func runWDL(cmd *cobra.Command, opt options, job wdlJob) error {
 		fmt.Fprintln(errOut, "fairlead:", strings.ReplaceAll(err.Error(), "\n", "\nfairlead: "))
 		return exitError(1)
 	}
-	if opt.data == "" {
-		dir, err := os.MkdirTemp("", "fairlead-run-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		opt.data, opt.fleeting = dataDir(dir), true
+	forget, err := opt.borrowData()
+	if err != nil {
+		return err
 	}
+	defer forget()
 	if opt.log, err = newLog(errOut, "text", slog.LevelWarn); err != nil {
 		return err
 	}
@@ -244,15 +241,20 @@ func (a *app) sayCached(w io.Writer, g *flow.Graph, r flow.Run) {
 	if err != nil {
 		return // it is but a word on the side
 	}
+	usages, err := a.db.OutputsBetween(context.Background(), r.ID, 0, len(tasks), wdl.KeyUsage)
+	if err != nil {
+		return
+	}
 	command := wdl.Commands(g)
 	hits, all := 0, 0
 	for _, t := range tasks {
-		if t.Attempt == 0 || !command(t.ID) {
-			continue
+		if t.Attempt > 0 && command(t.ID) {
+			all++
 		}
-		all++
+	}
+	for _, o := range usages {
 		var u wdl.Usage
-		if raw, ok, err := a.db.Output(context.Background(), r.ID, t.ID, wdl.KeyUsage); ok && err == nil && json.Unmarshal(raw, &u) == nil && u.CacheHit {
+		if json.Unmarshal(o.Value, &u) == nil && u.CacheHit {
 			hits++
 		}
 	}

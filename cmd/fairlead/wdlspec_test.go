@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"math"
 	"os"
@@ -113,25 +112,18 @@ func (e *specExample) run(t *testing.T, all []specExample) {
 	if !regexp.MustCompile(`(?m)^(task|workflow) ` + regexp.QuoteMeta(job.target) + `\b`).MatchString(e.text) {
 		job.target = "" // the name is not that of what is in it
 	}
-	opt := defaultOptions()
-	opt.listen, opt.data = "127.0.0.1:0", ""
-	var out, said bytes.Buffer
-	cmd := runCommand()
-	cmd.SetContext(t.Context())
-	cmd.SetOut(&out)
-	cmd.SetErr(&said)
-	err = runWDL(cmd, opt, job)
+	out, said, err := runJob(t, "prefer", job)
 	if *e.config.Fail {
 		if err == nil {
-			t.Errorf("%s\nit succeeded with %s; want it to fail", e.text, &out)
+			t.Errorf("%s\nit succeeded with %s; want it to fail", e.text, out)
 		}
 		return
 	}
 	if err != nil {
-		t.Fatalf("%s\n%v\n%s\nwant %v", e.text, err, &said, e.wants)
+		t.Fatalf("%s\n%v\n%s\nwant %v", e.text, err, said, e.wants)
 	}
 	var got map[string]any
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range e.wants {

@@ -137,10 +137,9 @@ func (r *run) handle(ctx context.Context, batch []message) error {
 	for i := range batch {
 		if batch[i].tune != nil {
 			batch[i].tune()
+			continue
 		}
-	}
-	for i := range batch {
-		if batch[i].look != nil || batch[i].tune != nil {
+		if batch[i].look != nil {
 			continue
 		}
 		if _, ok := batch[i].ev.What.(engine.Begin); ok {

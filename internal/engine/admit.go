@@ -22,7 +22,8 @@ type Gate struct {
 	waiting []Candidate
 }
 
-// A group is what the gate knows of a group of runs that has some inside.
+// A group is what the gate knows of a group of runs that has, or had, some
+// inside.
 type group struct{ limit, inside int }
 
 // A Candidate is a run that asks to begin. Limit bounds how many runs of its
