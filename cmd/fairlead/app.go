@@ -637,8 +637,9 @@ func (a *app) admit(v *sigv4.Verifier) func(r *http.Request, body []byte) (conte
 const settled = time.Second
 
 // wait returns nil when ctx is done. Before that it returns, with the server
-// closed, why the server cannot go on: nobody listens, or nobody knows what is
-// on disk. A database that is damaged is still shown, though never written.
+// closed, why the server cannot go on: nobody listens, nobody knows what is on
+// disk, or another server has the database. One that is damaged is still shown,
+// though never written.
 func (a *app) wait(ctx context.Context) error {
 	broken := a.db.Broken()
 	started := time.After(settled)
@@ -657,7 +658,7 @@ func (a *app) wait(ctx context.Context) error {
 			broken = nil
 			err := a.db.Err()
 			a.opt.log.ErrorContext(ctx, "the database takes no more writes", "err", err)
-			if errors.Is(err, store.ErrUnsynced) {
+			if errors.Is(err, store.ErrUnsynced) || errors.Is(err, store.ErrHeld) {
 				return fmt.Errorf("serve: %w", errors.Join(err, a.close()))
 			}
 		}

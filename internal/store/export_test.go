@@ -6,6 +6,9 @@ import (
 	"fairlead/internal/store/disktest"
 )
 
+// HoldKey is the advisory lock that stands for the database.
+const HoldKey = int64(holdKey)
+
 // OpenOn opens a store on a disk that SQLite calls vfs.
 func OpenOn(ctx context.Context, path string, disk *disktest.Disk, vfs string) (*DB, error) {
 	return openSQLite(ctx, path, medium{vfs: vfs, create: func(string) error { return nil }, rewrite: disk.Rewrite})

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
@@ -35,6 +36,11 @@ type DB struct {
 	stmts sync.Map // SQL text → *sql.Stmt on reads
 	// writer is nil on PostgreSQL, where a write takes a connection of reads.
 	writer *writer
+	// Of PostgreSQL: unheld says that the connection was lost that had the lock
+	// of [DB.Hold]; gone is closed when another server has it, and lost says so.
+	unheld atomic.Bool
+	gone   chan struct{}
+	lost   atomic.Pointer[error]
 }
 
 // ErrClosed is what a closed DB answers.
@@ -140,24 +146,27 @@ func openPostgres(ctx context.Context, url string) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	return &DB{reads: pool}, nil
+	return &DB{reads: pool, gone: make(chan struct{})}, nil
 }
 
 // Broken is closed when the store takes no more writes; [DB.Err] says why.
 func (db *DB) Broken() <-chan struct{} {
 	if db.writer == nil {
-		return nil
+		return db.gone
 	}
 	return db.writer.broken
 }
 
 // Err returns why the store takes no more writes; nil while it does. The
-// error holds [ErrUnsynced] or [ErrDamaged].
+// error holds [ErrUnsynced], [ErrDamaged] or [ErrHeld].
 func (db *DB) Err() error {
-	if db.writer == nil {
-		return nil
+	if db.writer != nil {
+		return db.writer.err()
 	}
-	return db.writer.err()
+	if p := db.lost.Load(); p != nil {
+		return *p
+	}
+	return nil
 }
 
 // explain gives the disk's faults their words. A database that is found to

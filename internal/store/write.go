@@ -103,6 +103,9 @@ func (db *DB) writePostgres(ctx context.Context, fn func(*tx) error) error {
 }
 
 func (db *DB) tryPostgres(ctx context.Context, fn func(*tx) error) error {
+	if err := db.mayWrite(); err != nil {
+		return err
+	}
 	t, err := db.reads.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
 	if err != nil {
 		return closedOr(err)
