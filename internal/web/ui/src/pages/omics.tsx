@@ -8,7 +8,7 @@ import { useSession } from "../app/session";
 import { rowLook } from "../lib/states";
 import { Button, ButtonLink } from "../ui/button";
 import { Select } from "../ui/field";
-import { Empty, Failure, Loading, Page, Sheet } from "../ui/page";
+import { Empty, Failure, Loading, Page, Paged, Sheet } from "../ui/page";
 import { LookBadge } from "../ui/sign";
 import { useThrottle } from "./runData";
 
@@ -52,14 +52,7 @@ export function Component() {
       {list.isError && !list.data ? <Sheet><Failure error={list.error} retry={() => void list.refetch()} /></Sheet>
         : !list.data ? <Sheet><Loading rows={9} /></Sheet>
         : rows.length === 0 ? <Sheet>{status ? <Empty icon="search" title={`No run is ${status}`}><Button onClick={() => setParams({}, { replace: true })}>Show all</Button></Empty> : <First />}</Sheet>
-        : <Sheet className="overflow-clip">
-            <Table rows={rows} />
-            {list.hasNextPage && (
-              <p className="border-t border-edge p-3 text-center">
-                <Button disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>Show more</Button>
-              </p>
-            )}
-          </Sheet>}
+        : <Paged list={list}><Table rows={rows} /></Paged>}
     </Page>
   );
 }

@@ -3,8 +3,7 @@ import { Link, useParams } from "react-router";
 import { omicsWorkflow, omicsWorkflows, type OmicsWorkflow, type OmicsWorkflowRow } from "../api";
 import { Ago, Moment } from "../app/now";
 import { useSession } from "../app/session";
-import { Button } from "../ui/button";
-import { Empty, Failure, Loading, Page, Sheet } from "../ui/page";
+import { Empty, Failure, Loading, Page, Paged, Sheet } from "../ui/page";
 
 const home = { label: "HealthOmics", to: "/omics" };
 
@@ -27,14 +26,7 @@ function All() {
       {list.isError && !list.data ? <Sheet><Failure error={list.error} retry={() => void list.refetch()} /></Sheet>
         : !list.data ? <Sheet><Loading rows={9} /></Sheet>
         : rows.length === 0 ? <Sheet><Empty icon="graph" title="No workflow of HealthOmics yet"><p>The list of <Link to="/omics" className="text-link underline">runs</Link> says how to create one.</p></Empty></Sheet>
-        : <Sheet className="overflow-clip">
-            <Table rows={rows} />
-            {list.hasNextPage && (
-              <p className="border-t border-edge p-3 text-center">
-                <Button disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>Show more</Button>
-              </p>
-            )}
-          </Sheet>}
+        : <Paged list={list}><Table rows={rows} /></Paged>}
     </Page>
   );
 }

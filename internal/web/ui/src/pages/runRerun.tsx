@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import * as api from "../api";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -25,30 +25,11 @@ export function RerunDialog({ run, onClose, onDone }: { run: api.Run; onClose():
     }
   };
   return (
-    <Dialog
-      title="Run again"
-      size="medium"
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>Leave it</Button>
-          <Button kind="primary" busy={busy} onClick={begin}>
-            Start a new run
-          </Button>
-        </>
-      }
-    >
-      <div className="space-y-4">
-        <p>A new run begins{run.form.length > 0 ? " with these params, which are those of this run" : ""}. This one stays as it is.</p>
-        <ParamFields form={form} />
-        <Check checked={latest} onChange={(e) => setLatest(e.target.checked)} label={<>with the latest version of the definition{run.n > 0 && `, instead of version ${run.n}`}</>} />
-        {error && (
-          <p role="alert" className="rounded-md bg-bad-tint px-3 py-2 text-bad">
-            {error}
-          </p>
-        )}
-      </div>
-    </Dialog>
+    <Frame error={error} busy={busy} onClose={onClose} onStart={begin}>
+      <p>A new run begins{run.form.length > 0 ? " with these params, which are those of this run" : ""}. This one stays as it is.</p>
+      <ParamFields form={form} />
+      <Check checked={latest} onChange={(e) => setLatest(e.target.checked)} label={<>with the latest version of the definition{run.n > 0 && `, instead of version ${run.n}`}</>} />
+    </Frame>
   );
 }
 
@@ -74,6 +55,20 @@ export function RepeatDialog({ run, onClose, onDone }: { run: api.Run; onClose()
     }
   };
   return (
+    <Frame error={error} busy={busy} disabled={fault !== ""} onClose={onClose} onStart={begin}>
+      <p>A new run begins with the role, group, cache and storage of this one, which stays as it is.</p>
+      <Field label="Name"><Input value={name} maxLength={128} onChange={(e) => setName(e.target.value)} /></Field>
+      <Field label="Outputs go below"><Input value={outputUri} maxLength={750} spellCheck={false} onChange={(e) => setOutputUri(e.target.value)} /></Field>
+      <Field label="Parameters, as JSON" error={fault || undefined}>
+        <Textarea rows={Math.min(16, Math.max(4, params.split("\n").length))} value={params} onChange={(e) => setParams(e.target.value)} />
+      </Field>
+    </Frame>
+  );
+}
+
+/** Frame is the dialog around what a new run is asked for; error says why it could not start. */
+function Frame({ error, busy, disabled, onClose, onStart, children }: { error: string; busy: boolean; disabled?: boolean; onClose(): void; onStart(): void; children: ReactNode }) {
+  return (
     <Dialog
       title="Run again"
       size="medium"
@@ -81,19 +76,14 @@ export function RepeatDialog({ run, onClose, onDone }: { run: api.Run; onClose()
       footer={
         <>
           <Button onClick={onClose}>Leave it</Button>
-          <Button kind="primary" busy={busy} disabled={fault !== ""} onClick={begin}>
+          <Button kind="primary" busy={busy} disabled={disabled} onClick={onStart}>
             Start a new run
           </Button>
         </>
       }
     >
       <div className="space-y-4">
-        <p>A new run begins with the role, group, cache and storage of this one, which stays as it is.</p>
-        <Field label="Name"><Input value={name} maxLength={128} onChange={(e) => setName(e.target.value)} /></Field>
-        <Field label="Outputs go below"><Input value={outputUri} maxLength={750} spellCheck={false} onChange={(e) => setOutputUri(e.target.value)} /></Field>
-        <Field label="Parameters, as JSON" error={fault || undefined}>
-          <Textarea rows={Math.min(16, Math.max(4, params.split("\n").length))} value={params} onChange={(e) => setParams(e.target.value)} />
-        </Field>
+        {children}
         {error && (
           <p role="alert" className="rounded-md bg-bad-tint px-3 py-2 text-bad wrap-anywhere">
             {error}

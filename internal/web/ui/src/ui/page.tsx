@@ -71,6 +71,20 @@ export function Sheet({ children, className = "" }: { children: ReactNode; class
   return <section className={`rounded-lg border border-edge bg-sheet shadow-sheet ${className}`}>{children}</section>;
 }
 
+/** Paged is a sheet with the part of a list that is known; where there is more of it, a button asks for the next page. */
+export function Paged({ list, children }: { list: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage(): Promise<unknown> }; children: ReactNode }) {
+  return (
+    <Sheet className="overflow-clip">
+      {children}
+      {list.hasNextPage && (
+        <p className="border-t border-edge p-3 text-center">
+          <Button disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>Show more</Button>
+        </p>
+      )}
+    </Sheet>
+  );
+}
+
 /** Empty says that there is nothing yet, and what to do about it. */
 export function Empty({ icon = "info", title, children }: { icon?: IconName; title: string; children?: ReactNode }) {
   return (
