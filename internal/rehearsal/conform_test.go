@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"fairlead/internal/conductor"
+	"fairlead/internal/engine"
 	"fairlead/internal/exec"
 	"fairlead/internal/flow"
 	"fairlead/internal/lang/airflow"
@@ -54,8 +55,11 @@ func TestAsTheProductDoes(t *testing.T) {
 			return "", true
 		}})
 		rep := stage().Play(t.Context(), f, []byte(workflow), nil)
-		if len(rep.Results) != 1 || !rep.Results[0].OK() {
+		if len(rep.Results) != 1 || played == "" {
 			t.Fatalf("seed %d:\n%s\n%s\n%s", seed, workflow, tests, show(t, []byte(tests), []byte(workflow)))
+		}
+		for _, x := range rep.Results[0].Failures {
+			played += "refused " + x.Path + "\n" // the only failure there can be
 		}
 		synctest.Test(t, func(t *testing.T) {
 			p := &product{test: &f.Tests[0], argv: map[flow.TaskID][]string{}}
@@ -80,8 +84,9 @@ func invent(r *rand.Rand) (workflow, tests string) {
 	n := 2 + r.IntN(9)
 	fmt.Fprintf(&w, "w:\n  max_active_tasks: %d\n  params: {who: you}\n  tasks:\n", 1+r.IntN(4))
 	fmt.Fprintf(&s, "workflow: w.yaml\ntests:\n  a:\n    at: 2000-01-01\n    params: {who: me}\n")
-	if r.IntN(3) == 0 {
-		fmt.Fprintf(&s, "    stop: %dms\n", 1+r.IntN(400_000))
+	if r.IntN(2) == 0 {
+		s.WriteString("    do:\n")
+		inventDeeds(r, &s, n)
 	}
 	s.WriteString("    tasks:\n")
 	for i := range n {
@@ -117,6 +122,32 @@ func invent(r *rand.Rand) (workflow, tests string) {
 	}
 	s.WriteString("    expect: {takes: \">= 0\"}\n")
 	return w.String(), s.String()
+}
+
+// inventDeeds makes up what people do, in the order of time. What is paused is
+// resumed in the end.
+func inventDeeds(r *rand.Rand, s *strings.Builder, tasks int) {
+	pick := func(words ...string) string { return words[r.IntN(len(words))] }
+	task := func() string { return fmt.Sprint("t", r.IntN(tasks)) }
+	ms, paused := 0, false
+	say := func(format string, args ...any) {
+		ms += 1 + r.IntN(150_000)
+		fmt.Fprintf(s, "      - {at: %dms, %s}\n", ms, fmt.Sprintf(format, args...))
+	}
+	for range 1 + r.IntN(6) {
+		switch verb := pick("pause", "pause", "resume", "stop", "retry", "clear", "clear", "mark", "mark"); verb {
+		case "clear":
+			say("clear: {tasks: [%s], downstream: %v, failed: %v}", task(), r.IntN(2) == 0, r.IntN(4) == 0)
+		case "mark":
+			say("mark: {%s: %s}", task(), pick("success", "failed", "skipped"))
+		default:
+			paused = verb == "pause" || paused && verb != "resume"
+			say("%s: true", verb)
+		}
+	}
+	if paused {
+		say("resume: true")
+	}
 }
 
 // describe prints how a run went, by the clock of the run.
@@ -185,12 +216,15 @@ func (p *product) run(t *testing.T, workflow []byte) string {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	if p.test.stop >= 0 {
-		time.Sleep(p.test.stop)
-		if row, err := db.RunByID(ctx, "r"); err == nil && !row.State.Final() {
-			if _, err := c.Stop(ctx, "r", "the test"); err != nil {
-				t.Fatal(err)
-			}
+	refused := ""
+	for i := range p.test.do {
+		d := &p.test.do[i]
+		time.Sleep(time.Until(now.Add(d.after)))
+		synctest.Wait()
+		if err := p.do(ctx, c, d); flow.KindOf(err) == flow.Conflict && err != nil {
+			refused += "refused " + d.Path + "\n"
+		} else if err != nil {
+			t.Fatalf("%s: %v", d.Path, err)
 		}
 	}
 	for range 1000 {
@@ -204,12 +238,32 @@ func (p *product) run(t *testing.T, workflow []byte) string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return describe(row, tasks)
+			return describe(row, tasks) + refused
 		}
 		time.Sleep(time.Minute)
 	}
 	t.Fatal("the run does not end")
 	return ""
+}
+
+// do asks the conductor for what a person does.
+func (p *product) do(ctx context.Context, c *conductor.Conductor, d *deed) error {
+	var err error
+	switch d.verb {
+	case "pause":
+		err = c.Pause(ctx, "w-1", "the test")
+	case "resume":
+		err = c.Unpause(ctx, "w-1", "the test")
+	case "stop":
+		_, err = c.Stop(ctx, "r", "the test")
+	case "mark":
+		for _, m := range d.marks {
+			_, err = c.Mark(ctx, "r", m.task, engine.Mark{State: m.state, By: "the test"})
+		}
+	default:
+		_, err = c.Clear(ctx, "r", d.clear)
+	}
+	return err
 }
 
 // Run makes product an exec.Driver.

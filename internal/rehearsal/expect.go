@@ -29,6 +29,7 @@ type check[T any] struct {
 // An ended is a run that has ended.
 type ended struct {
 	row   flow.Run
+	began time.Time // when it did first; row.Started is when it was reopened last
 	graph *flow.Graph
 	tasks map[flow.TaskID]flow.Task
 	parts map[flow.TaskID]*part
@@ -68,9 +69,9 @@ func (r *reader) expect(t *Test, v *airflow.Value, path string) {
 				return got, got == want
 			})
 		case "takes":
-			r.ofSpan(t, v, path, func(e *ended) (time.Duration, bool) { return e.row.Ended.Sub(e.row.Started), !e.row.Started.IsZero() })
+			r.ofSpan(t, v, path, func(e *ended) (time.Duration, bool) { return e.row.Ended.Sub(e.began), !e.began.IsZero() })
 		case "waits":
-			r.ofSpan(t, v, path, func(e *ended) (time.Duration, bool) { return e.row.Started.Sub(e.row.Created), !e.row.Started.IsZero() })
+			r.ofSpan(t, v, path, func(e *ended) (time.Duration, bool) { return e.began.Sub(e.row.Created), !e.began.IsZero() })
 		case "order":
 			r.order(t, v, path)
 		case "tasks":
@@ -87,7 +88,7 @@ func (r *reader) expect(t *Test, v *airflow.Value, path string) {
 				got := map[string]int{"runs": len(s.fires) - s.missed, "at_once": s.atOnce, "missed": s.missed}[key]
 				text := strconv.Itoa(got)
 				if key == "runs" && s.missed > 0 {
-					text += fmt.Sprintf(", and %d slots missed because too many runs were active", s.missed)
+					text += fmt.Sprintf(", and %d slots missed because too many runs were active or the workflow was paused", s.missed)
 				}
 				return text, got == want
 			})
@@ -221,17 +222,20 @@ func (r *reader) expectTask(t *Test, key, v *airflow.Value, path string) {
 			want := r.count(v, path, 0, 1_000_000)
 			r.ofRun(t, v, path, strconv.Itoa(want), func(e *ended) (string, bool) {
 				got := e.tasks[id].Attempt
+				if got > 0 && e.tasks[id].Started.IsZero() {
+					got-- // it has the next number, and never began
+				}
 				return strconv.Itoa(got), got == want
 			})
 		case "starts":
 			r.ofSpan(t, v, path, func(e *ended) (time.Duration, bool) {
 				t := e.tasks[id]
-				return t.Started.Sub(e.row.Started), !t.Started.IsZero()
+				return t.Started.Sub(e.began), !t.Started.IsZero()
 			})
 		case "ends":
 			r.ofSpan(t, v, path, func(e *ended) (time.Duration, bool) {
 				t := e.tasks[id]
-				return t.Ended.Sub(e.row.Started), !t.Ended.IsZero()
+				return t.Ended.Sub(e.began), !t.Ended.IsZero() && !e.began.IsZero()
 			})
 		case "reason":
 			m := r.matcher(v, path, true)
@@ -240,7 +244,7 @@ func (r *reader) expectTask(t *Test, key, v *airflow.Value, path string) {
 				return strconv.Quote(got), m.matches(got)
 			})
 		case "xcom":
-			r.values(t, id, v, path, true, func(e *ended) map[string]json.RawMessage { return e.part(id).xcom })
+			r.values(t, id, v, path, true, func(e *ended) map[string]json.RawMessage { return e.part(id).xcom() })
 		case "arguments", "exact_arguments":
 			r.values(t, id, v, path, p.Key.Text == "arguments", func(e *ended) map[string]json.RawMessage { return e.part(id).args })
 		}

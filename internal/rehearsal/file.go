@@ -60,7 +60,7 @@ type Test struct {
 	end    moment // of the range
 	ranged bool
 	params json.RawMessage
-	stop   time.Duration // after the run's start; negative: never
+	do     []deed
 	tasks  []script
 	runs   []check[*ended]  // of every run
 	whole  []check[*season] // of the whole
@@ -158,9 +158,9 @@ func (r *reader) file(root *airflow.Value) *File {
 }
 
 func (r *reader) test(key, v *airflow.Value) Test {
-	t := Test{Name: key.Text, Line: key.Line, Column: key.Column, path: join("tests", key.Text), stop: -1}
+	t := Test{Name: key.Text, Line: key.Line, Column: key.Column, path: join("tests", key.Text)}
 	t.start = moment{t: defaultStart()}
-	if !r.keys(v, t.path, "at", "from", "to", "params", "tasks", "stop", "except", "expect") {
+	if !r.keys(v, t.path, "at", "from", "to", "params", "tasks", "stop", "do", "except", "expect") {
 		return t
 	}
 	r.times(&t, v)
@@ -176,16 +176,21 @@ func (r *reader) test(key, v *airflow.Value) Test {
 		if t.ranged {
 			r.fault(at(s, path), "", "only a test of one run can stop it, and this one has from and to")
 		}
+		d := deed{place: at(s, path), verb: "stop"}
 		if s.Kind == airflow.Mapping {
 			if r.keys(s, path, "after") && s.Find("after") == nil {
 				r.fault(at(s, path), "write stop: {after: 10m}", "it says not when")
 			}
 			if after := s.Find("after"); after != nil {
-				t.stop = r.span(after, join(path, "after"))
+				d.after = r.span(after, join(path, "after"))
 			}
 		} else {
-			t.stop = r.span(s, path)
+			d.after = r.span(s, path)
 		}
+		t.do = append(t.do, d)
+	}
+	if do := v.Find("do"); do != nil {
+		r.deeds(&t, do, join(t.path, "do"))
 	}
 	if tasks := v.Find("tasks"); tasks != nil {
 		r.tasks(&t, tasks, join(t.path, "tasks"))
@@ -237,8 +242,11 @@ func (r *reader) except(t *Test, v *airflow.Value, path string) {
 	for _, p := range v.Pairs {
 		path := join(path, p.Key.Text)
 		x := Test{Line: p.Key.Line, Column: p.Key.Column, path: path, start: r.moment(p.Key, path)}
-		if !r.keys(p.Value, path, "tasks", "expect") {
+		if !r.keys(p.Value, path, "tasks", "do", "expect") {
 			continue
+		}
+		if do := p.Value.Find("do"); do != nil {
+			r.deeds(&x, do, join(path, "do"))
 		}
 		if tasks := p.Value.Find("tasks"); tasks != nil {
 			r.tasks(&x, tasks, join(path, "tasks"))

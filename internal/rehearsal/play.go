@@ -121,31 +121,53 @@ type world struct {
 	season season
 	result Result
 	shown  bool // the timeline is that of a run which failed
+
+	// Of people: by whose do it is, the run that is meant once it is made, and
+	// how much is still to be done.
+	runOf  map[*Test]*run
+	undone map[*Test]int
 }
 
 // A run is one that has not ended.
 type run struct {
+	n      int // counts the runs of the test
 	eng    *engine.Run
 	slot   time.Time
+	began  time.Time // for the first time, should it be reopened
 	wake   time.Time // the tick that is queued
 	parts  map[flow.TaskID]*part
 	lines  []string
 	unsaid int
 	except *Test // how it goes, where that is not as the others do
+	cast   *Test // whose do is about this run; nil: none
+	judged bool
+	// refused says that something could not be done to it.
+	refused bool
 }
 
 // A part is what the stage keeps of one task of a run.
 type part struct {
 	turn int // counts beginnings; an act of an earlier turn is stale
 	args map[string]json.RawMessage
-	xcom map[string]json.RawMessage
+	outs map[int]map[string]json.RawMessage // by attempt
 	said flow.State
+}
+
+// xcom returns what a task has published, where later attempts replace what
+// earlier ones said.
+func (p *part) xcom() map[string]json.RawMessage {
+	all := map[string]json.RawMessage{}
+	for _, n := range slices.Sorted(maps.Keys(p.outs)) {
+		maps.Copy(all, p.outs[n])
+	}
+	return all
 }
 
 func (s Stage) world(t *Test, def flow.Definition) (*world, error) {
 	w := &world{
 		stage: s, test: t, def: def, loc: time.UTC,
 		sensors: map[flow.TaskID]bool{}, active: map[flow.RunID]*run{},
+		runOf: map[*Test]*run{}, undone: map[*Test]int{},
 	}
 	w.perf = &airflow.Performer{Table: s.Table, Extras: s.Extras, XComs: published{w}}
 	if def.Schedule != nil && def.Schedule.Zone != "" {
@@ -252,8 +274,16 @@ func (w *world) play(ctx context.Context) Result {
 	}
 	if err == nil && len(w.active) > 0 {
 		err = errors.New("a run waits for something that never happens")
+		if w.gate.Held(flow.WorkflowID(w.def.Name)) {
+			err = errors.New("a run waits: the workflow is paused, and nothing in do: resumes it")
+		}
 	}
 	if err != nil {
+		for _, r := range w.active {
+			if first := w.result.Timeline == nil || r.n == 1; first && !w.shown {
+				w.result.Timeline, w.result.Start = r.timeline(), r.eng.Row().Created
+			}
+		}
 		w.result.Failures = append(w.result.Failures, Failure{Line: w.test.Line, Column: w.test.Column, Path: w.test.path, Got: err.Error(), Want: "a test that can be played"})
 		return w.result
 	}
@@ -290,22 +320,18 @@ func (w *world) fail(p place, slot, got, want string) {
 func (w *world) arrange() error {
 	w.season = season{loc: w.loc, states: map[string]int{}}
 	if !w.test.ranged {
-		w.put(arrival, w.now, func() error { return w.launch(flow.OnDemand, w.now) })
-		if w.test.stop >= 0 {
-			w.put(stopping, w.now.Add(w.test.stop), func() error {
-				for _, r := range w.active {
-					return w.apply(r, "", engine.Stop{By: "the test"})
-				}
-				return nil
-			})
-		}
+		start := w.now
+		w.put(arrival, start, func() error { return w.launch(flow.OnDemand, start) })
+		w.cast(w.test, start)
 		return nil
 	}
+	start := w.now
+	w.cast(w.test, start)
 	end := w.test.end.in(w.loc)
 	if w.test.end.day {
 		end = end.AddDate(0, 0, 1).Add(-time.Nanosecond)
 	}
-	next, err := cron.NextFire(w.def.Schedule, w.loc, w.now.Add(-time.Nanosecond))
+	next, err := cron.NextFire(w.def.Schedule, w.loc, start.Add(-time.Nanosecond))
 	for err == nil && !next.IsZero() && !next.After(end) {
 		if len(w.season.fires) == maxRuns {
 			return fmt.Errorf("the schedule fires more than %d times in this range", maxRuns)
@@ -315,35 +341,49 @@ func (w *world) arrange() error {
 		w.put(arrival, slot, func() error { return w.launch(flow.Scheduled, slot) })
 		next, err = cron.NextFire(w.def.Schedule, w.loc, slot)
 	}
-	for _, x := range w.test.except {
-		if at := x.start.in(w.loc); !slices.ContainsFunc(w.season.fires, at.Equal) {
+	for i := range w.test.except {
+		x := &w.test.except[i]
+		at := x.start.in(w.loc)
+		if !slices.ContainsFunc(w.season.fires, at.Equal) {
 			w.fail(place{x.Line, x.Column, x.path}, "", "the schedule does not fire then", "a fire at "+at.Format(time.RFC3339))
+			continue
 		}
+		w.cast(x, at)
 	}
 	return err
 }
 
 // launch makes a run and lets it begin, or wait at the gate.
 func (w *world) launch(kind flow.RunKind, slot time.Time) error {
-	if kind == flow.Scheduled && w.stage.MaxWorkflow > 0 && len(w.active) >= w.stage.MaxWorkflow {
+	id := flow.WorkflowID(w.def.Name)
+	if kind == flow.Scheduled && (w.gate.Held(id) || w.stage.MaxWorkflow > 0 && len(w.active) >= w.stage.MaxWorkflow) {
 		w.season.missed++
 		return nil
 	}
 	w.result.Runs++
 	row := flow.Run{
-		ID: flow.RunID(fmt.Sprintf("run%d", w.result.Runs)), Workflow: flow.WorkflowID(w.def.Name), Kind: kind, State: flow.Starting,
+		ID: flow.RunID(fmt.Sprintf("run%d", w.result.Runs)), Workflow: id, Kind: kind, State: flow.Starting,
 		Params: w.test.params, Logical: slot, Created: w.now, Modified: w.now,
 	}
 	r := &run{
-		eng:  engine.New(row, &w.def.Graph, engine.Options{MaxDuration: w.stage.MaxDuration, Strict: w.stage.Strict}),
-		slot: slot, parts: map[flow.TaskID]*part{},
+		eng: engine.New(row, &w.def.Graph, engine.Options{MaxDuration: w.stage.MaxDuration, Strict: w.stage.Strict}),
+		n:   w.result.Runs, slot: slot, parts: map[flow.TaskID]*part{},
+	}
+	if kind == flow.OnDemand {
+		r.cast = w.test
 	}
 	for i := range w.test.except {
 		if x := &w.test.except[i]; kind == flow.Scheduled && x.start.in(w.loc).Equal(slot) {
-			r.except = x
+			r.except, r.cast = x, x
 		}
 	}
+	if r.cast != nil {
+		w.runOf[r.cast] = r
+	}
 	w.active[row.ID] = r
+	if w.gate.Held(id) {
+		r.note(w.now, "the workflow is paused")
+	}
 	if w.gate.Ask(engine.Candidate{Run: row.ID, Workflow: row.Workflow, Limit: w.def.MaxRuns}) {
 		return w.begin(r)
 	}
@@ -351,9 +391,14 @@ func (w *world) launch(kind flow.RunKind, slot time.Time) error {
 }
 
 func (w *world) begin(r *run) error {
+	w.enter()
+	return w.apply(r, "", engine.Begin{})
+}
+
+// enter counts a run that is under way.
+func (w *world) enter() {
 	w.season.inside++
 	w.season.atOnce = max(w.season.atOnce, w.season.inside)
-	return w.apply(r, "", engine.Begin{})
 }
 
 // apply tells a run what happened, and does what that asks for.
@@ -363,12 +408,23 @@ func (w *world) apply(r *run, task flow.TaskID, what engine.What) error {
 	if err != nil || !changed {
 		return err
 	}
+	if r.began.IsZero() {
+		r.began = step.Run.Started
+	}
 	for _, o := range step.Outputs {
 		p := r.part(o.Task)
-		if p.xcom == nil {
-			p.xcom = map[string]json.RawMessage{}
+		if p.outs == nil {
+			p.outs = map[int]map[string]json.RawMessage{}
 		}
-		p.xcom[o.Key] = o.Value
+		if p.outs[o.Attempt] == nil {
+			p.outs[o.Attempt] = map[string]json.RawMessage{}
+		}
+		p.outs[o.Attempt][o.Key] = o.Value
+	}
+	for _, a := range step.Past {
+		if a.State != flow.Succeeded { // such as one that was marked failed
+			delete(r.part(a.Task).outs, a.N)
+		}
 	}
 	if s := step.Run.State; s != before.State && !s.Final() {
 		r.note(w.now, "run "+runName(s))
@@ -503,22 +559,42 @@ func (w *world) conclude(r *run) error {
 	if !row.Started.IsZero() {
 		w.season.inside--
 	}
-	w.season.states[runName(row.State)]++
 	w.season.ends = row.Ended
-	e := &ended{row: row, graph: &w.def.Graph, tasks: map[flow.TaskID]flow.Task{}, parts: r.parts}
+	r.note(w.now, "run "+runName(row.State))
+	w.judge(r)
+	for _, id := range w.gate.Leave(row.ID) {
+		if next := w.active[id]; next != nil {
+			if err := w.begin(next); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// slotOf names a run by the slot that it is for, in a range.
+func (w *world) slotOf(r *run) string {
+	if !w.test.ranged {
+		return ""
+	}
+	return r.slot.Format(time.RFC3339)
+}
+
+// judge compares a run that has ended with what is expected of it, unless
+// people have still something to do to it, which may let it go on.
+func (w *world) judge(r *run) {
+	if r.judged || r.cast != nil && w.undone[r.cast] > 0 {
+		return
+	}
+	r.judged = true
+	row := r.eng.Row()
+	w.season.states[runName(row.State)]++
+	e := &ended{row: row, began: r.began, graph: &w.def.Graph, tasks: map[flow.TaskID]flow.Task{}, parts: r.parts}
 	for _, t := range r.eng.Tasks() {
 		e.tasks[t.ID] = t
 	}
-	slot := ""
-	if w.test.ranged {
-		slot = r.slot.Format(time.RFC3339)
-	}
-	r.note(w.now, "run "+runName(row.State))
-	lines := r.lines
-	if r.unsaid > 0 {
-		lines = append(lines, fmt.Sprintf("… and %d more", r.unsaid))
-	}
-	ok, checks := true, w.test.runs
+	slot := w.slotOf(r)
+	ok, checks := !r.refused, w.test.runs
 	if r.except != nil && len(r.except.runs) > 0 {
 		checks = r.except.runs
 	}
@@ -530,18 +606,10 @@ func (w *world) conclude(r *run) error {
 	}
 	switch {
 	case !w.test.ranged || !ok && !w.shown:
-		w.result.Timeline, w.result.Start, w.shown = lines, row.Created, true
+		w.result.Timeline, w.result.Start, w.shown = r.timeline(), row.Created, true
 	case !w.shown && len(w.result.Timeline) < maxLines:
 		w.result.Timeline = append(w.result.Timeline, fmt.Sprintf("run of %s %s in %s", slot, runName(row.State), spanText(row.Ended.Sub(row.Created))))
 	}
-	for _, id := range w.gate.Leave(row.ID) {
-		if next := w.active[id]; next != nil {
-			if err := w.begin(next); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func (r *run) part(id flow.TaskID) *part {
@@ -562,6 +630,14 @@ func (r *run) note(now time.Time, text string) {
 		return
 	}
 	r.lines = append(r.lines, fmt.Sprintf("%-8s %s", "+"+spanText(now.Sub(r.eng.Row().Created)), text))
+}
+
+// timeline returns the notes of a run.
+func (r *run) timeline() []string {
+	if r.unsaid == 0 {
+		return r.lines
+	}
+	return append(slices.Clip(r.lines), fmt.Sprintf("… and %d more", r.unsaid))
 }
 
 // tell notes what became of a task, but not the states that pass at once.
@@ -601,7 +677,7 @@ type published struct{ w *world }
 // Output makes published an airflow.XComs.
 func (p published) Output(_ context.Context, id flow.RunID, task flow.TaskID, key string) (json.RawMessage, bool, error) {
 	if r := p.w.active[id]; r != nil && r.parts[task] != nil {
-		v, ok := r.parts[task].xcom[key]
+		v, ok := r.parts[task].xcom()[key]
 		return v, ok, nil
 	}
 	return nil, false, nil
@@ -612,8 +688,8 @@ func (p published) AllOutputs(_ context.Context, id flow.RunID) (map[flow.TaskID
 	all := map[flow.TaskID]map[string]json.RawMessage{}
 	if r := p.w.active[id]; r != nil {
 		for task, part := range r.parts {
-			if len(part.xcom) > 0 {
-				all[task] = maps.Clone(part.xcom)
+			if xcom := part.xcom(); len(xcom) > 0 {
+				all[task] = xcom
 			}
 		}
 	}
@@ -621,13 +697,13 @@ func (p published) AllOutputs(_ context.Context, id flow.RunID) (map[flow.TaskID
 }
 
 // The ranks of acts that are due at the same moment: an attempt that ends
-// when its time is up has made it, and a run that ends makes room for the
-// next.
+// when its time is up has made it, a run that ends makes room for the next,
+// and people come last.
 const (
 	ending = iota
 	ticking
 	arrival
-	stopping
+	deeds
 )
 
 // An act is something that happens at a moment.

@@ -194,10 +194,11 @@ func TestDocumentation(t *testing.T) {
 	}
 	// What the page must not forget.
 	for _, word := range append(verdicts(), append(append(runEnds(), taskEnds()...),
-		"workflow", "code", "tests", "at", "from", "to", "params", "tasks", "stop", "except", "expect",
+		"workflow", "code", "tests", "at", "from", "to", "params", "tasks", "stop", "do", "except", "expect",
 		"takes", "pokes", "returns", "xcom",
 		"run", "waits", "order", "runs", "fires", "last", "states", "at_once", "missed", "ends",
-		"state", "attempts", "starts", "reason", "arguments", "exact_arguments")...) {
+		"state", "attempts", "starts", "reason", "arguments", "exact_arguments",
+		"pause", "resume", "retry", "clear", "mark")...) {
 		if !bytes.Contains(page, []byte("`"+word+"`")) {
 			t.Errorf("docs/testing.md does not describe `%s`", word)
 		}
