@@ -120,7 +120,7 @@ slow:
 	second := c.start(arn, nil)
 	c.until(arn, second, func(r *types.WorkflowRunDetail) bool { return r.RunState == types.WorkflowRunStatusQueued })
 	c.mustSay("upstream: waits for hold", "why", first, "next")
-	c.mustSay("limit: 1 runs of the workflow are under way", "why", second)
+	c.mustSay("limit: 1 run of the workflow is under way ("+first+")", "why", second)
 	c.mustSay("schedule: it runs by itself at its next slot", "why", "slow")
 	var got struct {
 		TaskInstanceId  string

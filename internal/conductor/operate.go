@@ -248,7 +248,7 @@ func (c *Conductor) paused(wf flow.WorkflowID) bool {
 
 // Why says what an unfinished task waits for, or the run itself if task is
 // empty; false if it has ended or does not exist.
-func (c *Conductor) Why(ctx context.Context, id flow.RunID, task flow.TaskID) (w flow.Wait, ok bool, err error) {
+func (c *Conductor) Why(ctx context.Context, id flow.RunID, task flow.TaskID) (flow.Wait, bool, error) {
 	c.mu.Lock()
 	r := c.runs[id]
 	if wait, queued := c.gate.Why(id); queued {
@@ -256,19 +256,44 @@ func (c *Conductor) Why(ctx context.Context, id flow.RunID, task flow.TaskID) (w
 			wait.Text = c.heldBy(r.wf)
 		}
 		c.mu.Unlock()
+		if r != nil && task != "" && !slices.ContainsFunc(r.graph.Nodes, func(n flow.Node) bool { return n.ID == task }) {
+			return flow.Wait{}, false, nil
+		}
 		return wait, true, nil // its tasks wait for the run
 	}
 	c.mu.Unlock()
 	if r == nil {
 		return flow.Wait{}, false, nil
 	}
-	_, err = r.await(ctx, message{look: func(e *engine.Run) {
-		w, ok = r.why(e, task)
-	}})
-	if errors.Is(err, errGone) {
-		return flow.Wait{}, false, nil
+	got, err := asked(ctx, r, func(e *engine.Run) *flow.Wait {
+		w, ok := r.why(e, task)
+		if !ok {
+			return nil
+		}
+		if behind := e.Behind(task); behind != "" {
+			w.Text += "; behind that: " + behind
+		}
+		return &w
+	})
+	if err != nil || got == nil {
+		return flow.Wait{}, false, err
 	}
-	return w, ok && err == nil, err
+	return *got, true, nil
+}
+
+// asked returns what a look at a run found; the zero value of one that has
+// ended. Whoever does not wait for the answer leaves it alone.
+func asked[T any](ctx context.Context, r *run, look func(*engine.Run) T) (T, error) {
+	var zero T
+	found := make(chan T, 1)
+	_, err := r.await(ctx, message{look: func(e *engine.Run) { found <- look(e) }})
+	if errors.Is(err, errGone) {
+		return zero, nil
+	}
+	if err != nil {
+		return zero, err
+	}
+	return <-found, nil
 }
 
 // A TaskWait is an unfinished task and what it waits for.
@@ -279,8 +304,8 @@ type TaskWait struct {
 
 // Waits says what an unfinished run waits for, and the same of up to limit of
 // its unfinished tasks: first those that wait for something else than other
-// tasks. more is how many there are beside. Both are empty of a run that is
-// not active.
+// tasks. more is how many there are beside. All are zero of a run that is not
+// active.
 func (c *Conductor) Waits(ctx context.Context, id flow.RunID, limit int) (w flow.Wait, tasks []TaskWait, more int, err error) {
 	w, ok, err := c.Why(ctx, id, "")
 	if err != nil || !ok || w.Gate == flow.GateLimit {
@@ -292,36 +317,35 @@ func (c *Conductor) Waits(ctx context.Context, id flow.RunID, limit int) (w flow
 	if r == nil {
 		return w, nil, 0, nil
 	}
-	_, err = r.await(ctx, message{look: func(e *engine.Run) { tasks, more = r.waits(e, limit) }})
-	if errors.Is(err, errGone) {
-		err = nil
+	type found struct {
+		tasks []TaskWait
+		more  int
 	}
-	return w, tasks, more, err
+	got, err := asked(ctx, r, func(e *engine.Run) found {
+		tasks, more := r.waits(e, limit)
+		return found{tasks, more}
+	})
+	return w, got.tasks, got.more, err
 }
 
 // why says what a task waits for, or the run if task is empty. The engine
 // knows, but for two things: who has paused what, and when an attempt that
 // waits in this server looks again. The loop calls it.
 func (r *run) why(e *engine.Run, task flow.TaskID) (flow.Wait, bool) {
-	if task == "" {
-		w, ok := e.WhyRun()
-		return r.named(w), ok
-	}
-	w, ok := e.Why(task)
-	if have := r.inflight[task]; ok && w.Gate == flow.GateNone && have != nil && !have.looks.IsZero() {
-		return flow.Wait{Gate: flow.GatePoke, Until: have.looks, Text: fmt.Sprintf("attempt %d said not yet when it was asked last; it is asked again", have.n)}, true
-	}
-	return r.named(w), ok
-}
-
-// named says of a pause who paused what.
-func (r *run) named(w flow.Wait) flow.Wait {
-	if w.Gate == flow.GatePaused {
+	paused := ""
+	if e.Row().Held {
 		r.c.mu.Lock()
-		defer r.c.mu.Unlock()
-		w.Text = r.c.heldBy(r.wf)
+		paused = r.c.heldBy(r.wf)
+		r.c.mu.Unlock()
 	}
-	return w
+	if task == "" {
+		return e.WhyRun(paused)
+	}
+	w, ok := e.Why(task, paused)
+	if have := r.inflight[task]; ok && w.Gate == flow.GateNone && have != nil && !have.looks.IsZero() {
+		return flow.Wait{Gate: flow.GatePoke, Until: have.looks, Text: fmt.Sprintf("attempt %d has looked, and what it waits for has not come; it looks again", have.n)}, true
+	}
+	return w, ok
 }
 
 func (r *run) waits(e *engine.Run, limit int) (list []TaskWait, more int) {

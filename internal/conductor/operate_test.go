@@ -218,6 +218,11 @@ func TestPauseHoldsAcrossARestart(t *testing.T) {
 			if w, _, _ := d.c.Why(t.Context(), "r", "b"); w.Gate != flow.GatePaused || !strings.Contains(w.Text, says) {
 				t.Errorf("why r b: %+v; want %q", w, says)
 			}
+			for task, want := range map[flow.TaskID]bool{"b": true, "c": false} { // there is no c
+				if w, ok, err := d.c.Why(t.Context(), "later", task); ok != want || err != nil {
+					t.Errorf("why later %s, a run that has not begun: %+v, %v, %v; want %v", task, w, ok, err, want)
+				}
+			}
 			if err := d.c.Unpause(t.Context(), wf, "bob"); err != nil {
 				t.Fatal(err)
 			}

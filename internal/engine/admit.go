@@ -122,12 +122,41 @@ func (g *Gate) Why(id flow.RunID) (flow.Wait, bool) {
 	case g.Held(c.Workflow):
 		return flow.Wait{Gate: flow.GatePaused, Text: "the workflow is paused, or everything is: the run begins when it is resumed"}, true
 	case c.Limit > 0 && g.count[c.Workflow] >= c.Limit:
-		return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%d runs of the workflow are under way, as many as may be (max_active_runs); %d of its runs wait before this one", g.count[c.Workflow], before)}, true
+		return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%s of the workflow %s under way (%s), as many as may be (max_active_runs); %d of its runs %s before this one",
+			count(g.count[c.Workflow], "run"), be(g.count[c.Workflow]), g.some(func(id flow.RunID) bool { return g.inside[id] == c.Workflow }), before, wait(before))}, true
 	}
 	if in := g.groups[c.Group]; in != nil && in.limit > 0 && in.inside >= in.limit {
-		return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%d runs of run group %s are under way, as many as may be (maxRuns)", in.inside, c.Group)}, true
+		return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%s of run group %s %s under way (%s), as many as may be (maxRuns)",
+			count(in.inside, "run"), c.Group, be(in.inside), g.some(func(id flow.RunID) bool { return g.grouped[id] == c.Group }))}, true
 	}
-	return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%d runs are under way, as many as this server may run at once; %d wait before this one", len(g.inside), i)}, true
+	return flow.Wait{Gate: flow.GateLimit, Text: fmt.Sprintf("%s %s under way, as many as this server may run at once (--running); %d %s before this one",
+		count(len(g.inside), "run"), be(len(g.inside)), i, wait(i))}, true
+}
+
+// some names up to three runs that are inside.
+func (g *Gate) some(is func(flow.RunID) bool) string {
+	var ids []flow.RunID
+	for id := range g.inside {
+		if is(id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return list(ids, len(ids))
+}
+
+func be(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+func wait(n int) string {
+	if n == 1 {
+		return "waits"
+	}
+	return "wait"
 }
 
 // Regroup changes how many runs of a group may be inside and returns those that

@@ -161,11 +161,11 @@ func randomWish(rng *rand.Rand, r *Run, now time.Time) Event {
 // and that what is said to open by itself is known to Wake.
 func checkWhy(t *testing.T, r *Run) {
 	t.Helper()
-	if w, ok := r.WhyRun(); !ok || w.Text == "" {
+	if w, ok := r.WhyRun("paused"); !ok || w.Text == "" {
 		t.Fatalf("the run is open and cannot say why: %s", describe(r))
 	}
 	for _, task := range r.Tasks() {
-		w, ok := r.Why(task.ID)
+		w, ok := r.Why(task.ID, "paused")
 		if ok == task.State.Final() || ok && w.Text == "" {
 			t.Fatalf("%s is %s; why it waits: %+v, %v", task.ID, task.State, w, ok)
 		}

@@ -133,7 +133,7 @@ func (r *Run) refolds(c Clear) error {
 		for up := range r.ups(i) {
 			if _, again := slices.BinarySearch(picked, up); again && up < t.First {
 				return flow.Errorf(flow.Conflict, "task %q has unfolded into %s from what task %q gave; start the run anew to do that again",
-					t.ID, plural(t.Instances, "instance", "instances"), r.tasks[up].ID)
+					t.ID, count(t.Instances, "instance"), r.tasks[up].ID)
 			}
 		}
 	}

@@ -313,14 +313,18 @@ func parseGraph(t *testing.T, specs []string) flow.Graph {
 
 // why says what a task, or the run itself, waits for.
 func why(r *Run, id string) string {
-	w, ok := r.Why(flow.TaskID(id))
+	const paused = "paused by ada"
+	w, ok := r.Why(flow.TaskID(id), paused)
 	if id == "run" {
-		w, ok = r.WhyRun()
+		w, ok = r.WhyRun(paused)
 	}
 	if !ok {
 		return "-"
 	}
 	s := fmt.Sprintf("%s: %s", w.Gate, w.Text)
+	if behind := r.Behind(flow.TaskID(id)); behind != "" {
+		s += "; behind that: " + behind
+	}
 	if !w.Until.IsZero() {
 		s += fmt.Sprintf(" | until %v", w.Until.Sub(epoch))
 	}

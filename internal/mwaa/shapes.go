@@ -256,6 +256,7 @@ type waiting struct {
 	Reason string       `json:"Reason"`
 	Until  awsjson.Time `json:"Until,omitzero"`
 	On     []string     `json:"On,omitzero"`
+	More   int          `json:"More,omitzero"` // beside those of On
 }
 
 type listWorkflowRunsRequest struct {

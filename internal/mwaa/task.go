@@ -107,7 +107,7 @@ func (d *Door) waiting(ctx context.Context, run flow.RunID, task flow.TaskID) *w
 	if !ok {
 		return nil
 	}
-	out := &waiting{Gate: string(w.Gate), Reason: w.Text, Until: at(w.Until)}
+	out := &waiting{Gate: string(w.Gate), Reason: w.Text, Until: at(w.Until), More: w.More}
 	for _, id := range w.On {
 		out.On = append(out.On, string(id))
 	}

@@ -79,8 +79,10 @@ func (d *Door) why(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	wait := viewWait(w)
-	out.Wait, out.More = &wait, more
+	if wait := viewWait(w); wait.Reason != "" { // else it has ended just now
+		out.Wait = &wait
+	}
+	out.More = more
 	for _, t := range tasks {
 		out.Tasks = append(out.Tasks, taskView{t.Task, t.State, t.Attempt, viewWait(t.Wait)})
 	}

@@ -299,8 +299,10 @@ func (s *Console) getWaits(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := viewWait(w)
-	out.Run, out.More = &v, more
+	if v := viewWait(w); v.Text != "" { // else it has ended just now
+		out.Run = &v
+	}
+	out.More = more
 	for _, t := range tasks {
 		out.Tasks = append(out.Tasks, taskWait{t.Task, state(t.State), t.Attempt, viewWait(t.Wait)})
 	}
