@@ -7,8 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
+
+	"fairlead/internal/ebb"
 )
 
 func serveCommand() *cobra.Command {
@@ -32,6 +35,11 @@ server: stop it, start it again, and they are taken up.`,
 				return err
 			}
 			greet(cmd.Context(), cmd.OutOrStdout(), a)
+			ctx, ebbs := context.WithCancel(cmd.Context())
+			var tide sync.WaitGroup
+			tide.Go(func() { ebb.Tide(ctx) })
+			defer tide.Wait()
+			defer ebbs()
 			if err := a.wait(cmd.Context()); err != nil {
 				return err
 			}
