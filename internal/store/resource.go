@@ -243,12 +243,12 @@ func unused(t *tx, r flow.Resource) error {
 // dropUnused forgets the graphs of a workflow that is gone, once its runs are.
 // Those of a workflow that stands stay.
 func dropUnused(t *tx, wf flow.WorkflowID) error {
-	n, err := number(t, `
-		SELECT (SELECT count(*) FROM record WHERE workflow = $1)
-		     + (SELECT count(*) FROM run WHERE workflow = $1)
-		     + (SELECT count(*) FROM workflow WHERE id = $1)
-		     + (SELECT count(*) FROM resource WHERE kind = $2 AND id = $1)`, string(wf), string(flow.OmicsWorkflow))
-	if err != nil || n > 0 {
+	used, err := number(t, `
+		SELECT 1 WHERE EXISTS (SELECT 1 FROM workflow WHERE id = $1)
+		OR EXISTS (SELECT 1 FROM resource WHERE kind = $2 AND id = $1)
+		OR EXISTS (SELECT 1 FROM run WHERE workflow = $1)
+		OR EXISTS (SELECT 1 FROM record WHERE workflow = $1)`, string(wf), string(flow.OmicsWorkflow))
+	if err != nil || used > 0 {
 		return err
 	}
 	return dropGraphs(t, wf)
