@@ -259,11 +259,18 @@ func (c *Conductor) Start(ctx context.Context, req StartRequest) (flow.Run, erro
 		return row, err
 	}
 	killpoint.At("run inserted")
-	if err := c.launch(c.ctx, row, nil, req.MaxRuns, nil); err != nil {
-		// The run is saved: whoever resumes will take it up.
-		c.log.ErrorContext(ctx, "launch", "run", row.ID, "err", err)
-	}
+	c.setGoing(ctx, row, req.MaxRuns)
 	return row, nil
+}
+
+// setGoing launches a run that was saved just now. If that fails the clock
+// takes it up.
+func (c *Conductor) setGoing(ctx context.Context, row flow.Run, maxRuns int) {
+	if err := c.launch(c.ctx, row, nil, maxRuns, nil); err != nil {
+		c.log.ErrorContext(ctx, "launch", "run", row.ID, "err", err)
+		c.unseen()
+		c.clock.wake()
+	}
 }
 
 // terms returns on what terms a run is let in, and its limits.

@@ -414,10 +414,7 @@ func (c *Conductor) Backfill(ctx context.Context, v flow.Version, from, to time.
 			continue
 		}
 		slots[i].Run = r.ID
-		if err := c.launch(c.ctx, r, nil, v.MaxRuns, nil); err != nil {
-			// The run is saved: whoever resumes will take it up.
-			c.log.ErrorContext(ctx, "launch", "run", r.ID, "err", err)
-		}
+		c.setGoing(ctx, r, v.MaxRuns)
 	}
 	return slots, nil
 }

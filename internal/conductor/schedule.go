@@ -12,7 +12,8 @@ import (
 
 // Schedules is what must be remembered of when workflows fire.
 type Schedules interface {
-	// SetSchedule says when a version fires next; the zero time: never.
+	// SetSchedule says when a version fires next; the zero time: never. It
+	// changes nothing if the version is not the latest any more.
 	SetSchedule(ctx context.Context, wf flow.WorkflowID, v flow.VersionID, next time.Time) error
 	// DueSchedules returns up to limit fires that are due at now, earliest
 	// first.
@@ -149,7 +150,8 @@ func (k *clock) fire(ctx context.Context, f flow.Fire) error {
 	if err != nil || !fired || r == nil {
 		return err
 	}
-	return k.c.launch(k.c.ctx, *r, nil, v.MaxRuns, nil)
+	k.c.setGoing(ctx, *r, v.MaxRuns)
+	return nil
 }
 
 // run returns the run to begin for slot; nil if there shall be none.
@@ -192,7 +194,9 @@ func (c *Conductor) WorkflowChanged(ctx context.Context, wf flow.WorkflowID) err
 	if err == nil {
 		err = c.schedule(ctx, v)
 	}
-	c.doubted(err)
+	if err != nil {
+		c.unseen() // the version is saved, whatever kept its schedule from being so
+	}
 	c.clock.wake()
 	return err
 }
@@ -218,7 +222,7 @@ func (c *Conductor) resumeSchedules(ctx context.Context) error {
 	for _, v := range missing {
 		if err := c.schedule(ctx, v); err != nil {
 			c.log.ErrorContext(ctx, "resume schedule", "workflow", v.Workflow, "err", err)
-			c.doubted(err)
+			c.unseen()
 		}
 	}
 	return nil

@@ -18,14 +18,20 @@ func (c *Conductor) doubted(err error) {
 	if err == nil || flow.KindOf(err) != flow.Internal {
 		return
 	}
+	c.unseen()
+}
+
+// unseen notes that something is saved and has nobody who sees to it. The
+// clock looks when it wakes.
+func (c *Conductor) unseen() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.doubt = true
-	c.mu.Unlock()
 }
 
 // sweep takes up what is saved and has nobody who sees to it: runs and
-// schedules and pauses whose write was not answered, and workflows to delete whose mark
-// was not.
+// schedules and pauses whose write was not answered, or that could not be taken
+// up when it was, and workflows to delete whose mark was not answered.
 func (c *Conductor) sweep(ctx context.Context) error {
 	c.mu.Lock()
 	c.doubt = false

@@ -10,17 +10,20 @@ import (
 )
 
 // SetSchedule says when a version of a workflow fires next; the zero time:
-// never. A workflow that is being deleted can only be set to never.
+// never. A workflow that is being deleted can only be set to never. If the
+// version is not the latest any more nothing changes: whoever made that one
+// sets its schedule.
 func (db *DB) SetSchedule(ctx context.Context, wf flow.WorkflowID, v flow.VersionID, next time.Time) error {
 	return db.write(ctx, func(t *tx) error {
+		find := standing
 		if next.IsZero() {
-			if _, err := workflowIn(t, wf); err != nil {
-				return err
-			}
-		} else if _, err := standing(t, wf); err != nil {
+			find = func(t *tx, wf flow.WorkflowID) (flow.Workflow, error) { return workflowIn(t, wf) }
+		}
+		w, err := find(t, wf)
+		if err != nil || v != "" && v != w.Latest {
 			return err
 		}
-		_, err := t.exec(`
+		_, err = t.exec(`
 			INSERT INTO schedule (workflow, version, next, fired) VALUES ($1, $2, $3, 0)
 			ON CONFLICT (workflow) DO UPDATE SET version = excluded.version, next = excluded.next`,
 			string(wf), string(v), micros(next))

@@ -167,7 +167,9 @@ func (db *DB) DeleteVersion(ctx context.Context, wf flow.WorkflowID, id flow.Ver
 		if err != nil {
 			return err
 		}
-		used, err := one(t, value[string], `SELECT id FROM run WHERE workflow = $1 AND version = $2 AND active = 1 LIMIT 1`, string(wf), string(id))
+		// By the index of active runs, which are few: that of the runs of a
+		// version leads through all that there ever were.
+		used, err := one(t, value[string], `SELECT id FROM run WHERE workflow = $1 AND version || '' = $2 AND active = 1 LIMIT 1`, string(wf), string(id))
 		if err == nil {
 			return flow.Errorf(flow.Conflict, "run %s of version %q is still active: stop it, or wait for its end", used, id).
 				About("WorkflowVersion", string(id))

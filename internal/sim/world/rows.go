@@ -392,7 +392,7 @@ func (d *Rows) SetSchedule(wf flow.WorkflowID, v flow.VersionID, next time.Time)
 	if !next.IsZero() {
 		w, err = d.standing(wf)
 	}
-	if err != nil {
+	if err != nil || v != "" && v != w.Latest {
 		return err
 	}
 	if w.schedule == nil {

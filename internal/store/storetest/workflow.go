@@ -403,6 +403,8 @@ func scheduleOfLatest(w world) {
 	_, err = w.db.AddVersion(w.ctx, v, 0, nil)
 	w.ok("AddVersion", err)
 	w.same("due, unscheduled after AddVersion", [][]string{due(), unscheduled()}, [][]string{nil, {"v2"}})
+	w.ok("SetSchedule of the version before", w.db.SetSchedule(w.ctx, "w", "v1", at(20)))
+	w.same("due, unscheduled after that", [][]string{due(), unscheduled()}, [][]string{nil, {"v2"}})
 	w.ok("SetSchedule", w.db.SetSchedule(w.ctx, "w", "v2", time.Time{}))
 	w.same("due, unscheduled after never", [][]string{due(), unscheduled()}, [][]string{nil, nil})
 	w.ok("SetSchedule", w.db.SetSchedule(w.ctx, "w", "v2", at(20)))
