@@ -197,8 +197,9 @@ type app struct {
 	conductor *conductor.Conductor
 	door      *mwaa.Door
 	omics     *omics.Door
-	runs      *omicsEngine // those of HealthOmics
-	copies    copies       // of their files
+	runs      *omicsEngine       // those of HealthOmics
+	yaml      *airflow.Performer // of the others; set before there are runs
+	copies    copies             // of their files
 	driver    driver
 	roles     *role.Book
 	sessions  *session.Issuer
@@ -481,6 +482,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.yaml = performer
 	a.conductor = conductor.New(a.db, performers{watched{performer, a}, wdlPerformer}, conductor.Settings{
 		MaxRunning: opt.running,
 		MaxRuns:    opt.limits["runs"], MaxWorkflow: opt.limits["workflow-runs"],

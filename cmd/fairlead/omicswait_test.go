@@ -36,12 +36,13 @@ workflow main { scatter (i in [0, 1, 2]) { call wait } }`)
 		got := l.tasks(id)
 		return strings.Count(got, "PENDING") == 2 && strings.Count(got, "RUNNING") == 1
 	})
+	const room = "waits for 1 processor and 1 GiB of memory in its run group, with 0 of 1 processors free"
 	waiting := l.must(200, "GET", "/run/"+id+"/task?status=PENDING", nil)["items"].([]any)
 	if len(waiting) != 2 {
 		t.Fatalf("tasks that are PENDING: %v, want 2", waiting)
 	}
 	task := l.must(200, "GET", "/run/"+id+"/task/"+waiting[0].(object)["taskId"].(string), nil)
-	if task["status"] != "PENDING" || task["statusMessage"] != "waits for 1 processor and 1 GiB of memory" || task["cpus"] != 1.0 {
+	if task["status"] != "PENDING" || !strings.HasPrefix(task["statusMessage"].(string), room) || task["cpus"] != 1.0 {
 		t.Errorf("the task that waits: %v", task)
 	}
 	_, waits, _, err := opsConductor{l.app}.Waits(t.Context(), flow.RunID(id), 10)
@@ -55,8 +56,8 @@ workflow main { scatter (i in [0, 1, 2]) { call wait } }`)
 		}
 		held++
 		one, ok, err := opsConductor{l.app}.Why(t.Context(), flow.RunID(id), w.Task)
-		if want := "waits for 1 processor and 1 GiB of memory to be free"; w.Wait.Text != want || one.Text != want || !ok || err != nil {
-			t.Errorf("task %s says that it %q and %q, %v, %v; want %q", w.Task, w.Wait.Text, one.Text, ok, err, want)
+		if !strings.HasPrefix(w.Wait.Text, room) || one.Text != w.Wait.Text || !ok || err != nil {
+			t.Errorf("task %s says that it %q and %q, %v, %v; want %q", w.Task, w.Wait.Text, one.Text, ok, err, room)
 		}
 	}
 	if held != 2 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -144,14 +145,12 @@ func (o opsConductor) Why(ctx context.Context, run flow.RunID, task flow.TaskID)
 }
 
 // roomed is what a task waits for that is about to start. The engine knows no
-// more than that; what carries out tasks of WDL knows what has to be free.
+// more than that; what carries out the tasks knows what has to be free.
 func (a *app) roomed(run flow.RunID, t flow.Task, w flow.Wait) flow.Wait {
 	if w.Gate != flow.GateDriver {
 		return w
 	}
-	if what := a.runs.Waits(run, t); what != "" {
-		w.Text = "waits for " + what + " to be free"
-	}
+	w.Text = cmp.Or(a.yaml.Waits(run, t), a.runs.Waits(run, t), w.Text)
 	return w
 }
 
@@ -170,7 +169,7 @@ const whyPatience = 100 * time.Millisecond
 func (a *app) why(ctx context.Context, run flow.RunID, task flow.TaskID) (flow.Wait, bool) {
 	ctx, cancel := context.WithTimeout(ctx, whyPatience)
 	defer cancel()
-	w, ok, err := a.conductor.Why(ctx, run, task)
+	w, ok, err := opsConductor{a}.Why(ctx, run, task)
 	return w, ok && err == nil
 }
 

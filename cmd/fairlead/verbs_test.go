@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -170,6 +171,37 @@ slow:
 	}
 	c.mustSay("0 runs started for 2 slots", "backfill", "slow", "--from", "2026-03-01", "--to", "2026-03-02")
 	c.mustSay("1 slot; nothing was started", "backfill", "slow", "--from", "2026-03-01", "--to", "2026-03-01", "--dry-run")
+}
+
+// TestWhyOfAProcess says of a task for which this server may run no process that
+// it waits for one, in every place.
+func TestWhyOfAProcess(t *testing.T) {
+	c := serve(t, func(o *options) { o.tasks = 1 })
+	arn := c.workflow("two", `
+two:
+  tasks:
+    a: {operator: airflow.operators.bash.BashOperator, bash_command: 'sleep 600'}
+    b: {operator: airflow.operators.bash.BashOperator, bash_command: 'sleep 600'}
+`)
+	id := c.start(arn, nil)
+	const want = "waits for a process of this server to end: it may run 1 at once (--tasks)"
+	var waits string
+	c.until(arn, id, func(*types.WorkflowRunDetail) bool {
+		out, err := c.say("why", id)
+		waits = out
+		return err == nil && strings.Contains(out, want) && strings.Contains(out, "attempt 1 is under way since")
+	})
+	for _, i := range c.instances(arn, id) {
+		if !regexp.MustCompile(" " + *i.TaskId + " +starting ").MatchString(waits) {
+			continue
+		}
+		c.mustSay("driver: "+want, "why", id, *i.TaskId)
+		var got struct{ FairleadWaiting struct{ Gate, Reason string } }
+		c.call("GetTaskInstance", map[string]any{"WorkflowArn": arn, "RunId": id, "TaskInstanceId": i.TaskInstanceId}, &got)
+		if got.FairleadWaiting.Gate != "driver" || got.FairleadWaiting.Reason != want {
+			t.Errorf("GetTaskInstance of %s: %+v, want driver: %s", *i.TaskId, got, want)
+		}
+	}
 }
 
 // TestBodiesHaveNothingElse sends slips to the door: what is not understood

@@ -62,7 +62,7 @@ type Engine interface {
 	// Commands returns what says which tasks of a run have commands. Others are
 	// scatters and the like, which the service has no tasks for.
 	Commands(ctx context.Context, r flow.Run) (func(flow.TaskID) bool, error)
-	// Waits returns what an attempt that is about to start waits for to be free;
+	// Waits says what an attempt that is about to start waits for to be free;
 	// empty if it does not wait.
 	Waits(run flow.RunID, t flow.Task) string
 	// Digests returns what was read of a run's inputs, by their URLs.

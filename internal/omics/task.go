@@ -217,7 +217,7 @@ func (d *Door) getRunTask(ctx context.Context, in *getRunTaskRequest) (*getRunTa
 		out.StatusMessage = cancelReason(t.Reason)
 	case item.Status == "PENDING":
 		if what := d.Engine.Waits(r.ID, t); what != "" {
-			out.StatusMessage = "waits for " + what
+			out.StatusMessage = what
 		}
 	}
 	u, err := d.usageOf(ctx, r, t)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	"fairlead/internal/exec"
@@ -36,6 +37,9 @@ type Performer struct {
 	// Extras offers the names that the service does not document, such as
 	// run_id and logical_date, to templates.
 	Extras bool
+
+	mu     sync.Mutex
+	queued map[string]bool // attempts that wait for a slot, by their ids
 }
 
 // XComs is what tasks have published.
@@ -123,9 +127,46 @@ func (w *work) takeSlot(ctx context.Context) (release func()) {
 	select {
 	case w.Slots <- struct{}{}:
 		return release
+	default:
+	}
+	id := AttemptID(w.Run.ID, w.Task)
+	w.queue(id, true)
+	defer w.queue(id, false)
+	select {
+	case w.Slots <- struct{}{}:
+		return release
 	case <-ctx.Done():
 		return func() {}
 	}
+}
+
+// queue notes whether an attempt waits for a slot.
+func (p *Performer) queue(id string, waits bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !waits {
+		delete(p.queued, id)
+		return
+	}
+	if p.queued == nil {
+		p.queued = map[string]bool{}
+	}
+	p.queued[id] = true
+}
+
+// Waits says that the current attempt of a task waits for a slot; empty if it
+// does not.
+func (p *Performer) Waits(run flow.RunID, t flow.Task) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.queued[AttemptID(run, t)] {
+		return ""
+	}
+	text := fmt.Sprintf("waits for a process of this server to end: it may run %d at once (--tasks)", cap(p.Slots))
+	if n := len(p.queued) - 1; n > 0 {
+		text += fmt.Sprintf("; %d more wait for that", n)
+	}
+	return text
 }
 
 // Forget removes what the driver keeps of an ended attempt.

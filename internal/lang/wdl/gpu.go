@@ -118,7 +118,7 @@ func (p *Performer) Reserve(run flow.RunID, t flow.Task) {
 		return // another language's mark, or it has none
 	}
 	want := Resources{CPUs: u.CPUs, Memory: u.Memory, GPUs: len(u.Devices)}
-	release, _ := p.Room.take(context.Background(), want, true)
+	release, _ := p.Room.take(context.Background(), &guest{asks: want}, true)
 	var places []int
 	for _, index := range u.Devices {
 		if i := slices.IndexFunc(p.GPUs, func(g exec.GPU) bool { return g.Index == index }); i >= 0 {

@@ -64,8 +64,8 @@ type Performer struct {
 	mu     sync.Mutex
 	scenes map[flow.RunID]*scene // those of runs that were busy last
 	order  []flow.RunID
-	queued map[string]string // attempts that wait for room, by their ids: for what
-	loans  map[string]loan   // what attempts have of GPUs, by their ids
+	queued map[string]seat // where attempts wait for room, by their ids
+	loans  map[string]loan // what attempts have of GPUs, by their ids
 
 	lookMu sync.Mutex
 	looked bool // what Mounts says is known
@@ -486,15 +486,16 @@ func (w *work) command(ctx context.Context, t *call, tell lang.Tell, started fun
 // says so.
 func (w *work) enter(ctx context.Context, t *call, tell lang.Tell) (leave func(), err error) {
 	id := AttemptID(w.Run.ID, w.Task)
-	w.mu.Lock()
-	if w.queued == nil {
-		w.queued = map[string]string{}
-	}
-	w.queued[id] = t.want.String()
-	w.mu.Unlock()
 	var leaves []func()
 	for _, room := range w.rooms() {
-		take := func() (func(), bool) { return room.take(ctx, t.want, w.Task.Handle != "") }
+		g := &guest{asks: t.want}
+		w.mu.Lock()
+		if w.queued == nil {
+			w.queued = map[string]seat{}
+		}
+		w.queued[id] = seat{room, g}
+		w.mu.Unlock()
+		take := func() (func(), bool) { return room.take(ctx, g, w.Task.Handle != "") }
 		if room == w.Room && t.want.GPUs > 0 && !w.WithoutGPUs {
 			err = w.equip(t, tell, take)
 			continue
@@ -512,13 +513,26 @@ func (w *work) enter(ctx context.Context, t *call, tell lang.Tell) (leave func()
 	}, err
 }
 
-// Waits returns what the current attempt of a task waits for to be free of this
-// machine, or of its group, such as "8 processors and 64 GiB of memory"; empty
-// if it does not wait.
+// A seat is a guest in the queue of a room, which may be nil.
+type seat struct {
+	room *Room
+	is   *guest
+}
+
+// Waits says what the current attempt of a task waits for to be free of this
+// machine, or of its group, such as "waits for 8 processors and 64 GiB of memory
+// on this machine"; empty if it does not wait.
 func (p *Performer) Waits(run flow.RunID, t flow.Task) string {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.queued[AttemptID(run, t)]
+	s := p.queued[AttemptID(run, t)]
+	p.mu.Unlock()
+	switch s.room {
+	case nil:
+		return ""
+	case p.Room:
+		return s.room.says(s.is, "on this machine")
+	}
+	return s.room.says(s.is, "in its run group")
 }
 
 // rooms are what bounds the attempt, that of its group first: a group at its

@@ -2,7 +2,9 @@ package wdl
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -17,7 +19,7 @@ type Room struct {
 	queue  []*guest
 }
 
-// A guest waits for room.
+// A guest waits for room. Its maker says what it asks for.
 type guest struct {
 	asks Resources
 	has  Resources // of the room, once it is in
@@ -43,11 +45,11 @@ func (r *Room) Resize(cpus int, memory int64, gpus int) {
 // take waits until there is room, or the context ends, and returns what gives
 // it back, and whether there was any. What runs already does not wait. A task
 // that wants more than there is gets all of it.
-func (r *Room) take(ctx context.Context, want Resources, runs bool) (release func(), in bool) {
+func (r *Room) take(ctx context.Context, g *guest, runs bool) (release func(), in bool) {
 	if r == nil {
 		return func() {}, true
 	}
-	g := &guest{asks: want, in: make(chan struct{})}
+	g.in = make(chan struct{})
 	r.mu.Lock()
 	if runs {
 		r.enter(g)
@@ -102,6 +104,44 @@ func (r *Room) enter(g *guest) {
 	g.has = r.share(g)
 	r.cpus, r.memory, r.gpus = r.cpus-g.has.CPUs, r.memory-g.has.Memory, r.gpus-g.has.GPUs
 	close(g.in)
+}
+
+// endless is more than any machine has of anything, in the room of a group that
+// does not bound it.
+const endless = 1 << 30
+
+// says returns what a guest waits for in a room of some name; empty if it does
+// not wait.
+func (r *Room) says(g *guest, name string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := slices.Index(r.queue, g)
+	if before < 0 {
+		return ""
+	}
+	want := r.share(g)
+	var free []string
+	have := func(left, whole int64, what string) {
+		if whole < endless {
+			free = append(free, fmt.Sprintf("%d of %d %s", max(left, 0), whole, what))
+		}
+	}
+	have(int64(r.cpus), int64(r.whole.CPUs), "processors")
+	have(r.memory/gib, r.whole.Memory/gib, "GiB of memory")
+	if want.GPUs > 0 {
+		have(int64(r.gpus), int64(r.whole.GPUs), "GPUs")
+	}
+	text := fmt.Sprintf("waits for %s %s", want, name)
+	if len(free) > 0 {
+		text += ", with " + strings.Join(free, ", ") + " free"
+	}
+	switch before {
+	case 0:
+		return text
+	case 1:
+		return text + "; 1 task waits before it"
+	}
+	return text + fmt.Sprintf("; %d tasks wait before it", before)
 }
 
 // has reports whether who came now would be let in at once.

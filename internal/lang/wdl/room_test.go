@@ -15,7 +15,7 @@ func TestRoom(t *testing.T) {
 		releases := map[string]func(){}
 		ask := func(ctx context.Context, name string, cpus int, memory int64, runs bool) {
 			go func() {
-				release, _ := r.take(ctx, Resources{CPUs: cpus, Memory: memory}, runs)
+				release, _ := r.take(ctx, &guest{asks: Resources{CPUs: cpus, Memory: memory}}, runs)
 				releases[name] = release
 				in <- name
 			}()
@@ -73,6 +73,35 @@ func TestRoom(t *testing.T) {
 		r.Resize(4, 8*gib, 0)
 		if r.cpus != 4 || r.memory != 8*gib || len(r.queue) != 0 {
 			t.Errorf("in the end there are %d processors and %d bytes, want 4 and %d", r.cpus, r.memory, int64(8*gib))
+		}
+	})
+}
+
+// What waits for room says for what, how much there is, and that it is not the
+// first: a small task does not pass a large one for which there is no room.
+func TestRoomSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := NewRoom(4, 8*gib, 0)
+		leave, _ := r.take(t.Context(), &guest{asks: Resources{CPUs: 3, Memory: gib}}, false)
+		large, small := &guest{asks: Resources{CPUs: 64, Memory: 2 * gib}}, &guest{asks: Resources{CPUs: 1, Memory: gib}}
+		for _, g := range []*guest{large, small} {
+			go r.take(t.Context(), g, false)
+			synctest.Wait()
+		}
+		for _, tt := range []struct {
+			g    *guest
+			want string
+		}{
+			{large, "waits for 4 processors and 2 GiB of memory here, with 1 of 4 processors, 7 of 8 GiB of memory free"}, // all that there is
+			{small, "waits for 1 processor and 1 GiB of memory here, with 1 of 4 processors, 7 of 8 GiB of memory free; 1 task waits before it"},
+		} {
+			if got := r.says(tt.g, "here"); got != tt.want {
+				t.Errorf("%+v says %q, want %q", tt.g.asks, got, tt.want)
+			}
+		}
+		leave()
+		if got := r.says(large, "here"); got != "" {
+			t.Errorf("what is in says %q", got)
 		}
 	})
 }
