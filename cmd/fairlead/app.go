@@ -489,6 +489,7 @@ func (a *app) assemble(ctx context.Context) (http.Handler, error) {
 		MaxRunDuration: time.Duration(opt.limits["run-seconds"]) * time.Second,
 		Strict:         opt.verdict,
 		Terms:          a.runs.terms,
+		Reopen:         a.runs.reopen,
 		Grace:          10 * time.Minute, NewRun: func(v flow.Version, slot time.Time) flow.Run { return newRun(v, flow.Scheduled, slot, time.Now()) },
 	}, opt.log, a.stepped)
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +29,10 @@ type omicsEngine struct {
 	site      *runSite
 	meter     *omicsMeter
 	performer *wdl.Performer // set before there are runs
+
+	// turn is held while a run that has ended is made to go on, or its files are
+	// removed.
+	turn sync.Mutex
 
 	mu       sync.Mutex // guards what follows
 	programs map[string]*omicsProgram
@@ -170,17 +175,58 @@ func (e *omicsEngine) CheckOutput(url string) error {
 	return err
 }
 
-// closedFile is in the directory of a run of which nothing is left to do.
+// closedFile is in the directory of a run of which nothing is left to do after an
+// end, and has the revision that the run ended with: it may go on after that, to
+// another end. An empty one is of a server that let none go on.
 const closedFile = "closed"
 
 // Closed implements [omics.Engine].
-func (e *omicsEngine) Closed(run flow.RunID) bool {
-	dir := filepath.Join(e.site.dir, string(run))
-	if _, err := os.Stat(filepath.Join(dir, closedFile)); err == nil {
-		return true
+func (e *omicsEngine) Closed(r flow.Run) bool {
+	dir := filepath.Join(e.site.dir, string(r.ID))
+	at, err := os.ReadFile(filepath.Join(dir, closedFile))
+	if err == nil {
+		return len(at) == 0 || string(at) == strconv.FormatInt(r.Rev, 10)
 	}
-	_, err := os.Stat(dir)
+	_, err = os.Stat(dir)
 	return errors.Is(err, fs.ErrNotExist) // it never began, or was removed
+}
+
+// closedAt notes that nothing is left to do of a run that has ended.
+func (e *omicsEngine) closedAt(r flow.Run) error {
+	file := filepath.Join(e.site.dir, string(r.ID), closedFile)
+	// Half a number would be another one.
+	if err := os.WriteFile(file+".new", strconv.AppendInt(nil, r.Rev, 10), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
+}
+
+// reopen refuses to let a run go on that has ended, and is one of HealthOmics,
+// where that cannot be, or not now.
+func (e *omicsEngine) reopen(ctx context.Context, r flow.Run) error {
+	if r.Version != "" {
+		return nil
+	}
+	if _, err := e.settingsOf(ctx, r.ID); err != nil {
+		if flow.KindOf(err) == flow.NotFound {
+			return nil // of no service
+		}
+		return err
+	}
+	_, err := os.Stat(filepath.Join(e.site.dir, string(r.ID)))
+	switch {
+	case r.State == flow.Succeeded:
+		return flow.Errorf(flow.Conflict, "run %s is COMPLETED, and its outputs are where it was asked to put them: rerun it to have others", r.ID)
+	case errors.Is(err, fs.ErrNotExist) && !r.Started.IsZero():
+		return flow.Errorf(flow.Conflict, "the files of run %s are gone, so it cannot go on: rerun it", r.ID)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // it was cancelled before it began
+	case err != nil:
+		return err
+	case !e.Closed(r):
+		return flow.Errorf(flow.Busy, "run %s has just ended, and what it has made is being put where it belongs: try again when it is %s", r.ID, omics.StatusOf(r.State))
+	}
+	return e.closedAt(r) // by its revision, which it has no more when it goes on
 }
 
 // Commands implements [omics.Engine].
@@ -401,7 +447,7 @@ func (e *omicsEngine) closeLeft(ctx context.Context, end func(flow.Run)) {
 			}
 		case err != nil:
 			e.a.opt.log.ErrorContext(ctx, "look for runs to close", "run", id, "err", err)
-		case row.Run.State.Final() && !e.Closed(id):
+		case row.Run.State.Final() && !e.Closed(row.Run):
 			end(row.Run)
 		}
 	}
@@ -493,9 +539,9 @@ func (e *omicsEngine) put(stream string, at time.Time, lines []string) error {
 // outputs are. That is tried a few times, since this server may be about to
 // stop. What cannot be done is said: the run has ended, and clients wait.
 func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
-	dir, err := e.site.Dir(r)
+	_, err := e.site.Dir(r)
 	if err == nil {
-		if _, serr := os.Stat(filepath.Join(dir, closedFile)); serr == nil {
+		if e.Closed(r) {
 			return
 		}
 		err = e.manifest(ctx, r)
@@ -515,7 +561,7 @@ func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
 	if err != nil {
 		e.a.opt.log.ErrorContext(ctx, "close a run", "run", r.ID, "err", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, closedFile), nil, 0o600); err != nil {
+	if err := e.closedAt(r); err != nil {
 		e.a.opt.log.ErrorContext(ctx, "close a run", "run", r.ID, "err", err)
 	}
 	e.a.office.Told(r.ID) // its end is one now to those who ask
@@ -601,6 +647,11 @@ const maxEngineLog = 64 << 20
 
 // forget removes the logs and files of a run whose rows are about to go.
 func (e *omicsEngine) forget(ctx context.Context, r flow.Run) error {
+	e.turn.Lock()
+	defer e.turn.Unlock()
+	if now, err := e.a.db.RunByID(ctx, r.ID); err != nil || !now.State.Final() {
+		return err // it goes on
+	}
 	drop := func(stream string) error {
 		if err := e.a.logs.DeleteStream(omics.LogGroup, stream); err != nil && flow.KindOf(err) != flow.NotFound {
 			return err

@@ -422,6 +422,15 @@ func (s *runStore) putText(ctx context.Context, text []byte, bucket, key string)
 	return explainS3(err, "s3://"+bucket+"/"+key)
 }
 
+// remove deletes an object.
+func (s *runStore) remove(ctx context.Context, bucket, key string) error {
+	if err := s.may("s3:DeleteObject", "arn:aws:s3:::"+bucket+"/"+key); err != nil {
+		return err
+	}
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
+	return explainS3(err, "s3://"+bucket+"/"+key)
+}
+
 // explainS3 gives an answer of S3 its kind.
 func explainS3(err error, name string) error {
 	if err == nil {
@@ -486,6 +495,7 @@ type destination struct {
 	workflow string // the name of the document's workflow
 	file     func(ctx context.Context, from, name string) error
 	text     func(ctx context.Context, text []byte, name string) error
+	remove   func(ctx context.Context, name string) error // also what is not there
 }
 
 func (d destination) url(name string) string { return d.base + "/" + name }
@@ -540,6 +550,13 @@ func (a *app) destination(ctx context.Context, r flow.Run) (destination, error) 
 			}
 			return os.WriteFile(at, text, 0o644)
 		}
+		to.remove = func(_ context.Context, name string) error {
+			err := os.Remove(filepath.Join(dir, name))
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			return err
+		}
 		return to, nil
 	}
 	u, err := omics.ParseS3(to.base)
@@ -556,6 +573,9 @@ func (a *app) destination(ctx context.Context, r flow.Run) (destination, error) 
 	}
 	to.text = func(ctx context.Context, text []byte, name string) error {
 		return store.putText(ctx, text, u.Bucket, path.Join(u.Key, name))
+	}
+	to.remove = func(ctx context.Context, name string) error {
+		return store.remove(ctx, u.Bucket, path.Join(u.Key, name))
 	}
 	return to, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,7 +24,10 @@ const partialTime = time.Hour
 // publishFinished takes what a run that has not succeeded has made of its
 // outputs to where they would be if it had.
 func (e *omicsEngine) publishFinished(ctx context.Context, r flow.Run) error {
-	if r.State == flow.Succeeded || r.Started.IsZero() || !e.a.opt.partial {
+	if r.State == flow.Succeeded {
+		return e.unpublish(ctx, r)
+	}
+	if r.Started.IsZero() || !e.a.opt.partial {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, partialTime)
@@ -56,7 +61,34 @@ func (e *omicsEngine) publishFinished(ctx context.Context, r flow.Run) error {
 	if err != nil {
 		return err
 	}
+	if err := os.WriteFile(e.partialMark(r), nil, 0o600); err != nil {
+		return err
+	}
 	return errors.Join(errors.Join(troubles...), to.text(ctx, text, partialOutputs))
+}
+
+// partialMark is in the directory of a run of which partial outputs are said to
+// be there.
+func (e *omicsEngine) partialMark(r flow.Run) string {
+	return filepath.Join(e.site.dir, string(r.ID), "partial")
+}
+
+// unpublish takes back what said that outputs of a run are partial: it has
+// failed, gone on, and made all of them.
+func (e *omicsEngine) unpublish(ctx context.Context, r flow.Run) error {
+	if _, err := os.Lstat(e.partialMark(r)); err != nil {
+		return nil // nothing has
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishTime)
+	defer cancel()
+	to, err := e.a.destination(ctx, r)
+	if err == nil {
+		err = to.remove(ctx, partialOutputs)
+	}
+	if err != nil {
+		return fmt.Errorf("%s is still there, though the outputs are complete: %w", partialOutputs, err)
+	}
+	return os.Remove(e.partialMark(r))
 }
 
 // maxTroubles is how many files may fail to be published before the others are

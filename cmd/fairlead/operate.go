@@ -40,26 +40,38 @@ func (a *app) operations(verifier *sigv4.Verifier) *ops.Door {
 // opsConductor is the conductor as the door sees it.
 type opsConductor struct{ a *app }
 
-// changeable refuses runs of HealthOmics: what a task that unfolds has come to
-// cannot be taken back, and that service has no such thing.
-func (o opsConductor) changeable(ctx context.Context, run flow.RunID) error {
+// omics says whether a run is one of HealthOmics.
+func (o opsConductor) omics(ctx context.Context, run flow.RunID) (bool, error) {
 	r, err := o.a.db.RunByID(ctx, run)
-	if err == nil && r.Version == "" {
-		err = flow.Errorf(flow.Conflict, "run %s is one of HealthOmics, whose tasks are not cleared, retried or marked: rerun it; with a run cache, what has succeeded is not done again", run)
-	}
-	return err
+	return r.Version == "", err
 }
 
 func (o opsConductor) Clear(ctx context.Context, run flow.RunID, c ops.Clear, by string) (flow.Run, error) {
-	if err := o.changeable(ctx, run); err != nil {
+	ours, err := o.omics(ctx, run)
+	if err != nil {
 		return flow.Run{}, err
+	}
+	if ours {
+		if !c.Downstream && len(c.Tasks) > 0 {
+			return flow.Run{}, flow.Errorf(flow.Invalid, "what comes after a task of WDL is made of what it gave, and is done again with it: add downstream (--downstream)")
+		}
+		o.a.runs.turn.Lock()
+		defer o.a.runs.turn.Unlock()
 	}
 	return o.a.conductor.Clear(ctx, run, engine.Clear{Tasks: c.Tasks, Failed: c.Failed, Downstream: c.Downstream, By: by})
 }
 
 func (o opsConductor) Mark(ctx context.Context, run flow.RunID, task flow.TaskID, s flow.State, by string) (flow.Run, error) {
-	if err := o.changeable(ctx, run); err != nil {
+	ours, err := o.omics(ctx, run)
+	if err != nil {
 		return flow.Run{}, err
+	}
+	if ours {
+		if s != flow.Failed {
+			return flow.Run{}, flow.Errorf(flow.Conflict, "task %s cannot be marked success or skipped: what comes after a task of WDL needs what it gives, and a mark gives nothing; retry the run", task)
+		}
+		o.a.runs.turn.Lock()
+		defer o.a.runs.turn.Unlock()
 	}
 	return o.a.conductor.Mark(ctx, run, task, engine.Mark{State: s, By: by})
 }

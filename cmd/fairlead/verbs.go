@@ -167,7 +167,10 @@ A run that has ended goes on.
 
   fairlead clear RUN load                what failed stays failed after it
   fairlead clear RUN load --downstream   load and all that comes after it
-  fairlead clear RUN --failed            what failed, was blocked or was canceled`,
+  fairlead clear RUN --failed            what failed, was blocked or was canceled
+
+In runs of WDL --downstream is needed, and what others have unfolded from, such
+as the list of a scatter, cannot be done again.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && !failed {
@@ -187,8 +190,12 @@ func retryCommand() *cobra.Command {
 	return c.flags(&cobra.Command{
 		Use:   "retry RUN",
 		Short: "Go on with a run from its failures",
-		Long: `Does again what failed in a run and all that comes after it. What succeeded
-before stays, with what it published.`,
+		Long: `Does again what failed in a run, was blocked or was canceled, and all that
+comes after it. What succeeded before stays, with what it published. A run that
+was stopped goes on, too.
+
+In runs of WDL what has unfolded stays: a scatter goes on with the calls that it
+has. What is complete has no retry; see fairlead rerun.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.answer(cmd, "POST", runPath(args[0], "retry"), map[string]any{"by": me()}, showRun)
@@ -203,7 +210,8 @@ func markCommand() *cobra.Command {
 		Short: "Decide how a task has ended",
 		Long: `Sets how a task has ended, whatever it did; an attempt that is under way is
 ended first. After a task that is marked success, what failed or was blocked is
-done again, as in Airflow.`,
+done again, as in Airflow. A task of WDL can be marked failed alone: what comes
+after it needs what it gives.`,
 		Args: cobra.ExactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.answer(cmd, "POST", runPath(args[0], "mark"), map[string]any{"task": args[1], "state": args[2], "by": me()}, showRun)

@@ -66,6 +66,10 @@ type Settings struct {
 	Strict         bool // as in engine.Options
 	// Terms says on what terms a run is let in; nil: those of its workflow.
 	Terms func(ctx context.Context, r flow.Run) (Terms, error)
+	// Reopen is asked before a run goes on that has ended, as it is saved, and
+	// refuses that with an error, such as while its end is still dealt with.
+	// Nil lets every run go on.
+	Reopen func(ctx context.Context, r flow.Run) error
 	// Grace is how late a schedule may still fire, after the server was down.
 	Grace time.Duration
 	// NewRun makes the run of a version that fires: its ID and Key. The rest

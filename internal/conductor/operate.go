@@ -75,12 +75,21 @@ func (c *Conductor) revive(ctx context.Context, id flow.RunID, ev engine.Event) 
 	if len(tasks) == 0 {
 		return row, flow.Errorf(flow.Conflict, "run %s has ended before any of its tasks had a state", id)
 	}
-	v, err := c.store.Version(ctx, row.Workflow, row.Version)
-	if flow.KindOf(err) == flow.NotFound && err != nil {
-		return row, flow.Errorf(flow.Conflict, "version %s of the workflow is gone, so run %s cannot go on", row.Version, id)
+	maxRuns := 0 // a run of no version has no limit
+	if row.Version != "" {
+		v, err := c.store.Version(ctx, row.Workflow, row.Version)
+		if flow.KindOf(err) == flow.NotFound && err != nil {
+			return row, flow.Errorf(flow.Conflict, "version %s of the workflow is gone, so run %s cannot go on", row.Version, id)
+		}
+		if err != nil {
+			return row, err
+		}
+		maxRuns = v.MaxRuns
 	}
-	if err != nil {
-		return row, err
+	if c.set.Reopen != nil {
+		if err := c.set.Reopen(ctx, row); err != nil {
+			return row, err
+		}
 	}
 	type reply struct {
 		row flow.Run
@@ -88,7 +97,7 @@ func (c *Conductor) revive(ctx context.Context, id flow.RunID, ev engine.Event) 
 	}
 	done := make(chan reply, 1)
 	wish := message{ev: ev, answer: func(row flow.Run, err error) { done <- reply{row, err} }}
-	if err := c.launch(ctx, row, tasks, v.MaxRuns, &wish); err != nil {
+	if err := c.launch(ctx, row, tasks, maxRuns, &wish); err != nil {
 		return row, err
 	}
 	select {

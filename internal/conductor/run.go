@@ -29,6 +29,7 @@ type run struct {
 	inbox    chan message
 	inflight map[flow.TaskID]*inflight
 	epoch    int64 // see lang.Attempt
+	ran      bool  // it has been seen under way by this loop
 }
 
 // A message is an event for a run; answer, if not nil, is called once the
@@ -145,7 +146,7 @@ func (r *run) handle(ctx context.Context, batch []message) error {
 		if _, ok := batch[i].ev.What.(engine.Begin); ok {
 			r.first = engine.Begin{} // to be said again if it cannot be saved
 		}
-		if refused[i] = r.eng.Refuse(batch[i].ev); refused[i] != nil {
+		if refused[i] = r.refuses(batch[i].ev); refused[i] != nil {
 			continue
 		}
 		step, changed, err := r.eng.Apply(batch[i].ev)
@@ -186,6 +187,20 @@ func (r *run) handle(ctx context.Context, batch []message) error {
 		}
 	}
 	return nil
+}
+
+// refuses says why a wish cannot be met: as the engine does, and when the run has
+// ended under this loop. It goes on by [Conductor.revive] alone, which asks
+// whether it may; the wish that began this loop has done so.
+func (r *run) refuses(ev engine.Event) error {
+	r.ran = r.ran || !r.eng.Final()
+	switch ev.What.(type) {
+	case engine.Clear, engine.Mark:
+		if r.eng.Final() && r.ran && r.c.set.Reopen != nil {
+			return errGone
+		}
+	}
+	return r.eng.Refuse(ev)
 }
 
 // fail tells the senders of a batch that it could not be saved.

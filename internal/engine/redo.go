@@ -61,6 +61,11 @@ func (r *Run) Refuse(ev Event) error {
 			return err
 		}
 	}
+	if m, ok := ev.What.(Mark); ok && m.State != flow.Succeeded {
+		if err := r.undercuts(r.index[ev.Task]); err != nil {
+			return err
+		}
+	}
 	if c, ok := ev.What.(Clear); ok && len(c.Tasks) == 0 && !slices.ContainsFunc(r.tasks, func(t flow.Task) bool { return unhappy(t.State) }) {
 		return flow.Errorf(flow.Conflict, "run %s has no task that failed", r.row.ID)
 	}
@@ -119,10 +124,19 @@ func (r *Run) picked(c Clear) []int {
 }
 
 // refolds refuses to do again what a task has unfolded for: it might unfold
-// into something else, and what it has unfolded into is done already.
+// into something else, and what it has unfolded into is done already. A task
+// that has unfolded is not done again by name, for it would only gather again.
 func (r *Run) refolds(c Clear) error {
 	if len(r.tasks) == len(r.graph.Nodes) {
 		return nil // nothing has unfolded
+	}
+	for _, id := range c.Tasks {
+		i := r.index[id]
+		t := &r.tasks[i]
+		if body := r.graph.Bodies[r.nodes[i].Unfolds]; t.Instances > 0 && len(body) > 0 {
+			return flow.Errorf(flow.Conflict, "task %q has unfolded into %s, which stay: name the tasks within it that are to be done again, such as %q",
+				id, count(t.Instances, "instance"), r.tasks[t.First].ID)
+		}
 	}
 	picked := r.picked(c)
 	for _, i := range picked {
@@ -135,6 +149,25 @@ func (r *Run) refolds(c Clear) error {
 				return flow.Errorf(flow.Conflict, "task %q has unfolded into %s from what task %q gave; start the run anew to do that again",
 					t.ID, count(t.Instances, "instance"), r.tasks[up].ID)
 			}
+		}
+	}
+	return nil
+}
+
+// undercuts refuses to take back the success of task i where another has
+// unfolded from what it gave: nothing could be done again after it.
+func (r *Run) undercuts(i int) error {
+	if r.tasks[i].State != flow.Succeeded || len(r.tasks) == len(r.graph.Nodes) {
+		return nil
+	}
+	around := map[int]bool{} // what it is within came before it
+	for p := r.parent[i]; p >= 0; p = r.parent[p] {
+		around[p] = true
+	}
+	for _, d := range r.closure(slices.Collect(r.waiters(i))) {
+		if t := &r.tasks[d]; t.Instances > 0 && !around[d] {
+			return flow.Errorf(flow.Conflict, "task %q has succeeded, and task %q has unfolded into %s from what it gave; start the run anew to have it otherwise",
+				r.tasks[i].ID, t.ID, count(t.Instances, "instance"))
 		}
 	}
 	return nil

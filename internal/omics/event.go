@@ -99,7 +99,7 @@ func (d *Door) Events(ctx context.Context, r flow.Run, e flow.Entry) ([]Event, b
 	var all []Event
 	for i, m := range e.Moves {
 		if m.Task == "" {
-			if m.State.Final() && r.State.Final() && !d.Engine.Closed(r.ID) {
+			if m.State.Final() && r.State.Final() && !d.Engine.Closed(r) {
 				return nil, false, nil
 			}
 			all = append(all, d.runEvents(row, s, e.Seq, i, m)...)

@@ -168,7 +168,14 @@ func (d *Door) makeRoom(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	for _, run := range runs {
-		if !d.Engine.Closed(run) {
+		row, err := d.recorded(ctx, string(run))
+		if flow.KindOf(err) == flow.NotFound && err != nil { // another request has dropped it
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if !d.Engine.Closed(row.Run) {
 			continue
 		}
 		switch err := d.Engine.Delete(ctx, run); flow.KindOf(err) {
@@ -356,7 +363,7 @@ func StatesOf(status string) []flow.State { return statesOf(status) }
 // runStatus returns the status of a run. One that has ended is being stopped
 // until its manifest and logs are where clients look for them.
 func (d *Door) runStatus(r flow.Run) string {
-	if r.State.Final() && !d.Engine.Closed(r.ID) {
+	if r.State.Final() && !d.Engine.Closed(r) {
 		return "STOPPING"
 	}
 	return runStatuses[r.State]

@@ -56,9 +56,9 @@ type Engine interface {
 	// CheckOutput refuses, as flow.Invalid, a URL to which nothing can be
 	// written.
 	CheckOutput(url string) error
-	// Closed says that all which follows the end of a run is done: its manifest
-	// is written, its logs are where it asked.
-	Closed(run flow.RunID) bool
+	// Closed says that all which follows the end of a run, as its row has it, is
+	// done: its manifest is written, its logs are where it asked.
+	Closed(r flow.Run) bool
 	// Commands returns what says which tasks of a run have commands. Others are
 	// scatters and the like, which the service has no tasks for.
 	Commands(ctx context.Context, r flow.Run) (func(flow.TaskID) bool, error)

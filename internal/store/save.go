@@ -132,9 +132,12 @@ func saveRun(t *tx, s *engine.Step) error {
 		q = set + `, active = 0` + where
 	case s.Reopens:
 		// A workflow that is being deleted counts its active runs: none may
-		// come back.
-		if _, err := standing(t, r.Workflow); err != nil {
-			return err
+		// come back. A run of no version is of a workflow that is kept
+		// elsewhere, and may be gone before it.
+		if r.Version != "" {
+			if _, err := standing(t, r.Workflow); err != nil {
+				return err
+			}
 		}
 		q = set + `, active = 1` + where
 		if err := owe(t, r.ID, r.Rev-1); err != nil {

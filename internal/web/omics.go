@@ -175,7 +175,7 @@ func (s *Console) asked(ctx context.Context, r flow.Run, t flow.Task) (*askedVie
 // notOmics refuses what runs of HealthOmics cannot have done to them.
 func notOmics(r flow.Run, what string) error {
 	if serviceOf(r) == omics {
-		return flow.Errorf(flow.Conflict, "%s is not of HealthOmics, whose runs can be stopped, and started again as new ones: run %s stays as it is", what, r.ID)
+		return flow.Errorf(flow.Conflict, "%s is not of HealthOmics, whose runs can be stopped, retried from what failed, and started again as new ones: run %s stays as it is", what, r.ID)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"fairlead/internal/flow"
 )
 
@@ -57,6 +58,25 @@ func reopen(w world) {
 	if _, err := w.db.PurgeWorkflow(w.ctx, wf.ID, 100); err != nil {
 		w.Errorf("PurgeWorkflow after a refused reopening: %v", err)
 	}
+
+	// A run of no version is of a workflow that is kept elsewhere.
+	graph, err := w.db.PutGraph(w.ctx, flow.Graph{Nodes: []flow.Node{{ID: "z"}}})
+	w.ok("PutGraph", err)
+	c, err := w.db.AddRecord(w.ctx, flow.Record{
+		Workflow: flow.WorkflowID(w.resource(flow.OmicsWorkflow, "wf", 1).ID), Created: at(3), Body: json.RawMessage(`{}`),
+	}, flow.Token{}, 0)
+	w.ok("AddRecord", err)
+	o := flow.Run{ID: c.Run, Workflow: c.Workflow, Kind: flow.OnDemand, State: flow.Starting, Graph: graph, Created: at(3), Modified: at(3), Logical: at(3)}
+	o, _, err = w.db.InsertRun(w.ctx, o, flow.Token{}, 1, 1)
+	w.ok("InsertRun", err)
+	w.save(w.step(&o, flow.Running, flow.Task{ID: "z", State: flow.Failed, Attempt: 1}), w.step(&o, flow.Failed))
+	s = w.step(&o, flow.Running)
+	s.Reopens = true
+	o = s.Run
+	w.save(s)
+	open, err = w.db.Unfinished(w.ctx)
+	w.ok("Unfinished", err)
+	w.same("unfinished, of no version", open, []flow.Run{o})
 }
 
 func slots(w world) {

@@ -33,7 +33,7 @@ export function Component() {
   const navigate = useNavigate();
   const may = useCanAct();
   const [ask, setAsk] = useState<Ask>();
-  // The service has no more than to cancel a run, and to start one like it.
+  // Tasks of HealthOmics are not cleared or marked here one by one.
   const omics = run.data?.service === "omics";
   const canAct = may && !omics;
   const view = views.some((v) => v.id === params["view"]) ? params["view"]! : "graph";
@@ -261,7 +261,7 @@ function Actions({ run, tasks, onAsk }: { run: api.Run; tasks: api.Tasks | undef
           Stop…
         </Button>
       )}
-      {bad && run.service !== "omics" && (
+      {bad && !(run.service === "omics" && run.state === "s") && (
         <Button icon="again" kind={isFinal(run.state) && run.state !== "s" ? "primary" : "plain"} onClick={() => onAsk({ what: "retry" })}>
           Retry from failed…
         </Button>

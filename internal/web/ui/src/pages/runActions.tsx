@@ -55,7 +55,7 @@ export function RunAction(p: Props) {
   if (ask.what === "stop") {
     return (
       <Confirm title="Stop this run?" action="Stop the run" danger onClose={p.onClose} onConfirm={() => did("The run is being stopped.", api.stop(run.id))}>
-        <StopText run={run} tasks={p.tasks} />
+        <StopText tasks={p.tasks} />
       </Confirm>
     );
   }
@@ -87,7 +87,7 @@ export function RunAction(p: Props) {
   return <Redo {...p} did={did} from={ask.tasks} />;
 }
 
-function StopText({ run, tasks }: { run: api.Run; tasks: api.Tasks | undefined }) {
+function StopText({ tasks }: { tasks: api.Tasks | undefined }) {
   const live = tasks ? [...tasks.states].filter((s) => "trdx".includes(s)).length : 0;
   const open = tasks ? [...tasks.states].filter((s) => "wquz".includes(s)).length : 0;
   return (
@@ -96,7 +96,7 @@ function StopText({ run, tasks }: { run: api.Run; tasks: api.Tasks | undefined }
         {live > 0 ? `${plural(live, "attempt")} under way ${live === 1 ? "is" : "are"} ended: processes are asked to end and then killed, jobs elsewhere are canceled.` : "No attempt is under way."}
       </p>
       {open > 0 && <p>{plural(open, "task")} that {open === 1 ? "waits" : "wait"} will not run.</p>}
-      <p className="text-soft">What has succeeded stays. {run.service === "omics" ? "The run is then CANCELLED for good; it can be started again as a new one." : "The run can be taken up again from what did not."}</p>
+      <p className="text-soft">What has succeeded stays. The run can be taken up again from what did not.</p>
     </>
   );
 }
