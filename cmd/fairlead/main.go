@@ -78,7 +78,7 @@ unchanged when AWS_ENDPOINT_URL points here.
   eval "$(fairlead env)"     point AWS clients in this shell at it
   fairlead check FILE...     what the service would say of a definition
   fairlead run FILE          run one definition without a server
-  fairlead test FILE...      test workflows under a virtual clock
+  fairlead test [FILE...]    test workflows under a virtual clock
 
 Every flag can be set by an environment variable: --task-memory by
 FAIRLEAD_TASK_MEMORY.`,

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,9 +23,10 @@ import (
 func testCommand() *cobra.Command {
 	opt := testOptions{limits: defaultLimits()}
 	cmd := &cobra.Command{
-		Use:   "test FILE...",
+		Use:   "test [FILE|DIR...]",
 		Short: "Test workflows under a virtual clock",
-		Long: `Plays the tests in each file: it runs a definition under a virtual clock, with
+		Long: `Plays the tests in each file, or in those below each directory whose names end
+in _test.yaml; without a name, in those below this directory. It runs a definition under a virtual clock, with
 operators that answer as the file says, and compares the runs with what the
 file expects. Nothing is started, written or asked of a network; a month of a
 schedule passes in a second.
@@ -39,15 +42,21 @@ schedule passes in a second.
 
 docs/testing.md describes the files. Exits with 0 when every test passes, 1
 when one fails or cannot be played, 2 on wrong usage.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, files []string) error {
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if len(names) == 0 {
+				names = []string{"."}
+			}
+			files, err := testFiles(names)
+			if err != nil {
+				return err
+			}
 			return opt.test(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), files)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&opt.run, "run", "", "play only the tests whose name matches this regular expression")
 	f.BoolVarP(&opt.verbose, "verbose", "v", false, "print the timeline of every test")
-	f.BoolVar(&opt.json, "json", false, "print a JSON object a test")
+	f.BoolVar(&opt.json, "json", false, "print a JSON object for each test")
 	f.StringVar(&opt.junit, "junit", "", "write JUnit XML to this file as well")
 	f.BoolVar(&opt.extras, "template-extras", false, "as in serve: offer run_id, logical_date and dag_run to templates")
 	f.BoolVar(&opt.strict, "strict-verdict", false, "as in serve: fail a run when any of its tasks fails")
@@ -61,6 +70,37 @@ type testOptions struct {
 	limits                        limits
 }
 
+// testFiles puts in the place of each directory the files of tests below it.
+func testFiles(names []string) ([]string, error) {
+	var files []string
+	for _, name := range names {
+		if st, err := os.Stat(name); name == "-" || err != nil || !st.IsDir() {
+			files = append(files, name)
+			continue
+		}
+		known := len(files)
+		err := filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
+			base := d.Name()
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && path != name && strings.HasPrefix(base, "."):
+				return fs.SkipDir
+			case !d.IsDir() && (strings.HasSuffix(base, "_test.yaml") || strings.HasSuffix(base, "_test.yml")):
+				files = append(files, path)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(files) == known {
+			return nil, usagef("%s: no file below it has a name that ends in _test.yaml", name)
+		}
+	}
+	return files, nil
+}
+
 func (o testOptions) test(ctx context.Context, out, errOut io.Writer, files []string) error {
 	only, err := regexp.Compile(o.run)
 	if err != nil {
@@ -70,23 +110,23 @@ func (o testOptions) test(ctx context.Context, out, errOut io.Writer, files []st
 	var all []rehearsal.Played
 	played, failed, broken := 0, 0, 0
 	for _, name := range files {
-		rep, err := o.play(ctx, errOut, name, only)
+		p, err := o.play(ctx, errOut, name, only)
 		if err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("test %s: %w", name, ctx.Err())
 		}
-		if len(rep.Faults)+len(rep.Refused) > 0 {
+		if len(p.Faults)+len(p.Refused) > 0 {
 			broken++
 		}
-		for _, r := range rep.Results {
+		for _, r := range p.Results {
 			played++
 			if !r.OK() {
 				failed++
 			}
 		}
-		all = append(all, rehearsal.Played{File: name, Report: rep})
+		all = append(all, p)
 	}
 	if o.json {
 		err = rehearsal.PrintJSON(out, all)
@@ -119,20 +159,23 @@ func (o testOptions) test(ctx context.Context, out, errOut io.Writer, files []st
 
 // play plays one file. What is wrong with it or with its definition is
 // printed.
-func (o testOptions) play(ctx context.Context, errOut io.Writer, name string, only *regexp.Regexp) (rehearsal.Report, error) {
-	src, err := readDefinition(name)
-	if err != nil {
-		return rehearsal.Report{}, err
-	}
+func (o testOptions) play(ctx context.Context, errOut io.Writer, name string, only *regexp.Regexp) (p rehearsal.Played, err error) {
+	p.File = name
 	say := func(file string, src []byte, found []flow.Diagnostic) error {
 		if len(found) == 0 {
 			return nil
 		}
 		return printDiagnostics(errOut, "text", []airflow.FileDiagnostics{{File: file, Source: src, Found: found}})
 	}
+	src, err := readDefinition(name)
+	if err != nil {
+		p.Faults = []flow.Diagnostic{{Message: err.Error()}}
+		return p, say(name, nil, p.Faults)
+	}
 	f, faults := rehearsal.Parse(src)
 	if f == nil {
-		return rehearsal.Report{Faults: faults}, say(name, src, faults)
+		p.Faults = faults
+		return p, say(name, src, p.Faults)
 	}
 	// A definition from standard input has no place of its own.
 	beside := func(path string) string {
@@ -143,17 +186,18 @@ func (o testOptions) play(ctx context.Context, errOut io.Writer, name string, on
 	}
 	if f.Code != "" {
 		if _, err := os.Stat(beside(f.Code)); err != nil {
-			faults := []flow.Diagnostic{f.CodeAt(err.Error())}
-			return rehearsal.Report{Faults: faults}, say(name, src, faults)
+			p.Faults = []flow.Diagnostic{f.CodeAt(err.Error())}
+			return p, say(name, src, p.Faults)
 		}
 	}
-	definition, err := readDefinition(beside(f.Workflow))
+	p.Workflow = beside(f.Workflow)
+	definition, err := readDefinition(p.Workflow)
 	if err != nil {
-		faults := []flow.Diagnostic{f.WorkflowAt(err.Error())}
-		return rehearsal.Report{Faults: faults}, say(name, src, faults)
+		p.Faults = []flow.Diagnostic{f.WorkflowAt(err.Error())}
+		return p, say(name, src, p.Faults)
 	}
-	rep := o.stage().Play(ctx, f, definition, only)
-	return rep, errors.Join(say(name, src, rep.Faults), say(beside(f.Workflow), definition, rep.Refused))
+	p.Report = o.stage().Play(ctx, f, definition, only)
+	return p, errors.Join(say(name, src, p.Faults), say(p.Workflow, definition, p.Refused))
 }
 
 func (o testOptions) stage() rehearsal.Stage {

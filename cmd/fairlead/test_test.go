@@ -27,7 +27,20 @@ func TestTestCommand(t *testing.T) {
 	gone := write("gone.yaml", "workflow: gone/w.yaml\ntests:\n  one: {expect: {run: FAILED}}\n")
 	folder := write("folder.yaml", "workflow: .\ntests:\n  one: {expect: {run: FAILED}}\n")
 	code := write("code.yaml", "workflow: w.yaml\ncode: nowhere\ntests:\n  one: {expect: {run: FAILED}}\n")
+	write("python.yaml", "w:\n  tasks:\n    a: {operator: airflow.providers.standard.operators.python.PythonOperator, python_callable: a.b}\n")
+	bare := write("bare.yaml", "workflow: python.yaml\ntests:\n  one: {expect: {run: FAILED}}\n")
+	twice := write("twice.yaml", "workflow: w.yaml\ntests:\n  one: {expect: {run: FAILED}}\n  one: {expect: {run: SUCCESS}}\n")
 	refused := write("refused.yaml", "workflow: bad.yaml\ntests:\n  one: {expect: {run: FAILED}}\n")
+	nested := filepath.Join(dir, "nested")
+	for _, sub := range []string{"deep", ".hidden/empty"} {
+		if err := os.MkdirAll(filepath.Join(nested, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("nested/w_test.yaml", "workflow: ../w.yaml\ntests:\n  one: {expect: {run: SUCCESS}}\n  two: {expect: {takes: 0}}\n")
+	write("nested/deep/w_test.yml", "workflow: ../../w.yaml\ntests:\n  one: {expect: {run: SUCCESS}}\n")
+	write("nested/deep/w.yaml", "no test\n")
+	write("nested/.hidden/w_test.yaml", "no test\n")
 	for _, tt := range []struct {
 		name   string
 		args   []string
@@ -41,11 +54,18 @@ func TestTestCommand(t *testing.T) {
 		{"verbose", []string{good, "-v"}, 0, "+0s      a SUCCESS\n", ""},
 		{"none has the name", []string{good, "--run", "three"}, 2, "", ""},
 		{"no regular expression", []string{good, "--run", "("}, 2, "", ""},
-		{"no file", []string{filepath.Join(dir, "none.yaml")}, 1, "", ""},
+		{"no file", []string{filepath.Join(dir, "none.yaml"), good}, 1, "2 passed, 0 failed, 1 of 2 files could not be played", "none.yaml: error: open "},
+		{"a directory", []string{nested}, 0, "3 passed, 0 failed", ""},
+		{"a directory without tests", []string{filepath.Join(nested, ".hidden", "empty")}, 2, "", ""},
 		{"a slip", []string{typo}, 1, "", typo + ":3:18: error: tests.one.expect.rum: there is no key \"rum\" here\n    did you mean run?"},
 		{"no definition", []string{gone}, 1, "", gone + ":1:11: error: workflow: open "},
 		{"a folder for a definition", []string{folder}, 1, "", folder + ":1:11: error: workflow: read "},
 		{"no code package", []string{code}, 1, "", code + ":2:7: error: code: "},
+		{"code that is not named", []string{bare}, 1, "", bare + ":1:11: error: workflow: the workflow runs code of its own, and this file names no code package\n    add code:"},
+		{"two tests of one name", []string{twice}, 1, "", "    rename one of them"},
+		{"a definition in the place of its tests", []string{filepath.Join(dir, "w.yaml")}, 1, "", "this is a definition, not a file of tests"},
+		{"an empty file", []string{write("empty.yaml", "")}, 1, "", "empty.yaml:1:1: error: the file is empty\n    begin with workflow:"},
+		{"an argument that is none", []string{write("argument.yaml", "workflow: w.yaml\ntests:\n  one: {expect: {tasks: {a: {arguments: {bash_comand: x}}}}}\n")}, 1, "got   nothing; did you mean bash_command?", ""},
 		{"a definition that is refused", []string{refused}, 1, "", filepath.Join(dir, "bad.yaml") + ":2:"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -67,7 +87,7 @@ func TestTestCommand(t *testing.T) {
 		if err == nil {
 			t.Error("no error")
 		}
-		oks := 0
+		oks, lines := 0, 0
 		for line := range strings.Lines(out) {
 			var r struct {
 				Name string
@@ -76,12 +96,16 @@ func TestTestCommand(t *testing.T) {
 			if err := json.Unmarshal([]byte(line), &r); err != nil || r.Name == "" {
 				t.Errorf("line %q: %v", line, err)
 			}
+			lines++
 			if r.OK {
 				oks++
 			}
 		}
-		if oks != 3 {
-			t.Errorf("%d tests are ok, want 3:\n%s", oks, out)
+		if oks != 3 || lines != 5 {
+			t.Errorf("%d of %d tests are ok, want 3 of 4, and a line of the file that cannot be played:\n%s", oks, lines, out)
+		}
+		if want := `"line":3,"column":18,"path":"tests.one.expect.rum","got":"there is no key \"rum\" here","want":"did you mean run?"`; !strings.Contains(out, want) {
+			t.Errorf("JSON lacks %s:\n%s", want, out)
 		}
 		raw, err := os.ReadFile(junit)
 		if err != nil {

@@ -286,7 +286,14 @@ func (r *reader) values(t *Test, id flow.TaskID, v *airflow.Value, path string, 
 				return "the task did not run", false
 			}
 			if !ok {
-				return "nothing", m.matches(nil)
+				got := "nothing"
+				there := slices.Sorted(maps.Keys(of(e)))
+				if near := airflow.Nearest(name, there); near != "" {
+					got += "; did you mean " + near + "?"
+				} else if len(there) > 0 {
+					got += "; there are only " + strings.Join(there, ", ")
+				}
+				return got, m.matches(nil)
 			}
 			return string(raw), m.matches(decode(raw))
 		})

@@ -9,6 +9,7 @@
 package rehearsal
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -111,6 +112,7 @@ func Parse(src []byte) (*File, []flow.Diagnostic) {
 	// A key that is written twice would drop a test in silence.
 	for i := range r.diags {
 		r.diags[i].Severity = flow.Fault
+		r.diags[i].Fix = cmp.Or(r.diags[i].Fix, "rename one of them, or take it out")
 	}
 	f := r.file(root)
 	if len(r.diags) > 0 {
@@ -127,6 +129,14 @@ func Parse(src []byte) (*File, []flow.Diagnostic) {
 
 func (r *reader) file(root *airflow.Value) *File {
 	f := &File{}
+	if root.Kind == airflow.NullValue {
+		r.fault(at(root, ""), "begin with workflow: and the path of the definition, and tests: with the name of each test below it", "the file is empty")
+		return f
+	}
+	if root.Kind == airflow.Mapping && len(root.Pairs) == 1 && root.Pairs[0].Key.Text != "tests" && root.Pairs[0].Value.Find("tasks") != nil {
+		r.fault(at(root, ""), "name the file of its tests, which begins with workflow: and the path of this one", "this is a definition, not a file of tests")
+		return f
+	}
 	if !r.keys(root, "", "workflow", "code", "tests") {
 		return f
 	}
@@ -160,6 +170,10 @@ func (r *reader) file(root *airflow.Value) *File {
 func (r *reader) test(key, v *airflow.Value) Test {
 	t := Test{Name: key.Text, Line: key.Line, Column: key.Column, path: join("tests", key.Text)}
 	t.start = moment{t: defaultStart()}
+	if v.Kind == airflow.NullValue {
+		r.fault(at(key, t.path), "add expect: {run: SUCCESS}", "the test is empty")
+		return t
+	}
 	if !r.keys(v, t.path, "at", "from", "to", "params", "tasks", "stop", "do", "except", "expect") {
 		return t
 	}

@@ -80,7 +80,12 @@ func (s Stage) Play(ctx context.Context, f *File, src []byte, only *regexp.Regex
 	for i := range f.Tests {
 		t := &f.Tests[i]
 		def, found := s.Compile(src, f.Code != "", t.start.t)
-		if slices.ContainsFunc(found, func(d flow.Diagnostic) bool { return d.Severity == flow.Fault }) {
+		if refused(found) {
+			if _, with := s.Compile(src, true, t.start.t); f.Code == "" && !refused(with) {
+				d := f.WorkflowAt("the workflow runs code of its own, and this file names no code package")
+				d.Fix = "add code: and the path of the package"
+				return Report{Faults: []flow.Diagnostic{d}}
+			}
 			return Report{Refused: found}
 		}
 		w, err := s.world(t, def)
@@ -100,6 +105,10 @@ func (s Stage) Play(ctx context.Context, f *File, src []byte, only *regexp.Regex
 		rep.Results = nil
 	}
 	return rep
+}
+
+func refused(found []flow.Diagnostic) bool {
+	return slices.ContainsFunc(found, func(d flow.Diagnostic) bool { return d.Severity == flow.Fault })
 }
 
 // A world is one test being played.

@@ -51,7 +51,7 @@ func show(t *testing.T, tests, workflow []byte) string {
 	rep := stage().Play(t.Context(), f, workflow, nil)
 	diagnose("test.yaml", rep.Faults)
 	diagnose(f.Workflow, rep.Refused)
-	if err := PrintText(&out, []Played{{"test.yaml", rep}}, true); err != nil {
+	if err := PrintText(&out, []Played{{File: "test.yaml", Report: rep}}, true); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -179,7 +179,7 @@ func TestDocumentation(t *testing.T) {
 		if strings.HasPrefix(name, "failing_") {
 			rep := stage().Play(t.Context(), f, texts[f.Workflow], nil)
 			var out bytes.Buffer
-			if err := PrintText(&out, []Played{{name, rep}}, false); err != nil {
+			if err := PrintText(&out, []Played{{File: name, Report: rep}}, false); err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Contains(page, append([]byte("```text\n$ fairlead test "+name+"\n"), out.Bytes()...)) {
@@ -289,7 +289,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		var out bytes.Buffer
-		if err := PrintJUnit(&out, []Played{{"test.yaml", rep}}); err != nil {
+		if err := PrintJUnit(&out, []Played{{File: "test.yaml", Report: rep}}); err != nil {
 			t.Errorf("JUnit: %v", err)
 		}
 	})

@@ -2,20 +2,45 @@ package rehearsal
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"time"
 
+	"fairlead/internal/flow"
 	"fairlead/internal/lang/airflow"
 )
 
-// A Played is a file of tests and what came of it.
+// A Played is a file of tests and what came of it. Workflow is the path of the
+// definition; empty if the file names none.
 type Played struct {
-	File string
+	File, Workflow string
 	Report
+}
+
+// unplayed is the name, in the answers for machines, of what a file fails that
+// cannot be played.
+const unplayed = "the file can be played"
+
+// faults yields what keeps the file from being played, each with the path of
+// the file that it is about.
+func (p Played) faults() iter.Seq2[string, flow.Diagnostic] {
+	return func(yield func(string, flow.Diagnostic) bool) {
+		for _, d := range p.Faults {
+			if !yield(p.File, d) {
+				return
+			}
+		}
+		for _, d := range p.Refused {
+			if !yield(p.Workflow, d) {
+				return
+			}
+		}
+	}
 }
 
 // PrintText prints what came of the tests: a line for each, and below one
@@ -74,9 +99,12 @@ func (r Result) timeline(indent string) string {
 }
 
 // PrintJSON prints one object a test: file, name, line, ok, runs, start,
-// failures (line, column, path, run, more, got, want) and timeline.
+// failures (line, column, path, run, more, got, want) and timeline. A file that
+// cannot be played is one too: of each fault there is a failure, whose file is
+// that of the definition if it is about that.
 func PrintJSON(w io.Writer, all []Played) error {
 	type failure struct {
+		File   string `json:"file,omitempty"`
 		Line   int    `json:"line"`
 		Column int    `json:"column"`
 		Path   string `json:"path"`
@@ -101,9 +129,18 @@ func PrintJSON(w io.Writer, all []Played) error {
 		for _, r := range f.Results {
 			out := result{f.File, r.Name, r.Line, r.OK(), r.Runs, r.Start, []failure{}, r.Timeline}
 			for _, x := range r.Failures {
-				out.Failures = append(out.Failures, failure(x))
+				out.Failures = append(out.Failures, failure{"", x.Line, x.Column, x.Path, x.Run, x.More, x.Got, x.Want})
 			}
 			if err := e.Encode(out); err != nil {
+				return err
+			}
+		}
+		broken := result{File: f.File, Name: unplayed, Timeline: []string{}}
+		for file, d := range f.faults() {
+			broken.Failures = append(broken.Failures, failure{File: file, Line: d.Line, Column: d.Column, Path: d.Path, Got: d.Message, Want: cmp.Or(d.Fix, "a file that can be played")})
+		}
+		if len(broken.Failures) > 0 {
+			if err := e.Encode(broken); err != nil {
 				return err
 			}
 		}
@@ -152,11 +189,15 @@ func PrintJUnit(w io.Writer, all []Played) error {
 			}
 			s.Cases = append(s.Cases, c)
 		}
-		for _, d := range append(f.Faults, f.Refused...) {
+		for file, d := range f.faults() {
 			s.Errors++
+			about := file + ": "
+			if d.Line > 0 {
+				about = file + ":" // the line follows
+			}
 			s.Cases = append(s.Cases, testcase{
-				Name: "the file can be played", Class: f.File, File: f.File, Line: d.Line,
-				Error: []failure{{airflow.Visible(d.Message), airflow.Visible(d.String())}},
+				Name: unplayed, Class: f.File, File: file, Line: d.Line,
+				Error: []failure{{airflow.Visible(d.Message), airflow.Visible(about + d.String())}},
 			})
 		}
 		s.Tests = len(s.Cases)
