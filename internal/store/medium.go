@@ -26,10 +26,13 @@ type medium struct {
 	// rewrite writes once more what a file holds, and syncs it. It does
 	// nothing if there is no such file.
 	rewrite func(path string) error
+	// log is how many bytes the log of writes may have before readers are
+	// waited for so that it can begin anew; 0: any number.
+	log int64
 }
 
 // fileSystem is the medium of all stores but those of tests.
-var fileSystem = medium{create: createFile, rewrite: rewriteFile}
+var fileSystem = medium{create: createFile, rewrite: rewriteFile, log: 64 << 20}
 
 func createFile(path string) error {
 	// Definitions and outputs can hold secrets: nobody else may read the file.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,6 +174,9 @@ type writer struct {
 	recall recall
 	// watch is told of each commit; nil: nobody is.
 	watch atomic.Pointer[func(Commit)]
+	// log bounds the log of writes, in bytes, and trimAt is the size at which
+	// that is seen to next; owned by loop.
+	log, trimAt int64
 }
 
 // A job is one caller's write.
@@ -210,7 +214,7 @@ func startWriter(ctx context.Context, pool *sql.DB, path string, on medium) (*wr
 		return nil, err
 	}
 	w := &writer{
-		file: file(path), pool: pool, conn: conn, stmts: map[string]*sql.Stmt{}, broken: make(chan struct{}),
+		file: file(path), pool: pool, conn: conn, stmts: map[string]*sql.Stmt{}, broken: make(chan struct{}), log: on.log, trimAt: on.log,
 		jobs: make(chan *job, batch), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	go w.loop()
@@ -282,6 +286,37 @@ func (w *writer) loop() {
 			}
 		}
 		w.commit(jobs)
+		w.trim()
+	}
+}
+
+// trim has the log of writes begin anew when it has grown large. SQLite does
+// so by itself, though only at a moment when nobody reads: with many readers
+// there may never be one.
+func (w *writer) trim() {
+	if w.log == 0 || w.err() != nil {
+		return
+	}
+	info, err := os.Stat(string(w.file) + "-wal")
+	if err != nil || info.Size() < w.trimAt {
+		return
+	}
+	// Readers that come from now on do not need the log; those who are there
+	// have this long to end, in which nobody writes.
+	busy := true
+	_, err = w.conn.ExecContext(context.Background(), "PRAGMA busy_timeout(500)")
+	if err == nil {
+		var pages, moved int
+		err = w.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+		_, _ = w.conn.ExecContext(context.Background(), "PRAGMA busy_timeout(10000)")
+	}
+	if unsynced(err) {
+		_ = w.fail(w.explain(err)) // whoever writes next is told
+		return
+	}
+	w.trimAt = w.log
+	if busy { // not just now
+		w.trimAt = info.Size() + w.log/4
 	}
 }
 
