@@ -136,12 +136,14 @@ func join(a, b string) string {
 // labelText writes labels as they stand between braces.
 func labelText(names, values []string) string {
 	var b strings.Builder
+	b.Grow(64) // most are shorter
 	for i, name := range names {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(name + `="`)
-		_, _ = escaped.WriteString(&b, strings.ToValidUTF8(values[i], "\uFFFD")) // a Builder takes all
+		b.WriteString(name)
+		b.WriteString(`="`)
+		b.WriteString(escaped.Replace(strings.ToValidUTF8(values[i], "\uFFFD")))
 		b.WriteByte('"')
 	}
 	return b.String()

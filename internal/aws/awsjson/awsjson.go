@@ -125,32 +125,31 @@ func Handle[In, Out any](s *Service, name string, f func(context.Context, *In) (
 // Operations returns the names of the operations, sorted.
 func (s *Service) Operations() []string { return slices.Sorted(maps.Keys(s.ops)) }
 
-type (
-	idKey struct{}
-	opKey struct{}
-)
+// A call is what a request's context says of it.
+type call struct{ id, op string }
+
+type callKey struct{}
+
+func callOf(ctx context.Context) call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	if c == nil {
+		return call{}
+	}
+	return *c
+}
 
 // Operation returns the name of the operation that ctx belongs to, or "".
-func Operation(ctx context.Context) string {
-	op, _ := ctx.Value(opKey{}).(string)
-	return op
-}
+func Operation(ctx context.Context) string { return callOf(ctx).op }
 
 // RequestID returns the id of the request that ctx belongs to, or "".
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(idKey{}).(string)
-	return id
-}
+func RequestID(ctx context.Context) string { return callOf(ctx).id }
 
 // ServeHTTP answers one request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := NewUUID()
 	w.Header().Set("X-Amzn-Requestid", id)
-	r = r.WithContext(context.WithValue(r.Context(), idKey{}, id))
 	route, err := s.route(r)
-	if err == nil {
-		r = r.WithContext(context.WithValue(r.Context(), opKey{}, route.Operation))
-	}
+	r = r.WithContext(context.WithValue(r.Context(), callKey{}, &call{id, route.Operation})) // once: it copies the request
 	out, err := s.answer(r, route, err)
 	if err != nil {
 		s.fail(w, r, err)
@@ -225,19 +224,22 @@ func (s *Service) read(r *http.Request, route Route) ([]byte, error) {
 	if route.MaxBody > 0 {
 		most = route.MaxBody
 	}
-	tooLarge := &Error{Class: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge,
-		Message: fmt.Sprintf("the request body is larger than %d bytes", most)}
 	if r.ContentLength > most {
-		return nil, tooLarge
+		return nil, tooLarge(most)
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	if err != nil {
 		return nil, &Error{Class: "RequestAbortedException", Status: http.StatusBadRequest, Message: "the request body ended early"}
 	}
 	if int64(len(body)) > most {
-		return nil, tooLarge
+		return nil, tooLarge(most)
 	}
 	return body, nil
+}
+
+func tooLarge(most int64) error {
+	return &Error{Class: "RequestEntityTooLargeException", Status: http.StatusRequestEntityTooLarge,
+		Message: fmt.Sprintf("the request body is larger than %d bytes", most)}
 }
 
 func (s *Service) write(w http.ResponseWriter, status int, data []byte) {

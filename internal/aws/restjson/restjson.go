@@ -116,8 +116,6 @@ func (p path) members() int {
 
 // route finds the operation of a request.
 func (s *Service) route(r *http.Request) (awsjson.Route, error) {
-	unknown := &awsjson.Error{Class: "UnknownOperationException", Status: http.StatusNotFound,
-		Message: fmt.Sprintf("no operation has the method %.16q and the path %.200q", r.Method, r.URL.EscapedPath())}
 	segments := strings.Split(r.URL.EscapedPath(), "/")
 	for _, p := range s.paths[r.Method+" "+fmt.Sprint(len(segments))] {
 		texts, ok := p.match(segments)
@@ -135,7 +133,8 @@ func (s *Service) route(r *http.Request) (awsjson.Route, error) {
 		}
 		return awsjson.Route{Operation: p.operation, Status: p.status, Texts: texts, MaxBody: p.maxBody}, nil
 	}
-	return awsjson.Route{}, unknown
+	return awsjson.Route{}, &awsjson.Error{Class: "UnknownOperationException", Status: http.StatusNotFound,
+		Message: fmt.Sprintf("no operation has the method %.16q and the path %.200q", r.Method, r.URL.EscapedPath())}
 }
 
 // match returns the members that are in the path, decoded.

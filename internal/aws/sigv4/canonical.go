@@ -8,18 +8,25 @@ import (
 	"strings"
 )
 
-// canonical returns the canonical request: the text that both sides hash.
-func canonical(r *http.Request, sig *signature, s3 bool, payload string) string {
-	var b strings.Builder
+// canonical appends to b the canonical request: the text that both sides hash.
+func canonical(b []byte, r *http.Request, sig *signature, s3 bool, payload string) []byte {
 	rawPath, rawQuery := split(r)
-	b.WriteString(r.Method + "\n")
-	b.WriteString(canonicalPath(rawPath, s3) + "\n")
-	b.WriteString(canonicalQuery(rawQuery, sig.presigned) + "\n")
+	b = append(append(b, r.Method...), '\n')
+	b = append(append(b, canonicalPath(rawPath, s3)...), '\n')
+	b = append(append(b, canonicalQuery(rawQuery, sig.presigned)...), '\n')
 	for _, name := range sig.headers {
-		b.WriteString(name + ":" + headerValue(r, name) + "\n")
+		b = append(append(b, name...), ':')
+		b = append(append(b, headerValue(r, name)...), '\n')
 	}
-	b.WriteString("\n" + strings.Join(sig.headers, ";") + "\n" + payload)
-	return b.String()
+	b = append(b, '\n')
+	for i, name := range sig.headers {
+		if i > 0 {
+			b = append(b, ';')
+		}
+		b = append(b, name...)
+	}
+	b = append(b, '\n')
+	return append(b, payload...)
 }
 
 // split returns path and query as they came over the wire.
@@ -80,11 +87,28 @@ func headerValue(r *http.Request, name string) string {
 			values = []string{strconv.FormatInt(r.ContentLength, 10)}
 		}
 	}
+	if len(values) == 1 && tidy(values[0]) {
+		return values[0]
+	}
 	clean := make([]string, len(values))
 	for i, v := range values {
 		clean[i] = strings.Join(strings.Fields(v), " ")
 	}
 	return strings.Join(clean, ",")
+}
+
+// tidy reports whether a value has no space at its ends and nothing but single
+// ones within.
+func tidy(v string) bool {
+	last := byte(' ')
+	for i := range len(v) {
+		c := v[i]
+		if c == ' ' && last == ' ' || c != ' ' && (c < ' ' || c > '~') {
+			return false // other spaces are for strings.Fields to tell
+		}
+		last = c
+	}
+	return last != ' ' || v == ""
 }
 
 const hexDigits = "0123456789ABCDEF"

@@ -153,21 +153,27 @@ func (v *Verifier) parseHeader(r *http.Request, auth string) (*signature, error)
 	if scheme != algorithm {
 		return nil, v.fault(Malformed, "the Authorization header must begin with %s", algorithm)
 	}
-	parts := map[string]string{}
+	sig := &signature{token: r.Header.Get("X-Amz-Security-Token")}
+	var credential, headers string
 	for part := range strings.SplitSeq(rest, ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-		parts[name] = value
-	}
-	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
-		if parts[name] == "" {
-			return nil, v.fault(Malformed, "the Authorization header lacks %s", name)
+		switch name, value, _ := strings.Cut(strings.TrimSpace(part), "="); name {
+		case "Credential":
+			credential = value
+		case "SignedHeaders":
+			headers = value
+		case "Signature":
+			sig.sum = value
 		}
 	}
-	sig := &signature{sum: parts["Signature"], token: r.Header.Get("X-Amz-Security-Token")}
-	if !sig.credential(parts["Credential"]) {
+	for _, part := range []struct{ name, value string }{{"Credential", credential}, {"SignedHeaders", headers}, {"Signature", sig.sum}} {
+		if part.value == "" {
+			return nil, v.fault(Malformed, "the Authorization header lacks %s", part.name)
+		}
+	}
+	if !sig.credential(credential) {
 		return nil, v.fault(Malformed, "the credential must have the form key/date/region/service/%s", terminator)
 	}
-	if !sig.signed(parts["SignedHeaders"]) {
+	if !sig.signed(headers) {
 		return nil, v.fault(Malformed, "more than %d signed headers", maxSigned)
 	}
 	var ok bool
@@ -223,8 +229,11 @@ func (s *signature) credential(c string) bool {
 }
 
 func (s *signature) signed(list string) bool {
-	s.headers = strings.SplitN(list, ";", maxSigned+1)
-	return len(s.headers) <= maxSigned
+	if strings.Count(list, ";") >= maxSigned {
+		return false
+	}
+	s.headers = strings.Split(list, ";")
+	return true
 }
 
 func parseTime(s string) (time.Time, bool) {
@@ -279,7 +288,8 @@ func (v *Verifier) check(r *http.Request, sig *signature, payload string) (Ident
 		return Identity{}, nil, v.fault(Expired, "the session ended at %s", key.Expires.UTC().Format(time.RFC3339))
 	}
 	signing := v.signingKey(key.Secret, sig)
-	want := sum(signing, stringToSign(algorithm, sig, sha([]byte(canonical(r, sig, v.Flavor == S3, payload)))))
+	var room [1 << 10]byte // as much as most requests need
+	want := sum(signing, stringToSign(algorithm, sig, sha(canonical(room[:0], r, sig, v.Flavor == S3, payload))))
 	if subtle.ConstantTimeCompare([]byte(want), []byte(sig.sum)) != 1 {
 		return Identity{}, nil, v.fault(Mismatch, "the signature is not that of this request under the secret of access key %.50q", sig.accessKey)
 	}

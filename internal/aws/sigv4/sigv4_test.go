@@ -249,7 +249,7 @@ func TestTrailers(t *testing.T) {
 			t.Fatal(err)
 		}
 		key := signingKey(testSecret, sig)
-		sig.sum = sum(key, stringToSign(algorithm, sig, sha([]byte(canonical(r, sig, true, signedTrailer)))))
+		sig.sum = sum(key, stringToSign(algorithm, sig, sha(canonical(nil, r, sig, true, signedTrailer))))
 		auth := r.Header.Get("Authorization")
 		r.Header.Set("Authorization", auth[:strings.LastIndex(auth, "=")+1]+sig.sum)
 		c := &chain{sig: sig, key: key, last: sig.sum}
@@ -381,6 +381,20 @@ func FuzzBody(f *testing.F) {
 			t.Errorf("%q of %s: got %q, %v", data, length, got, err)
 		}
 	})
+}
+
+// TestHeaderValue has spaces of a header's value folded, however many and of
+// whatever kind they are.
+func TestHeaderValue(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"", ""}, {" ", ""}, {"a", "a"}, {"a b  c", "a b c"}, {" a", "a"}, {"a ", "a"}, {"a b", "a b"},
+		{"a\tb", "a b"}, {"a\u00a0b", "a b"}, {"a \u0085 b", "a b"}, {"\u00e9 ~", "\u00e9 ~"},
+	} {
+		r := &http.Request{Header: http.Header{"X-Amz-Meta-Note": {tt.in}}}
+		if got := headerValue(r, "x-amz-meta-note"); got != tt.want {
+			t.Errorf("value %q is signed as %q, want %q", tt.in, got, tt.want)
+		}
+	}
 }
 
 func BenchmarkVerify(b *testing.B) {
