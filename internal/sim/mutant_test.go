@@ -70,6 +70,106 @@ var mutants = []struct{ name, file, was, is string }{
 		"\t\tif t.Instances > 0 && len(",
 		"\t\tif t.Instances > 0 && !(MUTANT) && len(",
 	},
+	{
+		"sleeps past the time of a run", "engine/owed.go",
+		"if r.opt.MaxDuration > 0 && r.row.State == flow.Running {",
+		"if !(MUTANT) && r.opt.MaxDuration > 0 && r.row.State == flow.Running {",
+	},
+	{
+		"keeps no outputs", "engine/run.go",
+		"r.publish(i, e.Outcome)\n",
+		"if !(MUTANT) {\n\tr.publish(i, e.Outcome)\n}\n",
+	},
+	{
+		"keeps no past attempts", "engine/run.go",
+		"r.past = append(r.past, flow.Attempt{",
+		"if MUTANT {\n\t\tt.Attempt++\n\t\treturn\n\t}\n\tr.past = append(r.past, flow.Attempt{",
+	},
+	{
+		"what fails is good", "engine/run.go",
+		"case r.bad > 0:",
+		"case r.bad > 0 && !(MUTANT):",
+	},
+	{
+		"forgets who is ready", "engine/run.go",
+		"case t.State == flow.Ready:\n\t\t\tr.enqueue(i)",
+		"case t.State == flow.Ready:\n\t\t\tif !(MUTANT) {\n\t\t\tr.enqueue(i)\n}",
+	},
+	{
+		"goes on while it is ended", "engine/run.go",
+		"if t.State != flow.Starting {\n\t\treturn",
+		"if t.State != flow.Starting && !(MUTANT) {\n\t\treturn",
+	},
+	{
+		"tries again at once", "engine/run.go",
+		"r.setDue(i, end.Add(r.nodes[i].Delay))",
+		"if MUTANT {\n\t\t\t\tr.setDue(i, end)\n\t\t\t\tbreak\n\t\t\t}\n\t\t\tr.setDue(i, end.Add(r.nodes[i].Delay))",
+	},
+	{
+		"tries again what is fatal", "engine/run.go",
+		"case flow.Fatal:\n",
+		"case flow.Fatal:\n\t\tif left && MUTANT {\n\t\t\tr.set(i, flow.Retrying, now)\n\t\t\tr.setDue(i, now)\n\t\t\tbreak\n\t\t}\n",
+	},
+	{
+		"tries nothing again", "engine/run.go",
+		"case left:\n",
+		"case left && !(MUTANT):\n",
+	},
+	{
+		"gives up what is due", "engine/run.go",
+		"len(r.settle) == 0 && !r.hasDue()",
+		"len(r.settle) == 0 && (!r.hasDue() || MUTANT)",
+	},
+	{
+		"clears less than it is asked to", "engine/redo.go",
+		"if c.Downstream {",
+		"if c.Downstream && !(MUTANT) {",
+	},
+	{
+		"goes on as if it had never ended", "engine/redo.go",
+		"r.row.Started, r.row.Ended = now, time.Time{}",
+		"if r.row.Ended = (time.Time{}); !(MUTANT) {\n\t\tr.row.Started = now\n\t}",
+	},
+	{
+		"goes on after the first failure", "engine/unfold.go",
+		"if r.fallen < 0 || !r.graph.FailFast || ",
+		"if MUTANT || r.fallen < 0 || !r.graph.FailFast || ",
+	},
+	{
+		"one run more", "engine/admit.go",
+		"g.count[c.Workflow] < c.Limit)",
+		"g.count[c.Workflow] < c.Limit || MUTANT && g.count[c.Workflow] == c.Limit)",
+	},
+	{
+		"ends nothing that is stopped", "conductor/run.go",
+		"\tif duty.End {\n\t\thave.end(errEnd)\n\t}\n}",
+		"\tif duty.End && !(MUTANT) {\n\t\thave.end(errEnd)\n\t}\n}",
+	},
+	{
+		"fires what is too late", "conductor/schedule.go",
+		"late > k.c.set.Grace {",
+		"late > k.c.set.Grace && !(MUTANT) {",
+	},
+	{
+		"fires what is paused", "conductor/schedule.go",
+		"if k.c.paused(v.Workflow) {",
+		"if k.c.paused(v.Workflow) && !(MUTANT) {",
+	},
+	{
+		"an epoch that lasts", "conductor/run.go",
+		"r.epoch = r.c.epochs.Add(1)\n\t\t}\n\t}",
+		"if !(MUTANT) {\n\t\t\t\tr.epoch = r.c.epochs.Add(1)\n\t\t\t}\n\t\t}\n\t}",
+	},
+	{
+		"wakes late", "engine/owed.go",
+		"if r.hasDue() {\n\t\tat = r.due[0].at",
+		"if r.hasDue() {\n\t\tat = r.due[0].at\n\t\tif MUTANT {\n\t\t\tat = at.Add(10 * time.Minute)\n\t\t}",
+	},
+	{
+		"slots out of turn", "engine/run.go",
+		"return h[i].since < h[j].since ||",
+		"return !(MUTANT) && h[i].since < h[j].since || MUTANT && h[i].task < h[j].task ||",
+	},
 }
 
 // TestMutantsAreNoticed gets the rules and the shell wrong in several ways:

@@ -405,6 +405,7 @@ func (w *World) pauseFor(ctx context.Context, wf flow.WorkflowID) {
 	w.say("client: pause %q: acknowledged", wf)
 	if turn == w.clients.turn && w.clients.unpausing == 0 {
 		w.judge.paused[wf] = true
+		w.judge.pausedAt[wf] = time.Now()
 	}
 	w.pause(w.between(0, 15*time.Minute))
 	if w.chance(.9) { // the others forget about it

@@ -35,11 +35,27 @@ type judge struct {
 	paused   map[flow.WorkflowID]bool // acknowledged
 	// unscheduled are versions that had no schedule at the last look, and since when.
 	unscheduled map[flow.VersionID]time.Time
+	// stretches are how long tasks wait that wait for a moment.
+	stretches map[string]stretch
+	// wishRevs are the revisions at which a run's tasks were cleared or marked;
+	// epochs is how many of these there were at each epoch of a run.
+	wishRevs map[flow.RunID][]int64
+	epochs   map[epoch]int
+	// pausedAt is since when what is paused is so.
+	pausedAt map[flow.WorkflowID]time.Time
 	// back is how far the wall clock has ever gone back.
 	back time.Duration
 }
 
+// An epoch of a run, on one server.
+type epoch struct {
+	server int
+	run    flow.RunID
+	n      int64
+}
+
 func (j *judge) init() {
+	j.stretches, j.wishRevs, j.epochs, j.pausedAt = map[string]stretch{}, map[flow.RunID][]int64{}, map[epoch]int{}, map[flow.WorkflowID]time.Time{}
 	j.replays, j.saved, j.ends = map[flow.RunID]*engine.Run{}, map[flow.RunID]int64{}, map[string]int{}
 	j.starts, j.tokens, j.stops = map[flow.RunID]flow.Run{}, map[string]flow.RunID{}, map[flow.RunID]bool{}
 	j.slots, j.wishes, j.reopened, j.paused = map[string]bool{}, map[string]flow.RunID{}, map[flow.RunID]bool{}, map[flow.WorkflowID]bool{}
@@ -82,13 +98,18 @@ func (w *World) saved(s *server, steps []engine.Step) {
 		if end, ok := ev.What.(engine.Ended); ok && end.Verdict != flow.Rest && end.Verdict != flow.Unfold {
 			w.recordedOnce(id, ev, before)
 		}
-		wasBegun := !r.Row().Started.IsZero()
+		was := r.Row()
+		wasBegun := !was.Started.IsZero()
 		replayed, changed, err := r.Apply(ev)
 		if err != nil || !changed {
 			w.violate("replaying revision %d of run %s: changed %v, %v", step.Run.Rev, id, changed, err)
 		}
 		if !sameRun(replayed.Run, step.Run) {
 			w.violate("replaying revision %d of run %s gives %+v, saved was %+v", step.Run.Rev, id, trimRun(replayed.Run), trimRun(step.Run))
+		}
+		if len(replayed.Past) != len(step.Past) || len(replayed.Outputs) != len(step.Outputs) || len(replayed.Entry.Moves) != len(step.Entry.Moves) {
+			w.violate("replaying revision %d of run %s gives other attempts, outputs or moves: %+v %+v %+v, saved were %+v %+v %+v", step.Run.Rev, id,
+				replayed.Past, replayed.Outputs, replayed.Entry.Moves, step.Past, step.Outputs, step.Entry.Moves)
 		}
 		if !sameTasks(replayed.Tasks, step.Tasks) {
 			w.violate("replaying revision %d of run %s gives%s, saved was%s", step.Run.Rev, id, whole(replayed.Tasks), whole(step.Tasks))
@@ -98,6 +119,10 @@ func (w *World) saved(s *server, steps []engine.Step) {
 			delete(j.stops, id)
 		}
 		w.legal(id, ev, before, r)
+		w.obeys(step, ev, was, before, r)
+		if wish(ev) {
+			j.wishRevs[id] = append(j.wishRevs[id], step.Run.Rev)
+		}
 		if !wasBegun && !step.Run.Started.IsZero() && !j.reopened[id] {
 			w.admitted(step.Run)
 		}
@@ -206,15 +231,15 @@ func (w *World) legal(id flow.RunID, ev engine.Event, before []flow.Task, r *eng
 		if paused && t.State == flow.Starting && (i >= len(before) || before[i].State != t.State) {
 			w.violate("run %s: %s is started while the workflow is paused", id, t.ID)
 		}
-		if i < len(g.Nodes) && t.Attempt-t.Base > g.Nodes[i].Retries+1 {
-			w.violate("run %s: %s is at attempt %d with %d retries", id, t.ID, t.Attempt, g.Nodes[i].Retries)
-		}
 		if t.State.Live() {
 			live++
 		}
-		if r.Final() && !t.State.Final() && !strings.HasPrefix(r.Row().Reason, "deadlock") {
+		if r.Final() && !t.State.Final() {
 			w.violate("run %s has ended and %s is %s", id, t.ID, t.State)
 		}
+	}
+	if row := r.Row(); r.Begun() && !r.Final() && !row.Held && live == 0 && r.Wake().IsZero() {
+		w.violate("run %s is %s and waits for nothing:%s", id, row.State, tasksText(r.Tasks()))
 	}
 	if g.MaxActive > 0 && live > g.MaxActive {
 		w.violate("run %s: %d tasks hold a slot, at most %d may", id, live, g.MaxActive)
@@ -289,11 +314,22 @@ func (w *World) task(a lang.Attempt) (flow.Task, bool) {
 }
 
 // performed checks that nothing is done about what is not saved.
-func (w *World) performed(a lang.Attempt) {
+func (w *World) performed(s *server, a lang.Attempt) {
 	t, ok := w.task(a)
 	if !ok || t.Attempt < a.Task.Attempt {
 		w.violate("attempt %s is performed and not saved: the task is %s#%d", key(a), t.State, t.Attempt)
 	}
+	wishes := 0
+	for _, rev := range w.judge.wishRevs[a.Run.ID] {
+		if rev <= a.Run.Rev {
+			wishes++
+		}
+	}
+	e := epoch{s.n, a.Run.ID, a.Epoch}
+	if n, ok := w.judge.epochs[e]; ok && n != wishes {
+		w.violate("attempt %s is performed in the same epoch as one before the last wish", key(a))
+	}
+	w.judge.epochs[e] = wishes
 }
 
 // begun checks that a process begins for an attempt that is under way.
@@ -411,6 +447,14 @@ func (w *World) fired(wf flow.WorkflowID, was schedule, next time.Time, r *flow.
 	if r != nil && !r.Logical.Equal(slot) {
 		w.violate("%s fires for %s, the last slot was %s", wf, r.Logical, slot)
 	}
+	if late := asked.Sub(slot); r != nil && late > w.set.Grace+time.Minute && !w.jumps {
+		w.violate("%s fires for %s, %s late", wf, slot, late)
+	}
+	for _, what := range []flow.WorkflowID{"", wf} {
+		if since, ok := w.judge.pausedAt[what]; ok && w.judge.paused[what] && r != nil && since.Before(asked.Add(-time.Second)) {
+			w.violate("%s fires for %s, and %q is paused", wf, slot, what)
+		}
+	}
 	if r == nil && asked.Sub(slot) <= w.set.Grace && w.set.MaxWorkflow == 0 && w.clients.pauses == 0 {
 		w.violate("%s does not fire at %s, %s ago", wf, slot, asked.Sub(slot))
 	}
@@ -470,6 +514,11 @@ func (w *World) look(ctx context.Context) {
 
 // waits checks that an open run can name what it waits for.
 func (w *World) waits(r flow.Run, inside int, now time.Time) {
+	for _, t := range w.rows.runs[r.ID].tasks {
+		if late := w.overstays(r.ID, &t); late > 2*idle && !r.Held {
+			w.violate("run %s: %s is %s for %s longer than it was to be", r.ID, t.ID, t.State, late)
+		}
+	}
 	if now.Sub(r.Modified) < idle || r.Modified.After(now) {
 		return
 	}
@@ -596,7 +645,10 @@ func (w *World) wrong(r *run, t flow.Task, wait flow.Wait, live int, now time.Ti
 			return "there are slots"
 		}
 	case flow.GateRetry, flow.GatePoke:
-		if late := now.Sub(t.Due); late > idle {
+		if wait.Until.IsZero() {
+			return "it does not say until when"
+		}
+		if late := now.Sub(wait.Until); late > idle {
 			return fmt.Sprintf("that was %s ago", late)
 		}
 	case flow.GatePaused:

@@ -24,6 +24,7 @@ type process struct {
 	done      chan struct{}
 	kill      chan struct{} // holds the request to end, if there is one
 	out       flow.Outcome
+	said      map[flow.Verdict]bool // of how it ended, by the driver
 	over      bool
 	ended     time.Time // when it was over
 	forgotten bool
@@ -53,7 +54,7 @@ func (p performer) Perform(ctx context.Context, a lang.Attempt, tell lang.Tell) 
 	if context.Cause(ctx) == errDetach {
 		return flow.Outcome{}, errDetach
 	}
-	w.performed(a)
+	w.performed(p.s, a)
 	if sensor(a.Node) {
 		return p.look(ctx, a, tell)
 	}
@@ -134,6 +135,7 @@ func (p performer) run(ctx context.Context, a lang.Attempt, tell lang.Tell) (flo
 			return flow.Outcome{}, errDead
 		}
 	}
+	pr.said[pr.out.Verdict] = true
 	return pr.out, nil
 }
 
@@ -287,7 +289,8 @@ func (p performer) Forget(a lang.Attempt) {
 func (w *World) begin(id string, a lang.Attempt) *process {
 	w.begun(id, a)
 	pr := &process{
-		id: id, task: strings.SplitN(id, "#", 2)[0], done: make(chan struct{}), kill: make(chan struct{}, 1),
+		said: map[flow.Verdict]bool{},
+		id:   id, task: strings.SplitN(id, "#", 2)[0], done: make(chan struct{}), kill: make(chan struct{}, 1),
 	}
 	for _, other := range w.processes {
 		if other.task == pr.task && !other.over {
