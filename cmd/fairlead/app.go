@@ -239,6 +239,9 @@ func start(opt options) (_ *app, err error) {
 	if err := opt.validate(); err != nil {
 		return nil, err
 	}
+	if err := ebb.Watcher(watcherSlack); err != nil {
+		opt.log.Debug("the runtime's watcher naps as usual", "err", err)
+	}
 	if err := a.claimPlace(); err != nil {
 		return nil, err
 	}
@@ -635,6 +638,11 @@ func (a *app) admit(v *sigv4.Verifier) func(r *http.Request, body []byte) (conte
 		return ctx, a.permitJSON(ctx, v.Service, r, body)
 	}
 }
+
+// watcherSlack is how much longer than usual a goroutine may wait for a processor that
+// another one has in a system call: about as long as a sync of the disk
+// takes at best.
+const watcherSlack = 200 * time.Microsecond
 
 // settled is how long after its start a server has no more to do with it.
 const settled = time.Second

@@ -17,6 +17,13 @@ const Name = "fairlead-cage"
 // understand a Request to follow or to stop an attempt.
 const Protocol = 2
 
+// TimerSlack is how late, in nanoseconds, the kernel may end the naps of a
+// keeper's threads, a property that is kept across execve. Go's runtime has a thread that
+// looks after the others: when one begins to work after all have slept, it naps for
+// 20 µs at a time, for a millisecond. In a keeper, whose work is of that size, this
+// was a tenth of what an attempt costs.
+const TimerSlack = 1e6
+
 // Files of the directory of attempts.
 const (
 	KeeperFile  = "keeper.json" // a [Keeper]: the latest one
@@ -55,10 +62,11 @@ const MaskKey = "fairlead_mask"
 
 // A Setup tells a keeper where it is.
 type Setup struct {
-	Root   string // the directory of attempts
-	Socket string // a name in it
-	Plain  bool   // no namespaces: no views of the file system
-	User   bool   // in a user namespace
+	Root   string  // the directory of attempts
+	Socket string  // a name in it
+	Plain  bool    // no namespaces: no views of the file system
+	User   bool    // in a user namespace
+	Slack  uintptr // what commands have in the place of [TimerSlack]
 	// Fleeting says that what a keeper writes need not outlive the machine's power.
 	Fleeting bool
 	// Probe asks to try what attempts will need, and to end. The fields of

@@ -21,6 +21,7 @@ const (
 
 	prSetDumpable       = 4
 	prCapbsetDrop       = 24
+	prSetTimerSlack     = 29
 	prSetChildSubreaper = 36
 	prSetNoNewPrivs     = 38
 	prCapAmbient        = 47

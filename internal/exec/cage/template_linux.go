@@ -151,6 +151,7 @@ func (k *keeper) newTemplate(c *Config, mounts []Mount, key string, full bool) (
 // goroutine, and nothing else runs on it.
 func (t *template) live(k *keeper, c *Config, mounts []Mount, ready chan<- error) {
 	runtime.LockOSThread()
+	k.setup.quicken()
 	err := t.build(c, mounts, k.setup)
 	if err == nil {
 		t.zygote, err = hatch(k.arena, &k.image, &k.filter)
@@ -163,6 +164,10 @@ func (t *template) live(k *keeper, c *Config, mounts []Mount, ready chan<- error
 	k.abandon(t)
 	<-t.over
 }
+
+// quicken gives the calling thread, and what it forks, the timer slack of
+// commands.
+func (s *Setup) quicken() { _ = prctl(prSetTimerSlack, s.Slack) }
 
 // abandon takes a template out of use whose zygote was killed. Attempts that
 // it has forked go on.

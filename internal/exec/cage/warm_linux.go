@@ -210,6 +210,7 @@ func localeOf(env []string) (list []string) {
 // never unlocked, so that it ends with this goroutine.
 func (w *warm) live(k *keeper, c *Config, program string, ready chan<- error) {
 	runtime.LockOSThread()
+	k.setup.quicken()
 	err := w.start(k, c, program)
 	if err == nil {
 		err = w.greet(k)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -168,6 +169,11 @@ func (d *Driver) startKeeper(m *means, socket string) (taken bool, err error) {
 // It is a child of this process but not tied to its life.
 func (m *means) spawn(setup cage.Setup) (cage.Status, *process, error) {
 	var status cage.Status
+	slack, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
+	if err != nil || slack <= 0 {
+		slack = 50_000 // the kernel's own
+	}
+	setup.Slack = uintptr(slack)
 	b, err := json.Marshal(setup)
 	if err != nil {
 		return status, nil, err
@@ -196,13 +202,20 @@ func (m *means) spawn(setup cage.Setup) (cage.Status, *process, error) {
 	pidfd := -1
 	attr := &syscall.ProcAttr{
 		Dir: "/",
-		// The runtime would read control groups to size itself.
-		Env:   append(killpoint.Env(), "GOMAXPROCS=2", "GODEBUG=containermaxprocs=0,updatemaxprocs=0"),
+		// The runtime would read control groups to size itself. Its processors are more
+		// than keep busy, as those in a system call are not taken away at once; see
+		// cage.TimerSlack.
+		Env:   append(killpoint.Env(), "GOMAXPROCS=4", "GODEBUG=containermaxprocs=0,updatemaxprocs=0"),
 		Files: []uintptr{null.Fd(), stderr.Fd(), stderr.Fd(), config.Fd(), w.Fd()},
 		Sys:   m.attr(),
 	}
 	attr.Sys.PidFD = &pidfd
+	// A child has the slack of the thread that forks it.
+	runtime.LockOSThread()
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, cage.TimerSlack, 0, 0, 0) // else the keeper costs more
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{cage.Name}, attr)
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, setup.Slack, 0, 0, 0)
+	runtime.UnlockOSThread()
 	w.Close()
 	if err != nil {
 		return status, nil, fmt.Errorf("start the keeper of attempts: %w", err)
