@@ -716,6 +716,47 @@ func TestAnAttemptIsEndedBeforeItIsGivenUp(t *testing.T) {
 	})
 }
 
+// A store that is away until a moment, as a database is that starts again,
+// and a performer that reads it.
+type away struct {
+	*store.DB
+	*world
+	until time.Time
+}
+
+func (a away) RunByID(ctx context.Context, id flow.RunID) (flow.Run, error) {
+	if time.Now().Before(a.until) {
+		return flow.Run{}, errLost
+	}
+	return a.DB.RunByID(ctx, id)
+}
+
+func (a away) Perform(ctx context.Context, at lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
+	if time.Now().Before(a.until) {
+		return flow.Outcome{}, errLost
+	}
+	return a.world.Perform(ctx, at, tell)
+}
+
+// TestAnAttemptOutlastsAStoreThatIsAway checks that a task without retries
+// does not fail because the database is started again while it begins.
+func TestAnAttemptOutlastsAStoreThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{})
+		defer d.close()
+		d.crash()
+		a := away{d.db, d.world, time.Now().Add(5 * time.Minute)}
+		ctx, stop := context.WithCancelCause(context.Background())
+		d.stop = stop
+		d.c = conductor.New(a, a, d.set, slog.New(slog.DiscardHandler), nil)
+		if err := d.c.Resume(ctx); err != nil {
+			t.Fatal(err)
+		}
+		d.start("r")
+		d.want(d.settle("r"), "succeeded: a=succeeded#1")
+	})
+}
+
 // A store that cannot be read for a moment.
 type unread struct{ *store.DB }
 

@@ -326,6 +326,7 @@ func (r *run) perform(ctx, actx context.Context, a *lang.Attempt, self *inflight
 // outcome performs the attempt until it has an outcome. When we fail rather
 // than the attempt, it tries again a few times, and then has the attempt
 // ended: it may be running, and nothing may go on that nobody sees through.
+// While the store cannot be read a try says nothing about the attempt.
 func (r *run) outcome(ctx, actx context.Context, a *lang.Attempt, self *inflight) flow.Outcome {
 	const tries, endings = 4, 3
 	gaveUp, ended := false, 0
@@ -352,11 +353,14 @@ func (r *run) outcome(ctx, actx context.Context, a *lang.Attempt, self *inflight
 			return out
 		}
 		r.c.log.ErrorContext(ctx, "attempt", "run", r.id, "task", a.Task.ID, "attempt", a.Task.Attempt, "try", try, "err", err)
-		if ending {
+		switch {
+		case r.storeAway(ctx):
+			try--
+		case ending:
 			if ended++; ended == endings {
 				return lost
 			}
-		} else if try == tries {
+		case try == tries:
 			gaveUp = true
 			self.end(errEnd)
 			continue
@@ -369,9 +373,15 @@ func (r *run) outcome(ctx, actx context.Context, a *lang.Attempt, self *inflight
 		case <-ctx.Done():
 		case <-wake:
 		case <-time.After(pause):
-			pause *= 2
+			pause = min(2*pause, 10*time.Second)
 		}
 	}
+}
+
+// storeAway reports whether the store cannot be read.
+func (r *run) storeAway(ctx context.Context) bool {
+	_, err := r.c.store.RunByID(ctx, r.id)
+	return err != nil && flow.KindOf(err) != flow.NotFound
 }
 
 // try performs the attempt once, and sleeps while it pauses.
