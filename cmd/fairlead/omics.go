@@ -253,6 +253,14 @@ func (e *omicsEngine) image(ctx context.Context, r flow.Run, name string) (strin
 // Waits implements [omics.Engine].
 func (e *omicsEngine) Waits(run flow.RunID, t flow.Task) string { return e.performer.Waits(run, t) }
 
+// Queued implements [omics.Engine].
+func (e *omicsEngine) Queued(ctx context.Context, run flow.RunID) string {
+	if w, ok := e.a.why(ctx, run, ""); ok && (w.Gate == flow.GateLimit || w.Gate == flow.GatePaused) {
+		return w.Text
+	}
+	return ""
+}
+
 // Digests implements [omics.Engine].
 func (e *omicsEngine) Digests(run flow.RunID) map[string]string { return e.site.digests(run) }
 

@@ -90,6 +90,9 @@ func TestOmicsWaitingRuns(t *testing.T) {
 	if a, b := status(ids[1]), status(ids[2]); a != "PENDING" || b != "PENDING" {
 		t.Errorf("runs that their group holds are %v and %v, want PENDING", a, b)
 	}
+	if got, want := l.must(200, "GET", "/run/"+ids[1], nil)["statusMessage"], "1 run of run group "+group+" is under way ("+ids[0]+"), as many as may be (maxRuns)"; got != want {
+		t.Errorf("the run that its group holds says %q, want %q", got, want)
+	}
 	l.must(202, "POST", "/runGroup/"+group, object{"maxRuns": 5})
 	l.becomes(ids[1], "RUNNING")
 	if got := status(ids[2]); got != "PENDING" {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"fairlead/internal/conductor"
 	"fairlead/internal/engine"
 	"fairlead/internal/flow"
+	"fairlead/internal/omics"
 	"fairlead/internal/ops"
 )
 
@@ -168,10 +171,121 @@ func (a *app) roomed(run flow.RunID, t flow.Task, w flow.Wait) flow.Wait {
 
 func (o opsConductor) Next(ctx context.Context, wf flow.WorkflowID) (time.Time, error) {
 	v, err := o.a.db.Version(ctx, wf, "")
+	if flow.KindOf(err) == flow.NotFound && err != nil {
+		return time.Time{}, nil // it is one of HealthOmics
+	}
 	if err != nil || v.Schedule == nil {
 		return time.Time{}, err
 	}
 	return conductor.NextFire(v.Schedule, time.Now())
+}
+
+// Unfinished implements [ops.Conductor]: the newest of all workflows, or those
+// of one in the order in which they were asked for.
+func (o opsConductor) Unfinished(ctx context.Context, wf flow.WorkflowID, limit int) ([]flow.Run, int, error) {
+	ids := o.a.conductor.Active(wf)
+	if wf == "" {
+		runs, err := o.a.db.LatestRuns(ctx, limit, 0)
+		return runs, max(0, len(ids)-len(runs)), err
+	}
+	var runs []flow.Run
+	for _, id := range ids {
+		r, err := o.a.db.RunByID(ctx, id)
+		if flow.KindOf(err) == flow.NotFound && err != nil {
+			continue // it was deleted just now
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		runs = append(runs, r)
+	}
+	slices.SortFunc(runs, func(a, b flow.Run) int {
+		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(string(a.ID), string(b.ID)))
+	})
+	n := min(limit, len(runs))
+	return runs[:n], len(runs) - n, nil
+}
+
+// Task implements [ops.Conductor].
+func (o opsConductor) Task(ctx context.Context, run flow.RunID, name string) (flow.TaskID, error) {
+	_, err := o.a.db.Instance(ctx, run, flow.TaskID(name), 0)
+	if flow.KindOf(err) != flow.NotFound || err == nil {
+		return flow.TaskID(name), err
+	}
+	r, err := o.a.db.RunByID(ctx, run)
+	if err != nil {
+		return "", err
+	}
+	tasks, err := o.a.db.Tasks(ctx, run)
+	if err != nil {
+		return "", err
+	}
+	var ids []string
+	for _, t := range tasks {
+		if r.Version == "" && (omics.TaskID(run, t) == name || omics.TaskName(t) == name) {
+			return t.ID, nil
+		}
+		ids = append(ids, string(t.ID))
+	}
+	if len(ids) == 0 { // the run has not begun
+		g, err := o.a.db.Graph(ctx, r.Graph)
+		if err != nil {
+			return "", err
+		}
+		for _, n := range g.Nodes {
+			if ids = append(ids, string(n.ID)); string(n.ID) == name {
+				return n.ID, nil
+			}
+		}
+	}
+	return "", flow.Errorf(flow.NotFound, "run %q has no task %q%s", run, name, meant(name, ids))
+}
+
+// meant names up to three of some names that another was probably meant to be,
+// as the end of an error; empty if there are none: those with little between
+// them, and those of which it is the last part.
+func meant(name string, names []string) string {
+	near := map[string]int{}
+	for _, n := range names {
+		last := n[strings.LastIndex(n, "/")+1:]
+		if d := apart(strings.ToLower(name), strings.ToLower(last)); d <= max(1, len(name)/3) {
+			near[n] = d
+		}
+	}
+	found := slices.SortedFunc(maps.Keys(near), func(a, b string) int { return cmp.Or(near[a]-near[b], strings.Compare(a, b)) })
+	if len(found) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(found[:min(3, len(found))], ", ") + "?"
+}
+
+// apart counts the letters to put in, take out, replace or swap with the next
+// to make b of a. Names that are long count as far apart.
+func apart(a, b string) int {
+	const long = 256
+	if len(a) > long || len(b) > long {
+		return long
+	}
+	var before, last []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, row = last, row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			same := 1
+			if a[i-1] == b[j-1] {
+				same = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+same)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
 }
 
 // whyPatience is how long a read waits for what is no part of AWS's answer.
@@ -203,7 +317,27 @@ func (o opsWorkflows) Find(ctx context.Context, name string) (flow.Workflow, err
 	}
 	w, err = o.a.db.Workflow(ctx, flow.WorkflowID(name))
 	if flow.KindOf(err) == flow.NotFound && err != nil {
-		return w, flow.Errorf(flow.NotFound, "there is no workflow %s", name)
+		rows, _, err := o.a.db.Workflows(ctx, flow.Page{Limit: 1000})
+		if err != nil {
+			return w, err
+		}
+		var names []string
+		for _, row := range rows {
+			names = append(names, row.Workflow.Name)
+		}
+		return w, flow.Errorf(flow.NotFound, "there is no workflow %s%s", name, meant(name, names))
+	}
+	return w, err
+}
+
+// Any implements [ops.Workflows].
+func (o opsWorkflows) Any(ctx context.Context, name string) (flow.Workflow, error) {
+	w, err := o.Find(ctx, name)
+	if flow.KindOf(err) != flow.NotFound || err == nil {
+		return w, err
+	}
+	if r, missing := o.a.db.Resource(ctx, flow.OmicsWorkflow, name); missing == nil {
+		return flow.Workflow{ID: flow.WorkflowID(r.ID), Name: r.Name}, nil
 	}
 	return w, err
 }

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -380,21 +381,43 @@ func several(n int, one string) string {
 func whyCommand() *cobra.Command {
 	var c caller
 	return c.flags(&cobra.Command{
-		Use:   "why RUN|WORKFLOW [TASK]",
+		Use:   "why [RUN [TASK] | WORKFLOW]",
 		Short: "Say what a run, a task or a workflow waits for",
-		Args:  cobra.RangeArgs(1, 2),
+		Long: `Says what has not ended waits for, by which gate, until when, and what opens it.
+
+  fairlead why              what is paused, and every run that has not ended
+  fairlead why WORKFLOW     its next run by itself, and its runs that have not ended
+  fairlead why RUN          the run and its tasks
+  fairlead why RUN TASK     one task, and what is behind those that it waits for
+
+A task of WDL is named as here, or as HealthOmics lists it, by name or id.
+docs/operations.md lists the gates.`,
+		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 2 {
-				return c.answer(cmd, "GET", "runs/"+url.PathEscape(args[0])+"/tasks/"+url.PathEscape(args[1])+"/why", nil, showWhyTask)
+			if slices.Contains(args, "") {
+				return usagef("why needs the name of a run, task or workflow, not an empty one")
+			}
+			workflow := func() string { return "workflows/" + url.PathEscape(args[0]) + "/why" }
+			switch len(args) {
+			case 0:
+				return c.answer(cmd, "GET", "why", nil, showWhyAll)
+			case 2:
+				err := c.answer(cmd, "GET", "runs/"+url.PathEscape(args[0])+"/tasks/"+url.PathEscape(args[1])+"/why", nil, showWhyTask)
+				if err == nil || !strings.Contains(err.Error(), "does not exist") {
+					return err
+				}
+				if _, other := c.call(cmd.Context(), "GET", workflow(), nil); other != nil {
+					return err
+				}
+				return fmt.Errorf("%s is a workflow, and tasks are those of a run: fairlead why %s names its runs", args[0], args[0])
 			}
 			err := c.answer(cmd, "GET", runPath(args[0], "why"), nil, showWhy)
 			if err != nil && strings.Contains(err.Error(), "does not exist") {
 				// It may be a workflow that was named.
-				other := c.answer(cmd, "GET", "workflows/"+url.PathEscape(args[0])+"/why", nil, showWhyWorkflow)
-				if other == nil {
-					return nil
+				if err := c.answer(cmd, "GET", workflow(), nil, showWhyWorkflow); err != nil {
+					return fmt.Errorf("there is no run %s, and %w", args[0], err)
 				}
-				return fmt.Errorf("there is no run and no workflow %s", args[0])
+				return nil
 			}
 			return err
 		},
@@ -413,7 +436,10 @@ func (l waitLine) String() string {
 		s = l.Gate + ": " + s
 	}
 	if !l.Until.IsZero() {
-		s += ", until " + l.Until.Local().Format(clock)
+		s += ", at " + l.Until.Local().Format(clock)
+		if left := time.Until(l.Until).Round(time.Second); left > 0 {
+			s += fmt.Sprintf(" (in %s)", left)
+		}
 	}
 	return printable(s)
 }
@@ -464,14 +490,61 @@ func showWhyTask(w io.Writer, raw json.RawMessage) error {
 	return err
 }
 
+// unfinishedRuns are runs with what they wait for.
+type unfinishedRuns struct {
+	Runs []struct {
+		Run, Workflow, State string
+		Wait                 waitLine
+	}
+	More int
+}
+
+// show lists the runs, with their workflows if it is told to.
+func (u unfinishedRuns) show(w io.Writer, workflows bool) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, r := range u.Runs {
+		if workflows {
+			fmt.Fprintf(t, "%s\t", printable(r.Workflow))
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(r.Run), r.State, r.Wait)
+	}
+	if u.More > 0 {
+		fmt.Fprintf(t, "  and %s more\n", several(u.More, "run"))
+	}
+	return t.Flush()
+}
+
 func showWhyWorkflow(w io.Writer, raw json.RawMessage) error {
 	var got struct {
 		Name string
 		Wait waitLine
+		unfinishedRuns
 	}
 	if err := json.Unmarshal(raw, &got); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(w, printable("workflow "+got.Name)+"; "+got.Wait.String())
-	return err
+	if _, err := fmt.Fprintln(w, printable("workflow "+got.Name)+"; "+got.Wait.String()); err != nil {
+		return err
+	}
+	return got.show(w, false)
+}
+
+func showWhyAll(w io.Writer, raw json.RawMessage) error {
+	var got struct {
+		Pauses []json.RawMessage
+		unfinishedRuns
+	}
+	if err := json.Unmarshal(raw, &got); err != nil {
+		return err
+	}
+	if len(got.Pauses) > 0 {
+		if err := showPauses(w, raw); err != nil {
+			return err
+		}
+	}
+	if len(got.Runs) == 0 {
+		_, err := fmt.Fprintln(w, "every run has ended")
+		return err
+	}
+	return got.show(w, true)
 }

@@ -122,7 +122,23 @@ slow:
 	c.until(arn, second, func(r *types.WorkflowRunDetail) bool { return r.RunState == types.WorkflowRunStatusQueued })
 	c.mustSay("upstream: waits for hold", "why", first, "next")
 	c.mustSay("limit: 1 run of the workflow is under way ("+first+")", "why", second)
-	c.mustSay("schedule: it runs by itself at its next slot", "why", "slow")
+	for _, args := range [][]string{{"why"}, {"why", "slow"}, {"why", arn}} { // the runs, with what each waits for
+		if out := c.mustSay(first, args...); !strings.Contains(out, "tasks: 2 of 2 tasks have not ended: 1 under way") || !strings.Contains(out, "limit: 1 run of the workflow") {
+			t.Errorf("fairlead %s does not say what the runs wait for:\n%s", strings.Join(args, " "), out)
+		}
+	}
+	for _, tt := range []struct{ want, args string }{
+		{"there is no run slwo, and there is no workflow slwo; did you mean slow?", "why slwo"},
+		{`has no task "nxet"; did you mean next?`, "why " + first + " nxet"},
+		{`has no task "holt"; did you mean hold?`, "why " + second + " holt"}, // which has not begun
+		{"slow is a workflow, and tasks are those of a run", "why slow hold"},
+	} {
+		if out, err := c.say(strings.Fields(tt.args)...); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("fairlead %s: %v, %s; want an error with %q", tt.args, err, out, tt.want)
+		}
+	}
+	c.mustSay("limit: 1 run", "why", second, "hold")
+	c.mustSay("schedule: its next run begins by itself, at 20", "why", "slow")
 	var got struct {
 		TaskInstanceId  string
 		FairleadWaiting struct {
@@ -142,7 +158,7 @@ slow:
 	c.mustSay("slow", "pause", arn)
 	c.mustSay("everything is paused", "pause", "--all")
 	c.mustSay("paused", "why", second)
-	if out := c.mustSay("paused", "why", "slow"); strings.Contains(out, "until 20") {
+	if out := c.mustSay("paused", "why", "slow"); strings.Contains(out, "at 20") {
 		t.Errorf("a pause does not end by itself: %s", out)
 	}
 	c.mustSay("is running", "mark", first, "hold", "success")

@@ -63,12 +63,12 @@ func (d *Door) DescribeCache(r flow.Run, t flow.Task, event, about string) (line
 		Run        string `json:"runArn"`
 		Task       string `json:"taskArn"`
 		Name       string `json:"taskName"`
-	}{event + ": run " + run + " task " + task + ": " + about, run, task, taskName(t)})
+	}{event + ": run " + run + " task " + task + ": " + about, run, task, TaskName(t)})
 	if err != nil {
 		panic(err) // texts always have a form
 	}
 	words := map[string]string{CacheEntryCreated: "cached", CacheHit: "cache hit", CacheMiss: "cache miss"}
-	return "task " + taskName(t) + " (" + TaskID(r.ID, t) + ") " + words[event] + ": " + oneLine(about), string(raw)
+	return "task " + TaskName(t) + " (" + TaskID(r.ID, t) + ") " + words[event] + ": " + oneLine(about), string(raw)
 }
 
 // CacheEntryARN returns the ARN of an entry.

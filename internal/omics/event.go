@@ -165,7 +165,7 @@ func (d *Door) taskEvent(row flow.Recorded, s Settings, seq int64, i int, m flow
 	r := row.Run
 	id := TaskID(r.ID, t)
 	detail := taskDetail{
-		OmicsVersion: omicsVersion, ARN: d.arn("task/" + id), Status: taskStatuses[m.State], UUID: TaskUUID(r.Key, t), TaskID: id, TaskName: taskName(t),
+		OmicsVersion: omicsVersion, ARN: d.arn("task/" + id), Status: taskStatuses[m.State], UUID: TaskUUID(r.Key, t), TaskID: id, TaskName: TaskName(t),
 		RunARN: d.arn("run/" + string(r.ID)), RunUUID: r.Key, RunID: string(r.ID), RunName: row.Record.Name, WorkflowID: s.WorkflowID,
 		WorkflowName: s.WorkflowName, order: order{seq, 2*i + 1},
 	}

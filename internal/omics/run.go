@@ -395,8 +395,11 @@ func (d *Door) getRun(ctx context.Context, in *getRunRequest) (*getRunResponse, 
 	if status != "STOPPING" {
 		out.StopTime = at(r.Ended)
 	}
-	if status == "FAILED" {
+	switch status {
+	case "FAILED":
 		out.FailureReason, out.StatusMessage = runFailure(r)
+	case "PENDING":
+		out.StatusMessage = d.Engine.Queued(ctx, r.ID)
 	}
 	if out.Definition, err = d.definitionURL(ctx, s, in.Export); err != nil {
 		return nil, err

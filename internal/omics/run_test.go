@@ -70,7 +70,7 @@ func TestTaskIDs(t *testing.T) {
 	}{
 		{"align", "align"}, {"scatter.x.1/3/align", "align-0-3"}, {"scatter.x.2/3/if.1/0/scatter.y.1/4/align", "align-1-3-0-4"}, {"sub/0/align", "align"},
 	} {
-		if got := taskName(flow.Task{ID: tt.id}); got != tt.name {
+		if got := TaskName(flow.Task{ID: tt.id}); got != tt.name {
 			t.Errorf("task %s is called %s, want %s", tt.id, got, tt.name)
 		}
 	}

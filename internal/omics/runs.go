@@ -65,6 +65,8 @@ type Engine interface {
 	// Waits says what an attempt that is about to start waits for to be free;
 	// empty if it does not wait.
 	Waits(run flow.RunID, t flow.Task) string
+	// Queued says what keeps a run from beginning; empty if nothing does.
+	Queued(ctx context.Context, run flow.RunID) string
 	// Digests returns what was read of a run's inputs, by their URLs.
 	Digests(run flow.RunID) map[string]string
 }

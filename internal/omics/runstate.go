@@ -98,7 +98,7 @@ func runFailure(r flow.Run) (code, text string) {
 	if task == "task outputs." {
 		return code, text
 	}
-	task = "task " + taskName(flow.Task{ID: flow.TaskID(task[len("task "):])})
+	task = "task " + TaskName(flow.Task{ID: flow.TaskID(task[len("task "):])})
 	if !ofRuns[code] {
 		return codeTask, task + " failed: " + reason
 	}
@@ -113,7 +113,7 @@ func cancelReason(reason string) string {
 	if !ok || !strings.HasPrefix(reason, because) {
 		return reason
 	}
-	return because + taskName(flow.Task{ID: flow.TaskID(id)}) + " failed: " + rest
+	return because + TaskName(flow.Task{ID: flow.TaskID(id)}) + " failed: " + rest
 }
 
 // Ended returns the status that a move has brought a run or a task to, and the
@@ -143,7 +143,7 @@ func DescribeRun(r flow.Run, m flow.Move) string {
 
 // DescribeTask says for a log what an attempt of a task has moved to.
 func DescribeTask(r flow.Run, t flow.Task, m flow.Move) string {
-	line := "task " + taskName(t) + " (" + TaskID(r.ID, t) + ") " + taskStatuses[m.State]
+	line := "task " + TaskName(t) + " (" + TaskID(r.ID, t) + ") " + taskStatuses[m.State]
 	if taskStatuses[m.State] == "FAILED" {
 		line += " " + oneLine(m.Reason)
 	}

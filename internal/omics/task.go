@@ -62,7 +62,7 @@ func (d *Door) describe(ctx context.Context, r flow.Run, t flow.Task) (taskListI
 		return taskListItem{}, fmt.Errorf("usage of task %s of run %s: %w", t.ID, r.ID, err)
 	}
 	item := taskListItem{
-		TaskID: TaskID(r.ID, t), Status: d.taskStatus(r, t), Name: taskName(t),
+		TaskID: TaskID(r.ID, t), Status: d.taskStatus(r, t), Name: TaskName(t),
 		InstanceType: u.Instance, CacheHit: &u.CacheHit, CacheS3URI: u.CacheURI, UUID: TaskUUID(r.Key, t), CreationTime: at(created(t)),
 		StartTime: at(t.Started), StopTime: at(t.Ended),
 	}
@@ -93,10 +93,10 @@ func created(t flow.Task) time.Time {
 	return t.Started
 }
 
-// taskName returns the name of a task: that of its call and, of one in
+// TaskName returns the name of a task: that of its call and, of one in
 // scatters, for each of them which it is in its workflow and which element,
 // both from 0.
-func taskName(t flow.Task) string {
+func TaskName(t flow.Task) string {
 	words := strings.Split(string(t.ID), "/")
 	name := words[len(words)-1]
 	for i := 0; i+2 < len(words); i += 2 {

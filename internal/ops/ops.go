@@ -56,9 +56,18 @@ type Conductor interface {
 	// Waits returns what a run waits for, and up to limit of its unfinished
 	// tasks; more says how many there are beside.
 	Waits(ctx context.Context, run flow.RunID, limit int) (_ flow.Wait, _ []TaskWait, more int, err error)
-	// Why returns what one task waits for; false if it has ended.
+	// Why returns what one task waits for, or the run if task is empty; false if
+	// it has ended.
 	Why(ctx context.Context, run flow.RunID, task flow.TaskID) (flow.Wait, bool, error)
-	// Next returns when a workflow fires next by itself; zero: never.
+	// Task returns the task of a run that somebody calls by its id, or as
+	// HealthOmics lists it. The error for one that is not there says what it may
+	// have been meant to be.
+	Task(ctx context.Context, run flow.RunID, name string) (flow.TaskID, error)
+	// Unfinished returns up to limit runs that have not ended, of all workflows
+	// if wf is empty, and how many there are beside.
+	Unfinished(ctx context.Context, wf flow.WorkflowID, limit int) (_ []flow.Run, more int, err error)
+	// Next returns when a workflow fires next by itself; zero: never, or it has
+	// no schedule.
 	Next(ctx context.Context, wf flow.WorkflowID) (time.Time, error)
 }
 
@@ -98,6 +107,8 @@ type Runs interface {
 // a flow.NotFound.
 type Workflows interface {
 	Find(ctx context.Context, name string) (flow.Workflow, error)
+	// Any is Find for workflows of HealthOmics too, which have an id.
+	Any(ctx context.Context, name string) (flow.Workflow, error)
 }
 
 // Events is who delivers events. A sink that is not there is a
@@ -120,6 +131,7 @@ type Door struct {
 func New(c Config) *Door {
 	d := &Door{Config: c, mux: http.NewServeMux()}
 	for pattern, serve := range map[string]func(*request) (any, error){
+		"GET why":                            d.whyAll,
 		"GET runs/{run}":                     d.run,
 		"GET runs/{run}/why":                 d.why,
 		"GET runs/{run}/tasks/{task}/why":    d.whyTask,

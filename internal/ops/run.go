@@ -90,8 +90,11 @@ func (d *Door) why(r *request) (any, error) {
 }
 
 func (d *Door) whyTask(r *request) (any, error) {
-	task := flow.TaskID(r.PathValue("task"))
 	if _, err := d.Runs.RunByID(r.Context(), r.runID()); err != nil {
+		return nil, err
+	}
+	task, err := d.Conductor.Task(r.Context(), r.runID(), r.PathValue("task"))
+	if err != nil {
 		return nil, err
 	}
 	out := struct {

@@ -26,12 +26,17 @@ type pauseView struct {
 }
 
 func (d *Door) pauses(r *request) (any, error) {
-	all, err := d.Runs.Pauses(r.Context())
+	out, err := d.pauseViews(r.Context())
+	return map[string]any{"pauses": out}, err
+}
+
+func (d *Door) pauseViews(ctx context.Context) ([]pauseView, error) {
+	all, err := d.Runs.Pauses(ctx)
 	out := make([]pauseView, len(all))
 	for i, p := range all {
 		out[i] = pauseView(p)
 	}
-	return map[string]any{"pauses": out}, err
+	return out, err
 }
 
 func (d *Door) pause(r *request) (any, error)  { return d.turn(r, d.Conductor.Pause) }
@@ -53,9 +58,61 @@ func (d *Door) turn(r *request, to func(ctx context.Context, wf flow.WorkflowID,
 	return d.pauses(r)
 }
 
-// whyWorkflow says what the next run by itself waits for.
+// maxRuns bounds how many runs one answer explains, and explaining how long
+// it tries.
+const (
+	maxRuns    = 50
+	explaining = 5 * time.Second
+)
+
+// A runWait is an unfinished run and what it waits for.
+type runWait struct {
+	runView
+	Wait *waitView `json:"wait,omitempty"`
+}
+
+// unfinished says what runs wait for that have not ended. A run that does not
+// answer in time is shown without.
+func (d *Door) unfinished(ctx context.Context, wf flow.WorkflowID) (out []runWait, more int, err error) {
+	runs, more, err := d.Conductor.Unfinished(ctx, wf, maxRuns)
+	if err != nil {
+		return nil, 0, err
+	}
+	soon, cancel := context.WithTimeout(ctx, explaining)
+	defer cancel()
+	out = []runWait{}
+	for _, r := range runs {
+		run := runWait{runView: view(r)}
+		if w, ok, err := d.Conductor.Why(soon, r.ID, ""); ok && err == nil {
+			v := viewWait(w)
+			run.Wait = &v
+		}
+		out = append(out, run)
+	}
+	return out, more, ctx.Err()
+}
+
+// whyAll says what is paused, and what all runs wait for.
+func (d *Door) whyAll(r *request) (any, error) {
+	all, err := d.pauseViews(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	runs, more, err := d.unfinished(r.Context(), "")
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Pauses []pauseView `json:"pauses"`
+		Runs   []runWait   `json:"runs"`
+		More   int         `json:"more,omitempty"`
+	}{all, runs, more}, nil
+}
+
+// whyWorkflow says what the next run by itself waits for, and those that have
+// not ended.
 func (d *Door) whyWorkflow(r *request) (any, error) {
-	wf, err := d.workflow(r)
+	wf, err := d.Workflows.Any(r.Context(), r.PathValue("workflow"))
 	if err != nil {
 		return nil, err
 	}
@@ -67,17 +124,30 @@ func (d *Door) whyWorkflow(r *request) (any, error) {
 	if w.Until, err = d.Conductor.Next(r.Context(), wf.ID); err != nil {
 		return nil, err
 	}
-	w.Reason = "it runs by itself at its next slot"
+	w.Reason = "its next run begins by itself"
 	if w.Until.IsZero() {
 		w.Reason = "it has no schedule, or none that fires again: it runs when it is started"
 	}
 	for _, p := range all {
-		if p.Workflow == "" || p.Workflow == wf.ID {
+		if what := "the workflow"; p.Workflow == "" || p.Workflow == wf.ID {
+			if p.Workflow == "" {
+				what = "everything"
+			}
 			w.Gate, w.Until = flow.GatePaused, time.Time{} // it does not open by itself
-			w.Reason = "paused by " + p.By + " since " + p.Since.UTC().Format(time.RFC3339) + "; slots pass until it is resumed"
+			w.Reason = what + " is paused by " + p.By + " since " + p.Since.UTC().Format(time.RFC3339) + "; slots pass until it is resumed"
 		}
 	}
-	return map[string]any{"workflow": wf.ID, "name": wf.Name, "wait": w}, nil
+	runs, more, err := d.unfinished(r.Context(), wf.ID)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Workflow flow.WorkflowID `json:"workflow"`
+		Name     string          `json:"name"`
+		Wait     waitView        `json:"wait"`
+		Runs     []runWait       `json:"runs"`
+		More     int             `json:"more,omitempty"`
+	}{wf.ID, wf.Name, w, runs, more}, nil
 }
 
 // A moment is a time in a body.
