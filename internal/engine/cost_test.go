@@ -130,3 +130,33 @@ func TestUnfoldingIsBounded(t *testing.T) {
 		t.Errorf("the run is %s with %d rows; want succeeded with %d", r.Row().State, len(saved), 2*n+1)
 	}
 }
+
+// TestALongRunKeepsWhatItNeeds has a sensor with a time-out look again and
+// again: no look leaves anything in memory.
+func TestALongRunKeepsWhatItNeeds(t *testing.T) {
+	g := &flow.Graph{Nodes: []flow.Node{{ID: "a", Timeout: 30 * 24 * time.Hour}}}
+	r := New(flow.Run{ID: "r", State: flow.Starting}, g, Options{})
+	now := epoch
+	apply := func(what What) {
+		t.Helper()
+		if _, _, err := r.Apply(Event{At: now, Task: "a", What: what}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(Begin{})
+	const looks = 10_000
+	for range looks {
+		apply(Started{Attempt: 1})
+		now = now.Add(time.Second)
+		apply(Ended{Attempt: 1, Outcome: flow.Outcome{Verdict: flow.Rest, Until: now.Add(time.Minute)}})
+		now = r.Wake()
+		apply(Tick{})
+	}
+	apply(Started{Attempt: 1})
+	if n := len(r.due); n > 100 {
+		t.Errorf("after %d looks the run of one task keeps %d moments at which it wants attention, want the one of its time-out", looks, n)
+	}
+	if want := now.Add(g.Nodes[0].Timeout); !r.Wake().Equal(want) {
+		t.Errorf("Wake: got %s, want the time-out at %s", r.Wake(), want)
+	}
+}

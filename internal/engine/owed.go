@@ -80,9 +80,15 @@ func (r *Run) setDue(i int, at time.Time) {
 
 // remember puts a task's due moment, if it has one, where Wake finds it.
 func (r *Run) remember(i int) {
-	if at := r.tasks[i].Due; !at.IsZero() {
-		heap.Push(&r.due, due{at, i})
+	at := r.tasks[i].Due
+	if at.IsZero() {
+		return
 	}
+	if len(r.due) > 2*len(r.tasks)+64 { // a task has one that counts at most
+		r.due = slices.DeleteFunc(r.due, func(d due) bool { return !r.tasks[d.task].Due.Equal(d.at) })
+		heap.Init(&r.due)
+	}
+	heap.Push(&r.due, due{at, i})
 }
 
 // A due is a moment at which a task wants attention. It counts only while
