@@ -24,6 +24,15 @@ func TestSchemaCommand(t *testing.T) {
 	if _, err := jsonschema.NewCompiler().Compile(file); err != nil {
 		t.Errorf("the schema is not valid: %v", err)
 	}
+	if tests, _, err := try("", "schema", "test"); err != nil || tests == out {
+		t.Errorf("schema test: %v, %d bytes as of definitions", err, len(tests))
+	}
+	if named, _, err := try("", "schema", "definition"); err != nil || named != out {
+		t.Errorf("schema definition: %v, %d bytes, want those of schema", err, len(named))
+	}
+	if _, _, err := try("", "schema", "tset"); err == nil {
+		t.Error("schema tset: no error")
+	}
 	if _, _, err := try("", "schema", "--out", filepath.Join(file, "x")); err == nil {
 		t.Error("schema --out below a file: no error")
 	}

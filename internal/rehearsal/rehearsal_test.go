@@ -234,7 +234,7 @@ func TestEveryStateHasAName(t *testing.T) {
 }
 
 // FuzzParse wants no panic, places inside the text, and that what parses can
-// be played.
+// be played and is what the schema takes.
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.txt")
 	for _, file := range files {
@@ -263,6 +263,7 @@ func FuzzParse(f *testing.F) {
 	}
 	st := stage()
 	st.Compile = func([]byte, bool, time.Time) (flow.Definition, []flow.Diagnostic) { return def, nil }
+	schema := schemaOf(f)
 	f.Fuzz(func(t *testing.T, src string) {
 		file, faults := Parse([]byte(src))
 		if (file == nil) != (len(faults) > 0) {
@@ -272,6 +273,11 @@ func FuzzParse(f *testing.F) {
 		for _, d := range faults {
 			if d.Line < 0 || d.Line > rows || d.Column < 0 || d.Message == "" || len(d.String()) > 8000 {
 				t.Errorf("fault %+v", d)
+			}
+		}
+		if file != nil {
+			if err := validate(t, schema, []byte(src)); err != nil {
+				t.Errorf("it parses, and the schema refuses it: %v", err)
 			}
 		}
 		if file == nil || len(file.Tests) > 3 {
