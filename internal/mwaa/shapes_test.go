@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +103,9 @@ func TestModel(t *testing.T) {
 	c.structure("ValidationExceptionField", reflect.TypeFor[validationExceptionField]())
 
 	for name, s := range shapes(false) {
+		if _, err := regexp.Compile(s.Pattern); err != nil {
+			t.Errorf("shape %s: %v", name, err)
+		}
 		ms, ok := m.Shapes[name]
 		if !ok {
 			if !strings.HasPrefix(name, "Environment") {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +103,9 @@ func TestModel(t *testing.T) {
 		c.structure(mo.Output.Shape, types[op.Name][1], false)
 	}
 	for name, s := range shapes() {
+		if _, err := regexp.Compile(s.Pattern); err != nil {
+			t.Errorf("shape %s: %v", name, err)
+		}
 		ms, ok := m.Shapes[name]
 		if !ok {
 			t.Errorf("shape %s is not in the model", name)

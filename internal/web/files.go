@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"embed"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -80,9 +79,10 @@ func kindOf(name string) string {
 		return "application/json"
 	case ".woff2":
 		return "font/woff2"
-	}
-	if kind := mime.TypeByExtension(path.Ext(name)); kind != "" {
-		return kind
+	case ".png":
+		return "image/png"
+	case ".md", ".txt":
+		return "text/plain; charset=utf-8"
 	}
 	return "application/octet-stream"
 }

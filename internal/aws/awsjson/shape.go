@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"unicode/utf8"
 )
@@ -38,8 +39,10 @@ type rule struct {
 	Shape
 	min, max       int
 	hasMin, hasMax bool
-	pattern        *regexp.Regexp
-	passed         *passed
+	// pattern is compiled when the first value comes: what a service's model
+	// has of them would take megabytes, and most are never asked.
+	pattern func() *regexp.Regexp
+	passed  *passed
 }
 
 // passed remembers some values that a pattern has let through: a poll sends
@@ -60,13 +63,13 @@ func (p *passed) slot(s string) *atomic.Pointer[string] {
 // matches reports whether the rule's pattern matches s.
 func (r *rule) matches(s string) bool {
 	if len(s) > longest {
-		return r.pattern.MatchString(s)
+		return r.pattern().MatchString(s)
 	}
 	slot := r.passed.slot(s)
 	if seen := slot.Load(); seen != nil && *seen == s {
 		return true
 	}
-	if !r.pattern.MatchString(s) {
+	if !r.pattern().MatchString(s) {
 		return false
 	}
 	if !r.Sensitive {
@@ -75,8 +78,8 @@ func (r *rule) matches(s string) bool {
 	return true
 }
 
-// newRule panics if the shape is not well formed: shapes are written into
-// the program.
+// newRule panics if the shape is not well formed, and the rule if its pattern
+// is not: shapes are written into the program.
 func newRule(name string, s Shape) *rule {
 	r := &rule{Shape: s}
 	if s.Bounds != "" {
@@ -88,7 +91,7 @@ func newRule(name string, s Shape) *rule {
 		r.max, r.hasMax = bound(name, hi)
 	}
 	if s.Pattern != "" {
-		r.pattern = regexp.MustCompile(`\A(?:` + s.Pattern + `)\z`)
+		r.pattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\A(?:` + s.Pattern + `)\z`) })
 		r.passed = &passed{seed: maphash.MakeSeed()}
 	}
 	return r
