@@ -145,6 +145,17 @@ func (s *omicsSiege) settled() {
 				if begun != 1 || ended != 1 {
 					t.Errorf("run %s: task %s, %v, has begun %d times and ended %d times", id, task, item["name"], begun, ended)
 				}
+			case "CANCELLED": // with its run, which was retried
+				if begun > 1 || ended > 1 {
+					t.Errorf("run %s: a task that was cancelled has begun %d times and ended %d times: %v", id, begun, ended, item)
+				}
+				// It may not have come so far.
+				if begun == 0 {
+					delete(expected, task)
+				}
+				if ended == 0 {
+					delete(expected, "end-"+task)
+				}
 			default:
 				why := s.must(200, "GET", "/run/"+id+"/task/"+task, nil)
 				if begun > 1 || ended > 1 || !strings.Contains(fmt.Sprint(why["statusMessage"]), "the worker was lost") {
@@ -272,6 +283,64 @@ func TestOmicsKillEverything(t *testing.T) {
 		}
 		n++
 	}
+	s.settled()
+	s.clean()
+}
+
+// TestOmicsRetryAcrossKills cancels runs of WDL, retries them, and kills the
+// server about when it is asked to and while they go on. Each must end with all
+// of its outputs; nothing that had succeeded is done again, and no attempt begins
+// twice.
+func TestOmicsRetryAcrossKills(t *testing.T) {
+	t.Parallel()
+	s := newOmicsSiege(t, newKills(t, 24, 4))
+	retried := 0
+	s.data = string(s.v.data)
+	nap := func(most int) { time.Sleep(time.Duration(s.rng.IntN(most)) * time.Millisecond) } // the moment of what comes next
+	for n := 0; s.kills.left(n); n += 2 {
+		id := s.begin(object{"workflowId": s.workflow})
+		s.runs = append(s.runs, id)
+		nap(700)
+		s.ask("POST", "/run/"+id+"/cancel", object{}) // unless it has ended
+		if s.ends(id)["status"] == "CANCELLED" {
+			retried++
+			before := s.attemptsOf(id, "COMPLETED")
+			c, done := s.omicsClient, make(chan struct{})
+			go func() {
+				defer close(done)
+				_, _ = c.say("retry", id) // whatever comes of it
+			}()
+			nap(30)
+			s.v.kill()
+			<-done
+			s.omicsClient = omicsClient{s.v.begin()}
+			s.data = string(s.v.data)
+			s.until(func() bool {
+				if s.must(200, "GET", "/run/"+id, nil)["status"] != "CANCELLED" {
+					return true
+				}
+				_, err := s.say("retry", id)
+				if err != nil && strings.Contains(err.Error(), "no task that failed") {
+					t.Errorf("run %s was cancelled, and all of its tasks have succeeded", id)
+				}
+				return err == nil
+			})
+			nap(500)
+			s.killServer()
+			s.data = string(s.v.data)
+			s.ends(id)
+			after := s.attemptsOf(id, "COMPLETED")
+			for _, task := range before {
+				if !slices.Contains(after, task) {
+					t.Errorf("run %s: %s had succeeded, and is not completed any more: %v", id, task, after)
+				}
+			}
+			if !s.absent("out/" + id + "/logs/partial_outputs.json") {
+				t.Errorf("run %s has partial outputs at its end", id)
+			}
+		}
+	}
+	t.Logf("%d of %d runs were cancelled and retried", retried, len(s.runs))
 	s.settled()
 	s.clean()
 }

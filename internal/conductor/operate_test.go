@@ -83,6 +83,45 @@ func TestClearOfALiveTaskEndsItFirst(t *testing.T) {
 	})
 }
 
+// A run that has ended goes on only when Reopen lets it, asked with the row of
+// its end, also when the wish comes while the run is about to end.
+func TestARunGoesOnWhenItMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []flow.Run
+		busy := true
+		d := deploy(t, graph("a ok 1s", "b fail 1s after=a"), 0, conductor.Settings{Reopen: func(_ context.Context, r flow.Run) error {
+			asked = append(asked, r)
+			if busy {
+				return flow.Errorf(flow.Busy, "not yet")
+			}
+			return nil
+		}})
+		defer d.close()
+		d.start("r")
+		time.Sleep(2*time.Second - time.Nanosecond)
+		if _, err := d.c.Clear(t.Context(), "r", engine.Clear{Tasks: []flow.TaskID{"b"}}); err != nil || len(asked) > 0 {
+			t.Fatalf("a clear while the run goes on: %v, asked %d times", err, len(asked))
+		}
+		const ended = "failed: a=succeeded#1 b=failed#2"
+		d.want(d.settle("r"), ended)
+		if _, err := d.c.Clear(t.Context(), "r", engine.Clear{Failed: true}); flow.KindOf(err) != flow.Busy {
+			t.Errorf("a clear that may not be yet: %v", err)
+		}
+		d.want(d.describe("r"), ended)
+		if len(asked) != 1 || asked[0].State != flow.Failed || asked[0].Rev == 0 {
+			t.Errorf("asked with %+v", asked)
+		}
+		busy = false
+		if _, err := d.c.Clear(t.Context(), "r", engine.Clear{Failed: true}); err != nil {
+			t.Fatal(err)
+		}
+		d.want(d.settle("r"), "failed: a=succeeded#1 b=failed#3")
+		if len(asked) != 2 || asked[1].Rev != asked[0].Rev {
+			t.Errorf("asked %d times, then with %+v", len(asked), asked[1:])
+		}
+	})
+}
+
 func TestWishesThatCannotBeMet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{})
