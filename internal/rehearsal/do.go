@@ -267,6 +267,7 @@ func (w *world) turn(d *deed) error {
 	} else {
 		admitted = w.gate.Release(flow.WorkflowID(w.def.Name))
 	}
+	w.recount("%s at %s", d.text(), w.now.In(w.loc).Format(time.RFC3339))
 	active := slices.SortedFunc(maps.Values(w.active), func(a, b *run) int { return cmp.Compare(a.n, b.n) })
 	for _, r := range active {
 		r.note(w.now, d.text())

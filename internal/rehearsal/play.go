@@ -367,6 +367,11 @@ func (w *world) launch(kind flow.RunKind, slot time.Time) error {
 	id := flow.WorkflowID(w.def.Name)
 	if kind == flow.Scheduled && (w.gate.Held(id) || w.stage.MaxWorkflow > 0 && len(w.active) >= w.stage.MaxWorkflow) {
 		w.season.missed++
+		why := "too many runs are active"
+		if w.gate.Held(id) {
+			why = "the workflow is paused"
+		}
+		w.recount("no run of %s: %s", slot.Format(time.RFC3339), why)
 		return nil
 	}
 	w.result.Runs++
@@ -616,8 +621,15 @@ func (w *world) judge(r *run) {
 	switch {
 	case !w.test.ranged || !ok && !w.shown:
 		w.result.Timeline, w.result.Start, w.shown = r.timeline(), row.Created, true
-	case !w.shown && len(w.result.Timeline) < maxLines:
-		w.result.Timeline = append(w.result.Timeline, fmt.Sprintf("run of %s %s in %s", slot, runName(row.State), spanText(row.Ended.Sub(row.Created))))
+	default:
+		w.recount("run of %s %s in %s", slot, runName(row.State), spanText(row.Ended.Sub(row.Created)))
+	}
+}
+
+// recount adds a line to the timeline of a range, unless it is that of a run.
+func (w *world) recount(format string, args ...any) {
+	if w.test.ranged && !w.shown && len(w.result.Timeline) < maxLines {
+		w.result.Timeline = append(w.result.Timeline, fmt.Sprintf(format, args...))
 	}
 }
 
