@@ -32,9 +32,10 @@ type Schedules interface {
 
 // A clock fires schedules. Its loop owns it, but for poke.
 type clock struct {
-	c     *Conductor
-	poke  chan struct{}
-	swept time.Time
+	c      *Conductor
+	poke   chan struct{}
+	swept  time.Time
+	looked time.Time // for versions whose schedule is not set
 }
 
 func newClock(c *Conductor) *clock { return &clock{c: c, poke: make(chan struct{}, 1)} }
@@ -52,7 +53,7 @@ func (k *clock) wake() {
 }
 
 func (k *clock) loop(ctx context.Context) {
-	k.swept = time.Now() // Resume has just done so
+	k.swept, k.looked = time.Now(), time.Now() // Resume has just done so
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -87,6 +88,13 @@ func (k *clock) round(ctx context.Context) time.Duration {
 			failed = true
 		}
 		k.swept = time.Now()
+	}
+	if time.Since(k.looked) >= longest { // whoever saved a version may not have come to say so
+		if err := k.c.resumeSchedules(ctx); err != nil {
+			k.c.log.ErrorContext(ctx, "look for schedules", "err", err)
+			failed = true
+		}
+		k.looked = time.Now()
 	}
 	if failed {
 		return time.Second

@@ -108,6 +108,18 @@ func TestAScheduleThatCouldNotBeSetIsSetSoon(t *testing.T) {
 	})
 }
 
+// TestAVersionThatNobodyTellsOfIsScheduled saves a version and says nothing
+// of it, as a door that failed in between.
+func TestAVersionThatNobodyTellsOfIsScheduled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{Grace: 10 * time.Minute})
+		defer d.close()
+		d.addVersion("v2", "* * * * *")
+		time.Sleep(3 * time.Minute)
+		d.want(d.describe("scheduled1"), "succeeded: a=succeeded#1")
+	})
+}
+
 // TestARunThatCouldNotBeginIsTakenUpSoon checks that a run that is saved does
 // not lie about because its terms could not be read.
 func TestARunThatCouldNotBeginIsTakenUpSoon(t *testing.T) {
