@@ -248,6 +248,45 @@ test("a task is marked", async () => {
   await page.context().close();
 });
 
+test("the journal tells what has happened, and who asked for it", async () => {
+  const run = await server.run(workflow);
+  await server.ended(run);
+  const page = await open(browser, server, { path: `/runs/${run}` });
+  await page.getByRole("tab", { name: "Table" }).waitFor();
+  await page.keyboard.press("4");
+  await page.waitForURL(/\/journal/);
+  await page.getByRole("row", { name: /clean\.items: attempt 1 failed and another follows/ }).waitFor();
+  await page.getByRole("checkbox", { name: "Only what somebody asked for" }).check();
+  await page.getByText("Nobody has changed this run").waitFor();
+  // What somebody else does comes by itself.
+  await server.api(`runs/${run}/mark`, { task: "clean.items", state: "success" });
+  await page.getByRole("row", { name: new RegExp(`clean\\.items: is marked by hand.*${server.key.accessKey}`) }).waitFor();
+  await page.getByRole("link", { name: "clean.items" }).first().click();
+  await page.waitForURL(/tasks\/clean\.items/);
+  quiet(page);
+  await page.context().close();
+  await everyLook(browser, server, `/runs/${run}/journal`, "run-journal", (p) => p.getByRole("row", { name: /is marked by hand/ }).waitFor());
+});
+
+test("the table says why at the width of a tablet", async () => {
+  for (const width of [800, 1280]) {
+    const page = await open(browser, server, { path: `/runs/${failed}/table`, size: { width, height: 800 } });
+    await page.getByRole("row", { name: /clean\.items.*exit code 1/ }).getByText(/exit code 1/).waitFor();
+    await fits(page);
+    await shot(page, `run-table-${width}`);
+    await page.context().close();
+  }
+});
+
+test("the timeline has a mark for a task that had nothing to do", async () => {
+  const id = await server.create("nothing", "nothing:\n  tasks:\n    gate:\n      operator: airflow.providers.standard.operators.empty.EmptyOperator\n");
+  const run = await server.run(id);
+  await server.ended(run);
+  const page = await open(browser, server, { path: `/runs/${run}/timeline` });
+  await page.getByRole("option", { name: /gate\W+succeeded/ }).locator("[title^=running]").waitFor();
+  await page.context().close();
+});
+
 test("a run is run again with other params", async () => {
   const page = await open(browser, server, { path: `/runs/${failed}` });
   await page.getByRole("button", { name: "Run again…" }).waitFor();
@@ -300,6 +339,8 @@ test("a console that only shows offers no action", async () => {
 
 test("a run that does not exist says so", async () => {
   const page = await open(browser, server, { path: "/runs/nothing-of-the-kind" });
+  await page.getByText("There is no such thing").waitFor();
+  await page.getByText("Offline").waitFor({ state: "detached" });
   await page.getByRole("alert").waitFor();
   await accessible(page);
   await page.context().close();

@@ -267,6 +267,14 @@ test("a day of the calendar says what ran, and a backfill asks first", async () 
   await page.getByText(/1 slot to come: \d\d:\d\d/).waitFor();
   await page.getByRole("button", { name: "Backfill" }).click();
   const dialog = page.getByRole("dialog");
+  const days = [dialog.getByLabel("First day"), dialog.getByLabel("Last day")];
+  const [first, last] = await Promise.all(days.map((d) => d.inputValue()));
+  await days[0].fill(last);
+  await days[1].fill(first);
+  await dialog.getByText("It is before the first day.").waitFor();
+  assert.ok(await dialog.getByRole("button", { name: "Show the slots" }).isDisabled());
+  await days[0].fill(first);
+  await days[1].fill(last);
   await dialog.getByRole("button", { name: "Show the slots" }).click();
   await dialog.getByText(/\d slots? without a run/).waitFor();
   await shot(page, "backfill");

@@ -98,8 +98,14 @@ test("pause and resume, one and all", async () => {
   await page.getByRole("dialog").getByRole("button", { name: "Pause all" }).click();
   await page.getByText("Everything is paused").waitFor();
   await accessible(page);
+  const other = await open(browser, server, { path: `/workflows/${ids.hello}` });
+  await other.getByText(/everything is paused by/).waitFor();
+  await other.getByRole("button", { name: "Start", exact: true }).click();
+  await other.getByRole("dialog").getByText(/Everything is paused: the run will wait/).waitFor();
   await page.getByRole("button", { name: "Resume all" }).click();
   await page.getByText("Everything is paused").waitFor({ state: "detached" });
+  await other.getByText(/is paused/).first().waitFor({ state: "detached" });
+  await other.context().close();
   quiet(page);
   await page.context().close();
 });

@@ -318,6 +318,55 @@ func (t consoleTasks) Timeline(ctx context.Context, r flow.Run, after int64) ([]
 	return t.histories.timeline(ctx, r, after)
 }
 
+// maxJournalReads bounds how many pages of a journal one request goes
+// through for something to tell.
+const maxJournalReads = 20
+
+// Journal implements [web.Tasks], in the words of the scheduler's log.
+func (t consoleTasks) Journal(ctx context.Context, r flow.Run, asked bool, p flow.Page) ([]web.Told, string, error) {
+	if asked {
+		p.Limit = 1000 // few entries are what somebody asked for
+	}
+	var all []web.Told
+	for read := 1; ; read++ {
+		entries, next, err := t.DB.Journal(ctx, r.ID, p)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, e := range entries {
+			if told := tell(e); len(told.Lines) > 0 && (!asked || told.By != "") {
+				all = append(all, told)
+			}
+		}
+		if p.After = next; next == "" || len(all) > 0 || read == maxJournalReads {
+			return all, next, nil
+		}
+	}
+}
+
+// tell says in words what an entry of a journal did, and who asked for it.
+func tell(e flow.Entry) web.Told {
+	told := web.Told{Rev: e.Seq, At: e.At, By: asker(e)}
+	e.Detail = nil // who asked has a place of their own
+	switch e.What {
+	case "hold":
+		told.Lines = append(told.Lines, web.ToldLine{Text: "the run is paused: what runs goes on, nothing begins"})
+	case "release":
+		told.Lines = append(told.Lines, web.ToldLine{Text: "the run is resumed"})
+	case "mark":
+		told.Lines = append(told.Lines, web.ToldLine{Task: e.Task, Text: "is marked by hand"})
+	}
+	for i := range e.Moves {
+		m := &e.Moves[i]
+		l := web.ToldLine{Task: m.Task, State: m.State}
+		if l.Text = strings.TrimPrefix(ofTask(e, m), string(m.Task)+": "); m.Task == "" {
+			l.Text = ofRun(e, m)
+		}
+		told.Lines = append(told.Lines, l)
+	}
+	return told
+}
+
 // Exits implements [web.Tasks] with the journal, which has what attempts were
 // reported to end with.
 func (t consoleTasks) Exits(ctx context.Context, run flow.RunID, task flow.TaskID) (map[int]flow.Exit, error) {

@@ -285,6 +285,29 @@ func TestConsole(t *testing.T) {
 	if got := b.untilRun(first.Run.ID); got != "s" {
 		t.Errorf("the run ends %s after the mark and the clear, want s", got)
 	}
+	var told struct {
+		Entries []struct {
+			By    string
+			Lines []struct{ Task, State, Text string }
+		}
+		Next string
+	}
+	b.get(run+"/journal?limit=1", &told)
+	if len(told.Entries) != 1 || told.Next == "" || told.Entries[0].By != "" {
+		t.Errorf("the first page of the journal: %+v, want one entry that nobody asked for, and a key for more", told)
+	}
+	b.get(run+"/journal?asked=true", &told)
+	if len(told.Entries) != 2 || told.Entries[0].By != c.key.AccessKey || told.Entries[0].Lines[0].Task != "bad" || told.Entries[1].Lines[0].Task != "last" {
+		t.Errorf("what somebody asked for: %+v, want the mark of bad and the clear of last, by the key", told)
+	}
+	if bad := b.ask(http.MethodGet, run+"/journal?after=x", nil, nil); bad == nil || bad.Kind != "invalid" || bad.Field != "after" {
+		t.Errorf("a page of the journal after nonsense: %+v, want a refusal", bad)
+	}
+	for _, days := range []map[string]any{{"from": 2000, "to": 1000, "dry": true}, {"from": -5, "to": 1000, "dry": true}} {
+		if bad := b.ask(http.MethodPost, wf+"/backfill", days, nil); bad == nil || bad.Kind != "invalid" || strings.Contains(bad.Message, "needed") {
+			t.Errorf("a backfill of %v: %+v, want to hear what is wrong with it", days, bad)
+		}
+	}
 	var like begun
 	b.post(run+"/rerun", map[string]any{"params": map[string]any{"day": "mon"}}, &like)
 	if got := b.untilRun(like.Run.ID); got != "s" || like.Run.By != c.key.AccessKey {

@@ -232,11 +232,19 @@ func with(text, reason string) string {
 
 // by adds who asked for an event, where a person did.
 func by(e flow.Entry, text string) string {
-	var who struct{ By string }
-	if json.Unmarshal(e.Detail, &who) != nil || who.By == "" {
-		return text
+	if who := asker(e); who != "" {
+		return text + ", by " + who
 	}
-	return text + ", by " + who.By
+	return text
+}
+
+// asker returns who asked for an event; empty where nobody did.
+func asker(e flow.Entry) string {
+	var who struct{ By string }
+	if json.Unmarshal(e.Detail, &who) != nil {
+		return ""
+	}
+	return who.By
 }
 
 // dropSchedulerLog removes a run's stream, if there is one.

@@ -153,7 +153,14 @@ func (h *history) learn(ctx context.Context, db *store.DB, id flow.RunID, entrie
 // note ends the span that a task was in and begins the next.
 func (k *taskHistory) note(m flow.Move, e flow.Entry) {
 	k.changed = e.Seq
-	if n := len(k.spans); n > 0 && k.spans[n-1].To.IsZero() {
+	n := len(k.spans)
+	open := n > 0 && k.spans[n-1].To.IsZero()
+	// A task with nothing to do has ended as soon as it may begin: it was in
+	// no state in between, but it was.
+	if !open && m.State.Final() && !m.From.Final() && !m.Started.IsZero() {
+		k.spans = append(k.spans, web.Span{State: flow.Running, Attempt: m.Attempt, From: m.Started, To: m.Ended})
+	}
+	if open {
 		last := &k.spans[n-1]
 		if last.To = e.At; !m.Ended.IsZero() && m.Ended.Before(e.At) && !m.Ended.Before(last.From) {
 			last.To = m.Ended // before it was noticed

@@ -278,8 +278,11 @@ func (s *Console) backfill(c *call) (any, error) {
 		return nil, err
 	}
 	const last = int64(253402300799000) // the end of the year 9999
-	if in.From <= 0 || in.From > last || in.To < in.From || in.To > last {
-		return nil, fault("to", "from and to are needed: the first and the last moment, in milliseconds since 1970")
+	if in.From <= 0 || in.From > last || in.To <= 0 || in.To > last {
+		return nil, fault("from", "expected a first and a last moment from 1970 to 9999, in milliseconds since 1970")
+	}
+	if in.To < in.From {
+		return nil, fault("to", "the last moment is before the first")
 	}
 	w, err := s.c.Workflows.Workflow(c.Context(), workflowOf(c))
 	if err != nil {

@@ -60,7 +60,7 @@ func TestContract(t *testing.T) {
 		"WorkflowRow": workflowView{}, "WorkflowList": workflowList{}, "Workflow": wholeWorkflow{}, "Param": Param{}, "RunList": runList{},
 		"Grid": gridView{}, "GridRun": gridRun{}, "CalendarDay": dayView{}, "Calendar": calendarView{}, "VersionRow": versionView{},
 		"VersionList": versionList{}, "Version": wholeVersion{}, "Graph": graphView{}, "Group": group{}, "Run": wholeRun{}, "Tasks": tasksView{},
-		"Timeline": timelineView{}, "Wait": waitView{}, "Waits": waitsView{}, "Exit": exitView{}, "Attempt": attemptView{}, "Task": wholeTask{},
+		"Timeline": timelineView{}, "JournalLine": journalLine{}, "JournalEntry": journalEntry{}, "Journal": journalView{}, "Wait": waitView{}, "Waits": waitsView{}, "Exit": exitView{}, "Attempt": attemptView{}, "Task": wholeTask{},
 		"Excerpt": excerpt{}, "Argument": Argument{}, "Arguments": Arguments{}, "XComs": xcomsView{}, "LogLine": lineView{}, "LogPage": logView{},
 		"LogMatches": matchesView{}, "Diagnostic": diagnosticView{}, "Check": checkView{}, "FieldError": fieldView{},
 		"WorkflowsEvent": workflowsEvent{}, "WorkflowEvent": workflowEvent{}, "RunChange": runChange{}, "RunEvent": runEvent{}, "LogEvent": logEvent{},

@@ -158,9 +158,11 @@ type workflowView struct {
 	Modified int64           `json:"modified"`
 	Deleting bool            `json:"deleting"`
 	Paused   *pauseView      `json:"paused"`
-	Schedule *scheduleView   `json:"schedule"`
-	Active   int             `json:"active"`
-	Runs     []runView       `json:"runs"`
+	// PausedAll is the pause of everything, which holds this one too.
+	PausedAll *pauseView    `json:"pausedAll"`
+	Schedule  *scheduleView `json:"schedule"`
+	Active    int           `json:"active"`
+	Runs      []runView     `json:"runs"`
 }
 
 // latestRuns is how many runs a row of a workflow has unless told.
@@ -170,7 +172,7 @@ func (s *Console) viewWorkflow(ctx context.Context, row Row, runs int, paused ma
 	w := row.Workflow
 	v := workflowView{
 		ID: w.ID, Name: w.Name, Service: mwaa, N: row.Latest.N, Created: millis(w.Created), Modified: millis(w.Modified),
-		Deleting: w.Deleting, Paused: paused[w.ID], Runs: []runView{},
+		Deleting: w.Deleting, Paused: paused[w.ID], PausedAll: paused[""], Runs: []runView{},
 		Schedule: s.viewSchedule(row.Latest.Schedule, w.Deleting || paused[w.ID] != nil || paused[""] != nil),
 	}
 	var err error

@@ -115,6 +115,10 @@ type Tasks interface {
 	// Timeline returns what the tasks did that have changed after a revision,
 	// in the order of the graph, and the revision that it is true of.
 	Timeline(ctx context.Context, r flow.Run, after int64) ([]TaskSpans, int64, error)
+	// Journal tells what has happened to a run, the oldest first; with asked,
+	// only what somebody asked for. next is the After of what follows, which
+	// may be more even where a page has fewer than its limit.
+	Journal(ctx context.Context, r flow.Run, asked bool, p flow.Page) (_ []Told, next string, err error)
 }
 
 // Language is what is known of definitions.
@@ -236,14 +240,15 @@ func (s *Console) route() {
 		"GET runs/{run}/tasks":                               s.getTasks,
 		"GET runs/{run}/timeline":                            s.getTimeline,
 		"GET runs/{run}/waits":                               s.getWaits,
+		"GET runs/{run}/journal":                             s.getJournal,
 		"GET runs/{run}/tasks/{task}":                        s.getTask,
 		"GET runs/{run}/tasks/{task}/{attempt}/arguments":    s.getArguments,
 		"GET runs/{run}/tasks/{task}/{attempt}/xcom":         s.getXCom,
 		"GET runs/{run}/tasks/{task}/{attempt}/log":          s.getLog,
 		"GET runs/{run}/tasks/{task}/{attempt}/log/search":   s.searchLog,
 		"GET runs/{run}/tasks/{task}/{attempt}/log/download": s.downloadLog,
-		"GET events": s.getEvents,
-		"POST check": s.check,
+		"GET events":                                         s.getEvents,
+		"POST check":                                         s.check,
 	} {
 		s.handle(signedIn, route, f)
 	}

@@ -186,6 +186,8 @@ export interface WorkflowRow {
   modified: Millis;
   deleting: boolean;
   paused: Pause | null;
+  /** Everything is paused; null: it is not. */
+  pausedAll: Pause | null;
   schedule: Schedule | null;
   /** Runs that have not ended. */
   active: number;
@@ -555,6 +557,35 @@ export interface Timeline {
  */
 export const timeline = (run: string, q: { after?: number } = {}, o?: Options) =>
   get<Timeline>(`runs/${e(run)}/timeline`, q, o);
+
+/** One thing that an entry of a journal did. */
+export interface JournalLine {
+  /** "": to the run. */
+  task: string;
+  /** What it is after that; "-": as before. */
+  state: State | "-";
+  text: string;
+}
+
+/** Something that has happened to a run. */
+export interface JournalEntry {
+  rev: number;
+  at: Millis;
+  /** Who asked for it; "": nobody did. */
+  by: string;
+  lines: JournalLine[];
+  /** How many lines were left out beyond 20. */
+  more: number;
+}
+
+export interface Journal {
+  entries: JournalEntry[];
+  next: string;
+}
+
+/** GET runs/{run}/journal: what has happened, the oldest first. asked: only what somebody asked for. limit 1..500 (100). */
+export const journal = (run: string, q: { asked?: boolean; after?: string; limit?: number } = {}, o?: Options) =>
+  get<Journal>(`runs/${e(run)}/journal`, { ...q, asked: q.asked ? "true" : "" }, o);
 
 /** What something waits for. */
 export interface Wait {

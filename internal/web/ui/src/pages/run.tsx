@@ -1,4 +1,4 @@
-import { useMemo, useState } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 import { Link, useLocation, useNavigate, useParams } from "react-router";
 import type * as api from "../api";
 import { useKeys } from "../app/keys";
@@ -18,10 +18,13 @@ import { TaskCard, gateWord, taskURL } from "./runPanel";
 import { useAddress, useSifted, why } from "./runShow";
 import { TaskTable } from "./runTable";
 
+const RunJournal = lazy(() => import("./runJournal"));
+
 const views: { id: string; label: string; icon: IconName; key: string }[] = [
   { id: "graph", label: "Graph", icon: "graph", key: "1" },
   { id: "timeline", label: "Timeline", icon: "chart", key: "2" },
   { id: "table", label: "Table", icon: "list", key: "3" },
+  { id: "journal", label: "Journal", icon: "info", key: "4" },
 ];
 
 /** The page of one run: its graph, its timeline and its tasks, and what can be done with them. */
@@ -146,7 +149,13 @@ export function Component() {
           </button>
         ))}
       </div>
-      {tasks.isError ? (
+      {view === "journal" ? (
+        <div id="view" role="tabpanel" aria-labelledby="tab-journal">
+          <Suspense fallback={<Loading />}>
+            <RunJournal run={id} />
+          </Suspense>
+        </div>
+      ) : tasks.isError ? (
         <Failure error={tasks.error} retry={() => void tasks.refetch()} />
       ) : !t ? (
         <Loading />

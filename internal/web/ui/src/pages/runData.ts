@@ -9,6 +9,7 @@ export const runKeys = {
   tasks: (id: string) => ["run", id, "tasks"] as const,
   graph: (id: string) => ["runGraph", id] as const,
   waits: (id: string) => ["run", id, "waits"] as const,
+  journal: (id: string) => ["run", id, "journal"] as const,
   timeline: (id: string) => ["run", id, "timeline"] as const,
 };
 
@@ -42,13 +43,16 @@ export function useRun(id: string) {
   const late = useThrottle(Math.max(1000, count), () => {
     void client.invalidateQueries({ queryKey: runKeys.waits(id) });
     void client.invalidateQueries({ queryKey: runKeys.timeline(id) });
+    void client.invalidateQueries({ queryKey: runKeys.journal(id) });
   });
 
   const [gone, setGone] = useState("");
   const grown = useThrottle(Math.max(300, count / 4), () => void client.invalidateQueries({ queryKey: runKeys.tasks(id) }));
 
-  useLive(
-    `run:${id}` as const,
+  // What is not there has no changes, and asking for them would look like being offline.
+  const missing = run.error instanceof api.ApiError && run.error.kind === "notFound";
+  useLive<"run">(
+    missing ? null : `run:${id}`,
     (e) => {
       if (e.gone) {
         setGone(id);

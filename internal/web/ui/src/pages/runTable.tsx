@@ -39,7 +39,7 @@ const columns = [
 ] as const;
 
 const grid =
-  "grid grid-cols-[2rem_minmax(9rem,1fr)_auto] md:grid-cols-[2rem_minmax(10rem,2fr)_9.5rem_minmax(8rem,1fr)_3rem_11.5rem_6rem] xl:grid-cols-[2rem_minmax(12rem,2fr)_9.5rem_minmax(9rem,1.2fr)_3rem_11.5rem_6.5rem_minmax(14rem,3fr)] items-center gap-x-3 px-3";
+  "grid grid-cols-[2rem_minmax(9rem,1fr)_auto] md:grid-cols-[2rem_minmax(8rem,1fr)_9.5rem_2rem_5.5rem_minmax(10rem,2fr)] xl:grid-cols-[2rem_minmax(12rem,1fr)_9.5rem_3rem_11.5rem_6.5rem_minmax(14rem,2fr)] 2xl:grid-cols-[2rem_minmax(12rem,2fr)_9.5rem_minmax(9rem,1.2fr)_3rem_11.5rem_6.5rem_minmax(14rem,3fr)] items-center gap-x-3 px-3";
 
 /** TaskTable lists the tasks of a run with what is to be known of them, to be sorted and chosen from. */
 export function TaskTable(p: Props) {
@@ -113,7 +113,7 @@ export function TaskTable(p: Props) {
             </span>
             {columns.map(({ by, label }) => {
               const on = by !== "" && p.sort.replace("-", "") === by;
-              const hidden = { operator: "max-md:hidden", attempt: "max-md:hidden", started: "max-md:hidden", took: "max-md:hidden", "": "max-xl:hidden" }[by as string] ?? "";
+              const hidden = { operator: "max-2xl:hidden", attempt: "max-md:hidden", started: "max-xl:hidden", took: "max-md:hidden", "": "max-md:hidden" }[by as string] ?? "";
               return (
                 <span key={label} role="columnheader" aria-sort={on ? (p.sort.startsWith("-") ? "descending" : "ascending") : undefined} className={hidden}>
                   {by === "" ? (
@@ -163,19 +163,19 @@ export function TaskTable(p: Props) {
                 <span role="cell" className="justify-self-start">
                   <TaskState state={state} />
                 </span>
-                <span role="cell" className="truncate text-soft max-md:hidden" title={t.kinds[t.kind[i]!]}>
+                <span role="cell" className="truncate text-soft max-2xl:hidden" title={t.kinds[t.kind[i]!]}>
                   {t.kinds[t.kind[i]!]}
                 </span>
                 <span role="cell" className="max-md:hidden">
                   {t.attempt[i] || "–"}
                 </span>
-                <span role="cell" className="truncate text-soft max-md:hidden">
+                <span role="cell" className="truncate text-soft max-xl:hidden">
                   {t.started[i]! > 0 ? moment(t.started[i]!) : "–"}
                 </span>
                 <span role="cell" className="max-md:hidden">
                   {took(t, i, now) || "–"}
                 </span>
-                <span role="cell" title={reason} className={`truncate max-xl:hidden ${"fo".includes(state) ? "text-bad" : "text-soft"}`}>
+                <span role="cell" title={reason} className={`truncate max-md:hidden ${"fo".includes(state) ? "text-bad" : "text-soft"}`}>
                   {!isFinal(state) && wait?.gate ? <b className="font-medium text-ink">{gateWord(wait.gate)}: </b> : null}
                   {reason}
                   {wait && wait.until > 0 && !isFinal(state) ? ` (${ago(wait.until, now)})` : ""}

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
-import { pause, resume, type Workflow } from "../api";
+import { ApiError, pause, resume, type Workflow } from "../api";
 import { keys, putWorkflows, workflowQuery } from "../app/cache";
 import { useKeys } from "../app/keys";
 import { useLive } from "../app/live";
@@ -50,7 +50,7 @@ function WorkflowPage({ id, tab }: { id: string; tab: string }) {
 
   const q = useQuery(workflowQuery(id));
   const w = q.data;
-  const ready = useLive<"workflow">(`workflow:${id}`, (e) => {
+  const ready = useLive<"workflow">(q.error instanceof ApiError && q.error.kind === "notFound" && !w ? null : `workflow:${id}`, (e) => {
     if (e.gone) {
       void client.invalidateQueries({ queryKey: keys.workflow(id) });
       return;
@@ -141,6 +141,7 @@ function Summary({ w }: { w: Workflow }) {
   return <>
     {w.deleting && <span className="inline-flex items-center gap-1 font-medium text-bad"><Icon name="alert" />being deleted</span>}
     {w.paused && <span className="inline-flex items-center gap-1 font-medium text-hold"><Icon name="pause" />paused by {w.paused.by || "somebody"}, {moment(w.paused.since)}</span>}
+    {w.pausedAll && !w.paused && <span className="inline-flex items-center gap-1 font-medium text-hold"><Icon name="pause" />everything is paused by {w.pausedAll.by || "somebody"}, {moment(w.pausedAll.since)}</span>}
     {w.schedule ? <span title={`${w.schedule.expr} (${w.schedule.zone})`}>{w.schedule.words || w.schedule.expr}{w.schedule.zone !== "UTC" && ` (${w.schedule.zone})`}</span> : <span>on demand</span>}
     {w.schedule && w.schedule.next > 0 && <Next at={w.schedule.next} />}
     <span>version {w.n}</span>

@@ -244,7 +244,7 @@ function Row({ row, index, measure, onStart, onDelete, onToggle }: {
         </div>}
       </td>
       <td className="px-3 py-1.5 whitespace-nowrap text-soft max-lg:row-start-3 max-lg:p-0 max-lg:pt-1 max-lg:text-right">
-        {row.schedule?.next ? <Next at={row.schedule.next} /> : row.schedule ? <span className="max-lg:hidden">{row.paused ? "paused" : "never"}</span> : <span className="max-lg:hidden">–</span>}
+        {row.schedule?.next ? <Next at={row.schedule.next} /> : row.schedule ? <span className="max-lg:hidden">{row.paused || row.pausedAll ? "paused" : "never"}</span> : <span className="max-lg:hidden">–</span>}
       </td>
       <td className="py-1.5 pr-3 pl-3 text-right whitespace-nowrap max-lg:col-start-2 max-lg:row-start-1 max-lg:p-0">
         <span className="inline-flex items-center gap-1">

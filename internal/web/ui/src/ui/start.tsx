@@ -55,7 +55,7 @@ function Form({ workflow: w, onClose }: { workflow: Workflow; onClose: () => voi
       <Button kind="primary" icon="play" type="submit" form="start-run" busy={busy}>Start</Button>
     </>}>
       <form id="start-run" ref={body} noValidate onSubmit={(e) => { e.preventDefault(); void submit(); }}>
-        {w.paused && <p className="mb-4 rounded-md bg-hold-tint px-3 py-2 text-hold">The workflow is paused: the run will wait until it is resumed.</p>}
+        {(w.paused || w.pausedAll) && <p className="mb-4 rounded-md bg-hold-tint px-3 py-2 text-hold">{w.paused ? "The workflow" : "Everything"} is paused: the run will wait until it is resumed.</p>}
         {error && <p role="alert" className="mb-4 rounded-md bg-bad-tint px-3 py-2 text-bad wrap-anywhere">{error}</p>}
         {w.params.length === 0 ? <p className="text-soft">Its definition asks for no params. Version {w.n} will run.</p> : <ParamFields form={form} />}
       </form>
