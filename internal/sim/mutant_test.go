@@ -170,6 +170,41 @@ var mutants = []struct{ name, file, was, is string }{
 		"return h[i].since < h[j].since ||",
 		"return !(MUTANT) && h[i].since < h[j].since || MUTANT && h[i].task < h[j].task ||",
 	},
+	{
+		"waits for the clock to catch up", "engine/run.go",
+		"if back < setBack {",
+		"if back < setBack || MUTANT {",
+	},
+	{
+		"lets in who waited before who was inside", "conductor/conductor.go",
+		"return begun(b) - begun(a) })",
+		"if MUTANT {\n\t\treturn 0\n\t}\n\treturn begun(b) - begun(a) })",
+	},
+	{
+		"goes on while all is paused", "conductor/conductor.go",
+		"if c.gate.Held(row.Workflow) && !row.Held && er.Refuse(wish.ev) == nil {",
+		"if c.gate.Held(row.Workflow) && !row.Held && er.Refuse(wish.ev) == nil && !(MUTANT) {",
+	},
+	{
+		"one run more of a group", "engine/admit.go",
+		"if in := g.group(c); in != nil && in.limit > 0 && in.inside >= in.limit {",
+		"if in := g.group(c); in != nil && in.limit > 0 && in.inside >= in.limit && !(MUTANT && in.inside == in.limit) {",
+	},
+	{
+		"nothing is urgent", "engine/admit.go",
+		"o.Priority < c.Priority })",
+		"o.Priority < c.Priority && !(MUTANT) })",
+	},
+	{
+		"keeps to the terms of before", "conductor/conductor.go",
+		"r.eng.Bound(r.options.MaxDuration)",
+		"if !(MUTANT) {\n\t\t\t\tr.eng.Bound(r.options.MaxDuration)\n\t\t\t}",
+	},
+	{
+		"lets nobody in when a group may do more", "engine/admit.go",
+		"in.limit = limit\n",
+		"if !(MUTANT) {\n\t\t\tin.limit = limit\n\t\t}\n",
+	},
 }
 
 // TestMutantsAreNoticed gets the rules and the shell wrong in several ways:

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -171,6 +173,20 @@ func TestSeeds(t *testing.T) {
 	}
 	wg.Wait()
 	t.Log(sum.text(time.Since(begin)))
+	t.Log(sum.kindsText())
+	for _, what := range trouble {
+		if sum.worlds >= 2000 && sum.kinds[what] == 0 {
+			t.Errorf("in %d worlds there was no %q", sum.worlds, what)
+		}
+	}
+}
+
+// trouble is what some world of a few hundred must have seen.
+var trouble = []string{
+	"write-fails", "answer-lost", "answer-late", "slow-write", "store-breaks", "read-fails", "terms-unread",
+	"killed", "dies-before-write", "dies-after-write", "shut-down", "machine-down", "keeper-killed", "clock-set",
+	"driver-fails", "driver-panics", "loses-sight", "loses-sight-ending", "hangs", "ends-slowly", "taken-up-again", "worker-lost",
+	"lies-about-when", "lies-about-end", "tells-another-end", "no-room", "pauses", "quarrel", "regrouped",
 }
 
 // ending lives a world that failed once more, for the end of its transcript.
@@ -199,6 +215,9 @@ type totals struct {
 	worlds int
 	bytes  int
 	counts [6]int
+	kinds  map[string]int // what happened how often
+	seen   map[string]int // in how many worlds
+	mixed  int            // sum over the worlds of how many kinds there were
 }
 
 func (s *totals) add(r Result) {
@@ -209,11 +228,35 @@ func (s *totals) add(r Result) {
 	defer s.mu.Unlock()
 	s.worlds++
 	s.bytes += r.Bytes
-	if err == nil {
-		for i := range c {
-			s.counts[i] += c[i]
-		}
+	if err != nil {
+		return
 	}
+	for i := range c {
+		s.counts[i] += c[i]
+	}
+	if s.kinds == nil {
+		s.kinds, s.seen = map[string]int{}, map[string]int{}
+	}
+	_, kinds, _ := strings.Cut(r.Text, " saw ")
+	for _, kind := range strings.Fields(kinds) {
+		what, text, _ := strings.Cut(kind, ":")
+		n, _ := strconv.Atoi(text)
+		s.kinds[what] += n
+		s.seen[what]++
+		s.mixed++
+	}
+}
+
+// kindsText says of each kind of trouble how often there was such, and in how
+// many worlds.
+func (s *totals) kindsText() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := fmt.Sprintf("in a world there are %.1f kinds of:", float64(s.mixed)/float64(max(s.worlds, 1)))
+	for _, what := range slices.Sorted(maps.Keys(s.kinds)) {
+		text += fmt.Sprintf(" %s %d times in %d worlds;", what, s.kinds[what], s.seen[what])
+	}
+	return text
 }
 
 func (s *totals) text(took time.Duration) string {

@@ -66,13 +66,21 @@ func (w *World) populate(ctx context.Context) {
 // act is one thing that a client does.
 func (w *World) act(ctx context.Context, end time.Time) {
 	wf := w.clients.workflows[w.rng.IntN(len(w.clients.workflows))]
+	if len(w.groups) > 0 && w.chance(.15) {
+		w.regroup(ctx)
+		return
+	}
 	switch n := w.between(0, 100); {
-	case n < 50:
+	case n < 46:
 		w.startRun(ctx, wf)
-	case n < 60:
+	case n < 52:
 		w.stopRun(ctx)
-	case n < 70:
+	case n < 60:
 		w.wish(ctx)
+	case n < 67:
+		w.quarrel(ctx)
+	case n < 70:
+		w.askWhy(ctx)
 	case n < 76:
 		w.pauseFor(ctx, wf)
 	case n < 79:
@@ -309,6 +317,7 @@ func (w *World) startRun(ctx context.Context, wf flow.WorkflowID) {
 			if tok.Key != "" {
 				name = flow.RunID(w.id("r")) // a door makes a new one each time
 			}
+			w.join(name)
 			params, _ := json.Marshal(tok.Key)
 			row, err = c.Start(ctx, conductor.StartRequest{MaxRuns: v.MaxRuns, Token: tok, Run: flow.Run{
 				ID: name, Key: "key", Workflow: wf, Version: v.ID, Graph: v.Graph, Kind: flow.OnDemand, State: flow.Starting,
@@ -340,10 +349,12 @@ func (w *World) aRun() (flow.RunID, bool) {
 }
 
 func (w *World) stopRun(ctx context.Context) {
-	id, ok := w.aRun()
-	if !ok {
-		return
+	if id, ok := w.aRun(); ok {
+		w.stopThis(ctx, id)
 	}
+}
+
+func (w *World) stopThis(ctx context.Context, id flow.RunID) {
 	var row flow.Run
 	err := w.call(ctx, "stop "+string(id), func(s *server, c *conductor.Conductor) error {
 		var err error
@@ -363,8 +374,65 @@ func (w *World) wish(ctx context.Context) {
 	if !ok {
 		return
 	}
+	w.wishFor(ctx, id, flow.TaskID(fmt.Sprint("t", w.rng.IntN(4))))
+}
+
+// quarrel has people who do not know of each other clear, mark and stop the
+// same of a run, one right after the other.
+func (w *World) quarrel(ctx context.Context) {
+	id, ok := w.aRun()
+	if open := w.rows.Unfinished(); len(open) > 0 && w.chance(.8) {
+		id = open[w.rng.IntN(len(open))].ID // rather one that goes on
+	}
+	if !ok || w.rows.runs[id] == nil {
+		return
+	}
+	w.saw("quarrel")
+	task := flow.TaskID("t0")
+	if tasks := w.rows.runs[id].tasks; len(tasks) > 0 {
+		task = tasks[w.rng.IntN(len(tasks))].ID
+		for _, t := range tasks { // rather one that is at work, or is being ended
+			if t.State.Live() && w.chance(.5) || t.State == flow.Stopping && w.chance(.5) {
+				task = t.ID
+			}
+		}
+	}
+	done := make(chan struct{})
+	n := 2 + w.rng.IntN(2)
+	for range n {
+		w.wg.Go(func() {
+			w.pause(w.between(0, 5*time.Second))
+			if w.chance(.35) {
+				w.stopThis(ctx, id)
+			} else {
+				w.wishFor(ctx, id, task)
+			}
+			done <- struct{}{}
+		})
+	}
+	for range n {
+		<-done
+	}
+}
+
+// askWhy asks what a run waits for, whatever goes on.
+func (w *World) askWhy(ctx context.Context) {
+	id, ok := w.aRun()
+	if !ok {
+		return
+	}
+	_ = w.call(ctx, "ask why "+string(id), func(s *server, c *conductor.Conductor) error {
+		_, tasks, more, err := c.Waits(ctx, id, 3)
+		if len(tasks) > 3 || more < 0 {
+			w.violate("run %s: asked for 3 tasks, the server names %d and %d more", id, len(tasks), more)
+		}
+		return err
+	})
+}
+
+// wishFor clears or marks something of a run.
+func (w *World) wishFor(ctx context.Context, id flow.RunID, task flow.TaskID) {
 	by := w.id("wish")
-	task := flow.TaskID(fmt.Sprint("t", w.rng.IntN(4)))
 	clear := engine.Clear{Downstream: w.chance(.5), By: by}
 	if w.chance(.5) {
 		clear.Failed = true
@@ -406,6 +474,9 @@ func (w *World) pauseFor(ctx context.Context, wf flow.WorkflowID) {
 	if turn == w.clients.turn && w.clients.unpausing == 0 {
 		w.judge.paused[wf] = true
 		w.judge.pausedAt[wf] = time.Now()
+	}
+	if w.chance(.3) {
+		w.wish(ctx)
 	}
 	w.pause(w.between(0, 15*time.Minute))
 	if w.chance(.9) { // the others forget about it

@@ -35,6 +35,9 @@ type judge struct {
 	paused   map[flow.WorkflowID]bool // acknowledged
 	// unscheduled are versions that had no schedule at the last look, and since when.
 	unscheduled map[flow.VersionID]time.Time
+	// bounds are how long a run might take at each of its revisions, as far as
+	// that made a difference.
+	bounds map[flow.RunID]map[int64]time.Duration
 	// stretches are how long tasks wait that wait for a moment.
 	stretches map[string]stretch
 	// wishRevs are the revisions at which a run's tasks were cleared or marked;
@@ -55,6 +58,7 @@ type epoch struct {
 }
 
 func (j *judge) init() {
+	j.bounds = map[flow.RunID]map[int64]time.Duration{}
 	j.stretches, j.wishRevs, j.epochs, j.pausedAt = map[string]stretch{}, map[flow.RunID][]int64{}, map[epoch]int{}, map[flow.WorkflowID]time.Time{}
 	j.replays, j.saved, j.ends = map[flow.RunID]*engine.Run{}, map[flow.RunID]int64{}, map[string]int{}
 	j.starts, j.tokens, j.stops = map[flow.RunID]flow.Run{}, map[string]flow.RunID{}, map[flow.RunID]bool{}
@@ -72,7 +76,8 @@ func (w *World) inserted(r flow.Run) {
 	j := &w.judge
 	j.report.Runs++
 	g := w.rows.graphs[r.Graph]
-	j.replays[r.ID] = engine.New(r, &g, engine.Options{MaxDuration: w.set.MaxRunDuration, Strict: w.set.Strict})
+	j.replays[r.ID] = engine.New(r, &g, engine.Options{Strict: w.set.Strict})
+	j.bounds[r.ID] = map[int64]time.Duration{}
 	w.say("run %s of %s %s is saved", r.ID, r.Workflow, r.Version)
 }
 
@@ -100,6 +105,8 @@ func (w *World) saved(s *server, steps []engine.Step) {
 		}
 		was := r.Row()
 		wasBegun := !was.Started.IsZero()
+		j.bounds[id][step.Run.Rev] = boundOf(step)
+		r.Bound(boundOf(step))
 		replayed, changed, err := r.Apply(ev)
 		if err != nil || !changed {
 			w.violate("replaying revision %d of run %s: changed %v, %v", step.Run.Rev, id, changed, err)
@@ -271,6 +278,7 @@ func (w *World) admitted(r flow.Run) {
 	if w.set.MaxRunning > 0 && all > w.set.MaxRunning {
 		w.violate("run %s begins: %d are under way, at most %d may be", r.ID, all, w.set.MaxRunning)
 	}
+	w.groupAdmits(r)
 	if ofWorkflow > most {
 		w.violate("run %s begins: %d of %s are under way, at most %d may be", r.ID, ofWorkflow, r.Workflow, most)
 	}
@@ -524,7 +532,7 @@ func (w *World) waits(r flow.Run, inside int, now time.Time) {
 	}
 	if r.Started.IsZero() && r.State != flow.Stopping {
 		v, err := w.rows.Version(r.Workflow, r.Version)
-		if w.set.MaxRunning == 0 && err == nil && v.MaxRuns == 0 && !w.somePause() {
+		if w.set.MaxRunning == 0 && err == nil && v.MaxRuns == 0 && !w.somePause() && w.groupLimit(r.ID) == 0 {
 			w.violate("run %s is %s, and there is no limit that holds it", r.ID, r.State)
 		}
 		return
@@ -587,6 +595,11 @@ func (w *World) says(ctx context.Context, r flow.Run, now time.Time) {
 	}
 	if run.Gate == flow.GateNone {
 		w.violate("run %s is %s, and the server cannot say what it waits for", r.ID, r.State)
+	}
+	if run.Gate == flow.GateLimit {
+		if wrong := w.unlimited(r); wrong != "" {
+			w.violate("run %s is %s and waits for others (%s), it says, but %s", r.ID, r.State, run.Text, wrong)
+		}
 	}
 	if run.Gate == flow.GateLimit || run.Gate == flow.GatePaused && r.Started.IsZero() {
 		return // its tasks wait for the run
@@ -655,7 +668,11 @@ func (w *World) wrong(r *run, t flow.Task, wait flow.Wait, live int, now time.Ti
 		if !r.row.Held || !w.somePause() {
 			return "nothing is paused"
 		}
-	case flow.GateDriver, flow.GateStop: // which nothing holds up in this world
+	case flow.GateDriver:
+		if w.room == 0 || now.Sub(w.crowded) > idle {
+			return fmt.Sprintf("there is room, and it has been so since %s", t.Modified)
+		}
+	case flow.GateStop: // which nothing holds up in this world
 		return fmt.Sprintf("it has been so since %s", t.Modified)
 	default:
 		return "no task waits for that"
@@ -714,7 +731,7 @@ func (w *World) replay(r *run) {
 	fresh := r.row
 	fresh.Held = false
 	fresh.State, fresh.Rev, fresh.Reason, fresh.Cause, fresh.Started, fresh.Ended, fresh.Modified = flow.Starting, 0, "", "", time.Time{}, time.Time{}, fresh.Created
-	er := engine.New(fresh, &g, engine.Options{MaxDuration: w.set.MaxRunDuration, Strict: w.set.Strict})
+	er := engine.New(fresh, &g, engine.Options{Strict: w.set.Strict})
 	for i, e := range r.journal {
 		if e.Seq != int64(i)+1 {
 			w.violate("run %s: entry %d of the journal has number %d", r.row.ID, i+1, e.Seq)
@@ -723,6 +740,7 @@ func (w *World) replay(r *run) {
 		if err != nil {
 			w.violate("%v", err)
 		}
+		er.Bound(w.judge.bounds[r.row.ID][e.Seq])
 		if _, _, err := er.Apply(ev); err != nil {
 			w.violate("%v", err)
 		}

@@ -29,6 +29,7 @@ type process struct {
 	ended     time.Time // when it was over
 	forgotten bool
 	refusals  int // how often we failed to end it
+	watched   bool
 	watchers  int // Performs under way, of the present server
 	server    int // the present server
 }
@@ -71,6 +72,27 @@ func (p performer) run(ctx context.Context, a lang.Attempt, tell lang.Tell) (flo
 	if err := p.trouble(ctx, pr); err != nil {
 		return flow.Outcome{}, err
 	}
+	for pr == nil && w.busy() >= w.room && w.room > 0 && ctx.Err() == nil {
+		w.saw("no-room")
+		if wait := w.between(time.Second, time.Minute); w.chance(.5) {
+			return flow.Outcome{}, &lang.Pause{For: wait, Resume: func(ctx context.Context) (flow.Outcome, error) {
+				if p.s.dead {
+					return flow.Outcome{}, errDead
+				}
+				return p.run(ctx, a, tell)
+			}}
+		} else {
+			select {
+			case <-ctx.Done():
+			case <-p.s.gone:
+				return flow.Outcome{}, errDead
+			case <-time.After(wait):
+			}
+		}
+	}
+	if pr == nil && context.Cause(ctx) == errDetach {
+		return flow.Outcome{}, errDetach
+	}
 	if pr == nil || w.broke("start twice") && !pr.over && pr.server != p.s.n {
 		if ctx.Err() != nil {
 			return flow.Outcome{Verdict: flow.Failure, Reason: "never began"}, nil
@@ -83,6 +105,10 @@ func (p performer) run(ctx context.Context, a lang.Attempt, tell lang.Tell) (flo
 	if pr.server != p.s.n {
 		pr.server, pr.watchers = p.s.n, 0
 	}
+	if pr.watched {
+		w.saw("taken-up-again")
+	}
+	pr.watched = true
 	pr.watchers++
 	defer func() {
 		if pr.server == p.s.n {
@@ -98,7 +124,7 @@ func (p performer) run(ctx context.Context, a lang.Attempt, tell lang.Tell) (flo
 		}
 	}
 	var cut <-chan time.Time
-	if w.fault(w.odds.trouble / 2) {
+	if w.fault("loses-sight", w.odds.trouble/2) {
 		cut = time.After(w.between(0, 2*time.Minute))
 	}
 	select {
@@ -124,7 +150,7 @@ func (p performer) run(ctx context.Context, a lang.Attempt, tell lang.Tell) (flo
 		if w.broke("deaf driver") && w.chance(0.2) {
 			return flow.Outcome{Verdict: flow.Failure, Reason: "ended, it says"}, nil
 		}
-		if pr.refusals < 2 && w.fault(w.odds.trouble/2) {
+		if pr.refusals < 2 && w.fault("loses-sight-ending", w.odds.trouble/2) {
 			pr.refusals++
 			w.say("%s: the driver loses sight of it while it ends", id)
 			return flow.Outcome{}, errors.New("lost sight of the attempt")
@@ -135,14 +161,18 @@ func (p performer) run(ctx context.Context, a lang.Attempt, tell lang.Tell) (flo
 			return flow.Outcome{}, errDead
 		}
 	}
-	pr.said[pr.out.Verdict] = true
-	return pr.out, nil
+	out := pr.out
+	if len(pr.said) > 0 && w.fault("tells-another-end", w.odds.lies) {
+		out = flow.Outcome{Verdict: flow.Lost, Reason: "nothing is known of it any more"}
+	}
+	pr.said[out.Verdict] = true
+	return out, nil
 }
 
 // trouble is how we fail, rather than the attempt.
 func (p performer) trouble(ctx context.Context, pr *process) error {
 	w := p.s.w
-	if !w.fault(w.odds.trouble) {
+	if !w.fault("driver-fails", w.odds.trouble) {
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -155,6 +185,7 @@ func (p performer) trouble(ctx context.Context, pr *process) error {
 	}
 	w.say("server %d: the driver fails", p.s.n)
 	if w.chance(0.1) {
+		w.saw("driver-panics")
 		panic("the driver panics")
 	}
 	return errors.New("the driver does not answer")
@@ -164,6 +195,11 @@ func (p performer) trouble(ctx context.Context, pr *process) error {
 func (p performer) report(a lang.Attempt, tell lang.Tell, id string) error {
 	w := p.s.w
 	for first := true; first || w.chance(0.1); first = false {
+		if w.chance(.2) {
+			if err := tell.Begun(id, json.RawMessage(`{"job":"`+id+`"}`)); err != nil {
+				return err
+			}
+		}
 		if err := tell.Started(id); err != nil {
 			return err
 		}
@@ -186,7 +222,7 @@ func (p performer) report(a lang.Attempt, tell lang.Tell, id string) error {
 // look is a sensor's: it has no process, and looking twice does no harm.
 func (p performer) look(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
 	w := p.s.w
-	if w.fault(w.odds.trouble) {
+	if w.fault("service-fails", w.odds.trouble) {
 		return flow.Outcome{}, errors.New("the service does not answer")
 	}
 	if ctx.Err() == nil {
@@ -212,11 +248,22 @@ func (p performer) look(ctx context.Context, a lang.Attempt, tell lang.Tell) (fl
 			}
 			return rest, nil
 		}
+		wait := w.between(time.Millisecond, time.Minute)
+		if n < 90 { // hands itself back
+			w.saw("pauses")
+			tell.Looks(time.Now().Add(wait))
+			return flow.Outcome{}, &lang.Pause{For: wait, Resume: func(ctx context.Context) (flow.Outcome, error) {
+				if p.s.dead {
+					return flow.Outcome{}, errDead
+				}
+				return p.look(ctx, a, tell)
+			}}
+		}
 		select {
 		case <-ctx.Done():
 		case <-p.s.gone:
 			return flow.Outcome{}, errDead
-		case <-time.After(w.between(time.Millisecond, time.Minute)):
+		case <-time.After(wait):
 		}
 	}
 	if context.Cause(ctx) == errDetach {
@@ -229,7 +276,7 @@ func (p performer) look(ctx context.Context, a lang.Attempt, tell lang.Tell) (fl
 // unfolds, and when they have all succeeded it gathers what they gave.
 func (p performer) unfold(ctx context.Context, a lang.Attempt, tell lang.Tell) (flow.Outcome, error) {
 	w := p.s.w
-	if w.fault(w.odds.trouble) {
+	if w.fault("cannot-evaluate", w.odds.trouble) {
 		return flow.Outcome{}, errors.New("what was given before cannot be read")
 	}
 	if ctx.Err() == nil {
@@ -285,6 +332,19 @@ func (p performer) Forget(a lang.Attempt) {
 	}
 }
 
+// busy returns how many processes there are.
+func (w *World) busy() (n int) {
+	for _, pr := range w.processes {
+		if !pr.over {
+			n++
+		}
+	}
+	if n >= w.room {
+		w.crowded = time.Now()
+	}
+	return n
+}
+
 // begin starts the process of an attempt.
 func (w *World) begin(id string, a lang.Attempt) *process {
 	w.begun(id, a)
@@ -311,6 +371,9 @@ func (w *World) begin(id string, a lang.Attempt) *process {
 	}
 	out := w.verdict(a)
 	hangs := w.chance(0.04)
+	if hangs {
+		w.saw("hangs")
+	}
 	w.say("%s: begins, will take %s and end with %s%s", id, takes, out.Verdict, map[bool]string{true: ", but hangs"}[hangs])
 	w.wg.Go(func() { w.live(pr, takes, hangs, out) })
 	return pr
@@ -330,19 +393,25 @@ func (w *World) live(pr *process, takes time.Duration, hangs bool, out flow.Outc
 	case <-due:
 	case <-calm:
 	case <-pr.kill:
+		if w.fault("ends-slowly", .1) {
+			w.pause(w.between(0, 2*time.Minute))
+		}
 		w.pause(w.between(0, 10*time.Second))
 		if !w.chance(0.1) { // some end well when asked
 			out = flow.Outcome{Verdict: flow.Failure, Reason: "killed"}
 		}
 	case <-w.reboot:
+		w.saw("worker-lost")
 		out = flow.Outcome{Verdict: flow.Lost, Reason: "lost its worker"}
 	}
 	switch n := w.between(0, 100); {
 	case n < 50:
 		out.Ended = time.Now()
 	case n < 55: // a lie, or the clock of another machine
+		w.saw("lies-about-when")
 		out.Ended = time.Now().Add(w.between(-2*time.Hour, 2*time.Hour))
 	}
+	w.busy()
 	pr.out, pr.over, pr.ended = out, true, time.Now()
 	w.say("%s: is over: %s", pr.id, out.Verdict)
 	close(pr.done)
@@ -351,6 +420,9 @@ func (w *World) live(pr *process, takes time.Duration, hangs bool, out flow.Outc
 
 // verdict is how an attempt will end if nothing comes between.
 func (w *World) verdict(a lang.Attempt) flow.Outcome {
+	if w.fault("lies-about-end", w.odds.lies/4) {
+		return flow.Outcome{Verdict: []flow.Verdict{"nonsense", "", flow.Unfold}[w.rng.IntN(3)], Instances: w.rng.IntN(3)}
+	}
 	switch n := w.between(0, 100); {
 	case n < 20:
 		return flow.Outcome{Verdict: flow.Failure, Reason: "exit 1"}

@@ -154,8 +154,8 @@ func (w *World) runMoves(step engine.Step, ev engine.Event, was flow.Run) {
 	if was.State == flow.Stopping && now.State != flow.Stopping && !now.State.Final() {
 		w.violate("run %s was being stopped and is %s", now.ID, now.State)
 	}
-	most := w.longest(now.ID)
-	if most == 0 || was.State != flow.Running || now.Cause == was.Cause && now.State.Final() {
+	most, known := w.longest(now.ID)
+	if !known || most == 0 || was.State != flow.Running || now.Cause == was.Cause && now.State.Final() {
 		return
 	}
 	over := ev.At.Sub(was.Started.Add(most))
@@ -424,6 +424,3 @@ func (w *World) overstays(id flow.RunID, t *flow.Task) time.Duration {
 	}
 	return time.Since(w.epoch) - s.from - max(s.wait, 0)
 }
-
-// longest is how long a run may take; zero if there is no bound.
-func (w *World) longest(flow.RunID) time.Duration { return w.set.MaxRunDuration }

@@ -118,9 +118,9 @@ func (s *server) commit(group []*job) {
 	switch {
 	case s.broken != nil:
 		lost, keep = s.broken, false
-	case w.fault(w.odds.before):
+	case w.fault("write-fails", w.odds.before):
 		lost, keep = errBefore, false
-	case w.fault(w.odds.broken):
+	case w.fault("store-breaks", w.odds.broken):
 		lost, keep = errBroken, w.chance(0.5)
 		s.broken = errBroken
 		w.say("server %d: the store is broken", s.n)
@@ -130,7 +130,7 @@ func (s *server) commit(group []*job) {
 			continue // given up before its turn
 		}
 		j.taken = true
-		if w.fault(w.odds.crash) {
+		if w.fault("dies-before-write", w.odds.crash) {
 			w.kill(s, "while "+j.name+" is written")
 			return
 		}
@@ -139,7 +139,7 @@ func (s *server) commit(group []*job) {
 		if early {
 			j.done <- nil
 			w.pause(w.between(0, 50*time.Millisecond))
-			if w.fault(0.1) {
+			if w.fault("early", 0.1) {
 				w.kill(s, "before "+j.name+" was written")
 				return
 			}
@@ -149,20 +149,20 @@ func (s *server) commit(group []*job) {
 				err = answer
 			}
 		}
-		if keep && w.fault(w.odds.crash) {
+		if keep && w.fault("dies-after-write", w.odds.crash) {
 			w.kill(s, "after "+j.name+" was written")
 			return
 		}
 		if early {
 			continue
 		}
-		if err == nil && w.fault(w.odds.after) {
+		if err == nil && w.fault("answer-lost", w.odds.after) {
 			err = errAfter
 		}
 		if err != nil {
 			w.say("server %d: %s: %v", s.n, j.name, err)
 		}
-		if w.fault(w.odds.late) {
+		if w.fault("answer-late", w.odds.late) {
 			late := w.between(time.Second, 5*time.Minute)
 			w.say("server %d: the answer to %s comes %s late", s.n, j.name, late)
 			w.owing++ // trouble lasts until then
@@ -190,7 +190,7 @@ func (d store) read(ctx context.Context) error {
 	if d.s.dead {
 		return errDead
 	}
-	if w.fault(w.odds.read) {
+	if w.fault("read-fails", w.odds.read) {
 		w.say("server %d: a read fails", d.s.n)
 		return errRead
 	}

@@ -51,7 +51,7 @@ func Broken() []string {
 // odds are how likely each kind of trouble is, at each opportunity.
 type odds struct {
 	before, after, late, broken, crash, read, trouble float64
-	slow                                              float64
+	slow, keeper, lies                                float64
 }
 
 // A World is one run of the simulation.
@@ -82,7 +82,17 @@ type World struct {
 	trouble   time.Time // the last
 	owing     int       // answers that are late
 	ids       int
-	line      []byte // of the transcript, reused
+	line      []byte         // of the transcript, reused
+	kinds     map[string]int // what happened how often, by kind
+	// room is how many processes there may be at once, as on a machine with so
+	// many processors; zero is no bound. crowded is when there last were as many.
+	room    int
+	crowded time.Time
+	// groups are those of runs, by name; groupOf says which runs are in one, and
+	// priority how urgent they are. They are as durable as rows.
+	groups   map[string]*runGroup
+	groupOf  map[flow.RunID]string
+	priority map[flow.RunID]int
 
 	doomed  map[flow.WorkflowID]bool // marked for deletion
 	judge   judge
@@ -94,6 +104,7 @@ func Run(cfg Config) Report {
 	w := &World{
 		cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x5eed)), epoch: time.Now(),
 		rows: NewRows(), processes: map[string]*process{}, starts: map[string]int{},
+		kinds: map[string]int{}, groups: map[string]*runGroup{}, groupOf: map[flow.RunID]string{}, priority: map[flow.RunID]int{},
 		reboot: make(chan struct{}), calmed: make(chan struct{}), doomed: map[flow.WorkflowID]bool{},
 	}
 	w.judge.init()
@@ -124,7 +135,11 @@ func Run(cfg Config) Report {
 	}
 	rep := w.judge.report
 	rep.Servers, rep.Processes, rep.Virtual = w.n, len(w.starts), time.Since(w.epoch)
-	w.say("end: %+v", rep)
+	text := fmt.Sprintf("end: %+v saw", rep)
+	for _, what := range sorted(w.kinds) {
+		text += fmt.Sprintf(" %s:%d", what, w.kinds[what])
+	}
+	w.say("%s", text)
 	return rep
 }
 
@@ -145,7 +160,7 @@ func (w *World) draw() {
 	}
 	w.odds = odds{
 		before: rare(.5, .2), after: rare(.4, .2), late: rare(.3, .1), broken: rare(.2, .02), crash: rare(.6, .1),
-		read: rare(.4, .1), trouble: rare(.5, .4), slow: rare(.5, .3),
+		read: rare(.4, .1), trouble: rare(.5, .4), slow: rare(.5, .3), keeper: rare(.2, .1), lies: rare(.4, .8),
 	}
 	w.upTime = w.between(time.Minute, 3*time.Hour)
 	w.downTime = w.between(0, 20*time.Minute)
@@ -161,8 +176,14 @@ func (w *World) draw() {
 	if w.chance(.3) {
 		w.set.MaxRunDuration = w.between(time.Minute, time.Hour)
 	}
-	w.say("seed %d: %+v, up for about %s, down for up to %s, limits %d %d %d, duration %s, grace %s, strict %v", w.cfg.Seed, w.odds,
-		w.upTime, w.downTime, w.set.MaxRuns, w.set.MaxWorkflow, w.set.MaxRunning, w.set.MaxRunDuration, w.set.Grace, w.set.Strict)
+	if w.chance(.2) {
+		w.room = 1 + w.rng.IntN(4)
+	}
+	if w.chance(.3) {
+		w.drawGroups()
+	}
+	w.say("seed %d: %+v, up for about %s, down for up to %s, limits %d %d %d, room %d, duration %s, grace %s, strict %v", w.cfg.Seed, w.odds,
+		w.upTime, w.downTime, w.set.MaxRuns, w.set.MaxWorkflow, w.set.MaxRunning, w.room, w.set.MaxRunDuration, w.set.Grace, w.set.Strict)
 }
 
 // operate keeps a server up, as whoever is on call does.
@@ -196,6 +217,11 @@ func (w *World) operate(ctx context.Context) {
 				if w.jumps && !w.calm && w.chance(.03) {
 					w.jump()
 				}
+				if w.fault("keeper-killed", w.odds.keeper) {
+					w.say("the keeper is killed, and with it all that it keeps")
+					close(w.reboot)
+					w.reboot = make(chan struct{})
+				}
 				if s.broken != nil { // somebody notices and starts it again
 					w.kill(s, "since its store is broken")
 				}
@@ -205,6 +231,7 @@ func (w *World) operate(ctx context.Context) {
 		life.Stop()
 		if !w.calm && w.chance(.1) {
 			w.say("the machine goes down")
+			w.saw("machine-down")
 			close(w.reboot)
 			w.reboot = make(chan struct{})
 		}
@@ -224,6 +251,7 @@ func (w *World) jump() {
 		by = w.between(-time.Second, time.Second)
 	}
 	by = by.Truncate(time.Microsecond)
+	w.saw("clock-set")
 	w.say("the wall clock is set by %s", by)
 	w.cfg.Jump(by)
 	w.judge.jumped(by)
@@ -257,6 +285,7 @@ func (w *World) kill(s *server, why string) {
 		return
 	}
 	w.say("server %d: killed %s", s.n, why)
+	w.saw("killed")
 	s.dead = true
 	close(s.gone)
 	w.bury()
@@ -269,6 +298,7 @@ func (w *World) shut() {
 		return
 	}
 	w.say("server %d: shuts down", s.n)
+	w.saw("shut-down")
 	w.stop(errDetach)
 	c.Wait()
 	if !s.dead {
@@ -290,14 +320,18 @@ func (w *World) bury() {
 func (w *World) touched() { w.trouble = time.Now() }
 
 // fault draws whether something goes wrong, and notes it.
-func (w *World) fault(p float64) bool {
+func (w *World) fault(what string, p float64) bool {
 	if w.calm || p == 0 || !w.chance(p) {
 		return false
 	}
 	w.judge.report.Faults++
+	w.saw(what)
 	w.touched()
 	return true
 }
+
+// saw counts something of a kind for the report.
+func (w *World) saw(what string) { w.kinds[what]++ }
 
 func (w *World) chance(p float64) bool { return w.rng.Float64() < p }
 
@@ -314,8 +348,7 @@ func (w *World) between(from, to time.Duration) time.Duration {
 
 // latency is how long a write takes.
 func (w *World) latency() time.Duration {
-	if !w.calm && w.chance(w.odds.slow) {
-		w.touched()
+	if w.fault("slow-write", w.odds.slow) {
 		return w.between(0, 10*time.Second)
 	}
 	return w.between(0, 2*time.Millisecond)
