@@ -26,10 +26,10 @@ func testCommand() *cobra.Command {
 		Use:   "test [FILE|DIR...]",
 		Short: "Test workflows under a virtual clock",
 		Long: `Plays the tests in each file, or in those below each directory whose names end
-in _test.yaml; without a name, in those below this directory. It runs a definition under a virtual clock, with
-operators that answer as the file says, and compares the runs with what the
-file expects. Nothing is started, written or asked of a network; a month of a
-schedule passes in a second.
+in _test.yaml; without a name, in those below this directory. A definition runs
+under a virtual clock, operators answer as the file says, people do what it
+says, and the runs are compared with what it expects. Nothing is started,
+written or asked of a network; a month of a schedule passes in a second.
 
   workflow: etl.yaml
   tests:
