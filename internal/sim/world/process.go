@@ -309,6 +309,9 @@ func (p performer) unfold(ctx context.Context, a lang.Attempt, tell lang.Tell) (
 		}
 		return flow.Outcome{Verdict: flow.Unfold, Instances: n, Outputs: map[string]json.RawMessage{"elements": json.RawMessage(`[1]`)}}, nil
 	}
+	if len(w.judge.wishRevs[a.Run.ID]) > 0 {
+		return flow.Outcome{Verdict: flow.Success}, nil // somebody may have one of them done again while this is at work
+	}
 	body := a.Graph.Bodies[a.Node.Unfolds]
 	for i := range a.Task.Instances * len(body) {
 		if t, ok := w.rows.runs[a.Run.ID].task(a.Task.First + i); !ok || t.State != flow.Succeeded {
