@@ -279,7 +279,7 @@ func start(opt options) (_ *app, err error) {
 		return nil, err
 	}
 	if err := a.runs.reserve(ctx); err != nil {
-		return nil, fmt.Errorf("keep GPUs for the tasks that have them: %w", err)
+		return nil, fmt.Errorf("keep processors, memory and GPUs for the tasks that have them: %w", err)
 	}
 	if err := a.conductor.Resume(ctx); err != nil {
 		return nil, err

@@ -51,21 +51,21 @@ func hasGPU(list []exec.GPU, index int) bool {
 // reserve has attempts that run since an earlier server keep what they have of
 // this machine, before others ask for it.
 func (e *omicsEngine) reserve(ctx context.Context) error {
-	if len(e.performer.GPUs) == 0 {
-		return nil
-	}
 	runs, err := e.a.db.Unfinished(ctx)
 	if err != nil {
 		return err
 	}
 	for _, r := range runs {
+		if r.Version != "" {
+			continue // it is none of WDL
+		}
 		tasks, err := e.a.db.Tasks(ctx, r.ID)
 		if err != nil {
 			return err
 		}
 		for _, t := range tasks {
 			if t.State.Live() && t.Mark != nil {
-				e.performer.Reserve(r.ID, t)
+				e.performer.Reserve(r, t)
 			}
 		}
 	}

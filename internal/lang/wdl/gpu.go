@@ -101,6 +101,7 @@ func (p *Performer) listed(places []int) []exec.GPU {
 
 // giveBack ends the loan of an attempt that has ended.
 func (p *Performer) giveBack(id string) {
+	p.unkeep(id)
 	p.mu.Lock()
 	l, ok := p.loans[id]
 	delete(p.loans, id)
@@ -110,14 +111,44 @@ func (p *Performer) giveBack(id string) {
 	}
 }
 
-// Reserve keeps what an attempt under way, of an earlier server, has of the GPUs
-// and of the Room. It is called for each of them before others are performed.
-func (p *Performer) Reserve(run flow.RunID, t flow.Task) {
-	var u Usage
-	if json.Unmarshal(t.Mark, &u) != nil || len(u.Devices) == 0 {
-		return // another language's mark, or it has none
+// unkeep gives back the room that [Performer.Reserve] has kept for an attempt.
+func (p *Performer) unkeep(id string) {
+	p.mu.Lock()
+	kept := p.kept[id]
+	delete(p.kept, id)
+	p.mu.Unlock()
+	for _, release := range kept {
+		release()
 	}
-	want := Resources{CPUs: u.CPUs, Memory: u.Memory, GPUs: len(u.Devices)}
+}
+
+// Reserve keeps what an attempt under way, of an earlier server, has of the GPUs,
+// of the Room and of its group's, until it is performed again. It is called for
+// each of them before others are performed, so that none takes its place.
+func (p *Performer) Reserve(run flow.Run, t flow.Task) {
+	var u Usage
+	if json.Unmarshal(t.Mark, &u) != nil || u.CPUs == 0 {
+		return // its inputs were not there yet, or it has no command
+	}
+	want, id := Resources{CPUs: u.CPUs, Memory: u.Memory, GPUs: len(u.Devices)}, AttemptID(run.ID, t)
+	if t.Handle != "" {
+		rooms := p.rooms(run)
+		if len(u.Devices) > 0 {
+			rooms = rooms[:len(rooms)-1] // the last is lent with the GPUs
+		}
+		p.mu.Lock()
+		if p.kept == nil {
+			p.kept = map[string][]func(){}
+		}
+		for _, room := range rooms {
+			release, _ := room.take(context.Background(), &guest{asks: want}, true)
+			p.kept[id] = append(p.kept[id], release)
+		}
+		p.mu.Unlock()
+	}
+	if len(u.Devices) == 0 {
+		return
+	}
 	release, _ := p.Room.take(context.Background(), &guest{asks: want}, true)
 	var places []int
 	for _, index := range u.Devices {
@@ -127,7 +158,7 @@ func (p *Performer) Reserve(run flow.RunID, t flow.Task) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lend(AttemptID(run, t), loan{places, release})
+	p.lend(id, loan{places, release})
 }
 
 // equip gives an attempt the GPUs that it asks for, and room on this machine with

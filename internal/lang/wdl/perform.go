@@ -64,8 +64,9 @@ type Performer struct {
 	mu     sync.Mutex
 	scenes map[flow.RunID]*scene // those of runs that were busy last
 	order  []flow.RunID
-	queued map[string]seat // where attempts wait for room, by their ids
-	loans  map[string]loan // what attempts have of GPUs, by their ids
+	queued map[string]seat     // where attempts wait for room, by their ids
+	loans  map[string]loan     // what attempts have of GPUs, by their ids
+	kept   map[string][]func() // give back the room that Reserve keeps for attempts, by their ids
 
 	lookMu sync.Mutex
 	looked bool // what Mounts says is known
@@ -487,7 +488,7 @@ func (w *work) command(ctx context.Context, t *call, tell lang.Tell, started fun
 func (w *work) enter(ctx context.Context, t *call, tell lang.Tell) (leave func(), err error) {
 	id := AttemptID(w.Run.ID, w.Task)
 	var leaves []func()
-	for _, room := range w.rooms() {
+	for _, room := range w.rooms(w.Run) {
 		g := &guest{asks: t.want}
 		w.mu.Lock()
 		if w.queued == nil {
@@ -506,6 +507,7 @@ func (w *work) enter(ctx context.Context, t *call, tell lang.Tell) (leave func()
 	w.mu.Lock()
 	delete(w.queued, id)
 	w.mu.Unlock()
+	w.unkeep(id)
 	return func() {
 		for _, l := range slices.Backward(leaves) {
 			l()
@@ -535,18 +537,18 @@ func (p *Performer) Waits(run flow.RunID, t flow.Task) string {
 	return s.room.says(s.is, "in its run group")
 }
 
-// rooms are what bounds the attempt, that of its group first: a group at its
-// bound must not keep from others what the machine has.
-func (w *work) rooms() []*Room {
-	if w.Share == nil {
-		return []*Room{w.Room}
+// rooms are what bounds the attempts of a run, that of its group first: a group
+// at its bound must not keep from others what the machine has.
+func (p *Performer) rooms(run flow.Run) []*Room {
+	if p.Share == nil {
+		return []*Room{p.Room}
 	}
-	return []*Room{w.Share(w.Run), w.Room}
+	return []*Room{p.Share(run), p.Room}
 }
 
 // roomy reports whether a task need not wait for room, as it looks now.
 func (w *work) roomy(want Resources) bool {
-	return !slices.ContainsFunc(w.rooms(), func(r *Room) bool { return !r.has(want) })
+	return !slices.ContainsFunc(w.rooms(w.Run), func(r *Room) bool { return !r.has(want) })
 }
 
 // failed says of what is wrong with a task's outputs that it is the task's

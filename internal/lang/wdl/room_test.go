@@ -4,6 +4,9 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+
+	"fairlead/internal/flow"
+	"fairlead/internal/lang"
 )
 
 // TestRoom lets tasks in as there is room for them, in the order in which they
@@ -104,4 +107,35 @@ func TestRoomSays(t *testing.T) {
 			t.Errorf("what is in says %q", got)
 		}
 	})
+}
+
+// What an earlier server has begun keeps its room until it is performed again,
+// whoever else is performed first.
+func TestReserveKeepsRoom(t *testing.T) {
+	group := NewRoom(2, 64*gib, 0)
+	p := &Performer{Room: NewRoom(8, 64*gib, 0), Share: func(flow.Run) *Room { return group }}
+	run := flow.Run{ID: "r"}
+	mark := Usage{CPUs: 2, Memory: gib}.mark()
+	under := flow.Task{ID: "under", Index: 1, Attempt: 1, State: flow.Running, Handle: "h", Mark: mark}
+	p.Reserve(run, under)
+	p.Reserve(run, flow.Task{ID: "next", Index: 2, Attempt: 1, State: flow.Starting, Mark: mark}) // has not begun
+	for _, r := range []*Room{group, p.Room} {
+		if free := r.whole.CPUs - r.cpus; free != 2 {
+			t.Errorf("%d processors are kept of %d, want 2", free, r.whole.CPUs)
+		}
+	}
+	w := &work{Performer: p, Attempt: lang.Attempt{Run: run, Task: under}}
+	leave, err := w.enter(t.Context(), &call{want: Resources{CPUs: 2, Memory: gib}}, nil)
+	if err != nil || group.cpus != 0 || p.Room.cpus != 6 {
+		t.Errorf("while it is performed %d and %d processors are left, %v; want 0 and 6", group.cpus, p.Room.cpus, err)
+	}
+	leave()
+	if group.cpus != 2 || p.Room.cpus != 8 {
+		t.Errorf("after it %d and %d processors are left, want 2 and 8", group.cpus, p.Room.cpus)
+	}
+	p.Reserve(run, under)
+	p.giveBack(AttemptID(run.ID, under)) // it was found to have ended
+	if group.cpus != 2 || p.Room.cpus != 8 {
+		t.Errorf("of one that has ended %d and %d processors are left, want 2 and 8", group.cpus, p.Room.cpus)
+	}
 }
