@@ -507,7 +507,9 @@ func (e *omicsEngine) write(ctx context.Context, s engine.Step) error {
 			continue
 		}
 		t, ok := tasks[m.Task]
-		if !ok || !p.commands(m.Task) || set.LogLevel == "FATAL" || set.LogLevel != "ALL" && !bad {
+		// What was never ready is no task of the service yet, and what waits anew
+		// is one when it is ready.
+		if !ok || m.Attempt == 0 || m.State == flow.Waiting || !p.commands(m.Task) || set.LogLevel == "FATAL" || set.LogLevel != "ALL" && !bad {
 			continue
 		}
 		t.Attempt = m.Attempt

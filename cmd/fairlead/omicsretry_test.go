@@ -182,6 +182,15 @@ func TestOmicsRetryGoesOn(t *testing.T) {
 	}
 	if log := l.object("out/" + id + "/logs/engine.log"); strings.Count(log, "FAILED") < 2 || !strings.Contains(log, "COMPLETED") {
 		t.Errorf("the log of the engine does not tell of all three ends:\n%s", log)
+	} else {
+		seen := map[string]bool{}
+		for line := range strings.Lines(log) {
+			_, said, _ := strings.Cut(line, " wdl.w:main ")
+			if strings.HasPrefix(said, "task ") && (seen[said] || strings.Contains(said, "000) ")) {
+				t.Errorf("the log of the engine says twice, or of what is no task: %s", said)
+			}
+			seen[said] = true
+		}
 	}
 
 	d.bar("inner 1")

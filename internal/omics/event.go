@@ -110,7 +110,7 @@ func (d *Door) Events(ctx context.Context, r flow.Run, e flow.Entry) ([]Event, b
 				return nil, false, err
 			}
 		}
-		if m.Attempt == 0 || !command(m.Task) || taskStatuses[m.State] == taskStatuses[m.From] && m.From != flow.Waiting {
+		if m.Attempt == 0 || m.State == flow.Waiting || !command(m.Task) || taskStatuses[m.State] == taskStatuses[m.From] && m.From != flow.Waiting {
 			continue
 		}
 		t, err := d.Runs.Instance(ctx, r.ID, m.Task, 0)
