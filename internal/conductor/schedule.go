@@ -196,7 +196,8 @@ func NextFire(s *flow.Schedule, t time.Time) (time.Time, error) {
 }
 
 // WorkflowChanged takes note that a workflow has another latest version, or
-// none: its schedule counts from now on.
+// none: its schedule counts from now on, and has a slot of the version before
+// that is due and has not fired.
 func (c *Conductor) WorkflowChanged(ctx context.Context, wf flow.WorkflowID) error {
 	v, err := c.store.Version(ctx, wf, "")
 	if err == nil {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +109,59 @@ func TestAScheduleThatCouldNotBeSetIsSetSoon(t *testing.T) {
 		time.Sleep(90 * time.Second)
 		d.want(d.settle("scheduled1"), "succeeded: a=succeeded#1")
 	})
+}
+
+// A store that cannot say for a while what is due.
+type slowDue struct {
+	*store.DB
+	until time.Time
+}
+
+func (s slowDue) DueSchedules(ctx context.Context, now time.Time, limit int) ([]flow.Fire, error) {
+	if now.Before(s.until) {
+		return nil, errLost
+	}
+	return s.DB.DueSchedules(ctx, now, limit)
+}
+
+// TestASlotThatIsDueOutlivesAnUpdate updates a workflow, twice, after a slot
+// has come and before it has fired: it is that of the new version, unless that
+// has no schedule.
+func TestASlotThatIsDueOutlivesAnUpdate(t *testing.T) {
+	for _, tt := range []struct{ second, want string }{
+		{"0 0 * * *", "v3 at 1h0m0s"},
+		{"30 * * * *", "v3 at 1h0m0s v3 at 1h30m0s"},
+		{"", ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := deploy(t, graph("a ok 1s"), 0, conductor.Settings{Grace: 10 * time.Minute})
+			defer d.close()
+			d.crash()
+			begin := time.Now() // synctest: midnight
+			d.serve(slowDue{d.db, begin.Add(61 * time.Minute)})
+			d.addVersion("v1a", "0 1 * * *")
+			if err := d.c.WorkflowChanged(t.Context(), d.v.Workflow); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour + time.Second)
+			d.addVersion("v2", "0 2 * * *")
+			d.addVersion("v3", tt.second)
+			if err := d.c.WorkflowChanged(t.Context(), d.v.Workflow); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour - 2*time.Second)
+			synctest.Wait()
+			rows, _, err := d.db.Runs(t.Context(), d.v.Workflow, "", flow.Page{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, r := range slices.Backward(rows) {
+				got = append(got, fmt.Sprintf("%s at %s", r.Version, r.Logical.Sub(begin)))
+			}
+			d.want(strings.Join(got, " "), tt.want)
+		})
+	}
 }
 
 // TestAVersionThatNobodyTellsOfIsScheduled saves a version and says nothing

@@ -12,7 +12,7 @@ import (
 // SetSchedule says when a version of a workflow fires next; the zero time:
 // never. A workflow that is being deleted can only be set to never. If the
 // version is not the latest any more nothing changes: whoever made that one
-// sets its schedule.
+// sets its schedule. A slot that [DB.AddVersion] has found due comes first.
 func (db *DB) SetSchedule(ctx context.Context, wf flow.WorkflowID, v flow.VersionID, next time.Time) error {
 	return db.write(ctx, func(t *tx) error {
 		find := standing
@@ -25,7 +25,8 @@ func (db *DB) SetSchedule(ctx context.Context, wf flow.WorkflowID, v flow.Versio
 		}
 		_, err = t.exec(`
 			INSERT INTO schedule (workflow, version, next, fired) VALUES ($1, $2, $3, 0)
-			ON CONFLICT (workflow) DO UPDATE SET version = excluded.version, next = excluded.next`,
+			ON CONFLICT (workflow) DO UPDATE SET version = excluded.version,
+				next = CASE WHEN schedule.next < 0 AND excluded.next > 0 THEN -schedule.next ELSE excluded.next END`,
 			string(wf), string(v), micros(next))
 		return err
 	})
@@ -34,6 +35,15 @@ func (db *DB) SetSchedule(ctx context.Context, wf flow.WorkflowID, v flow.Versio
 // unschedule takes a workflow off the schedule until SetSchedule is called.
 func unschedule(t *tx, wf flow.WorkflowID) error {
 	_, err := t.exec(`UPDATE schedule SET version = '', next = 0 WHERE workflow = $1`, string(wf))
+	return err
+}
+
+// handOver is unschedule for a new version made at now. A slot that is due
+// then, and that nobody has fired yet, is left to that version: until
+// SetSchedule is called it is kept as a negative number, at which nothing fires.
+func handOver(t *tx, wf flow.WorkflowID, now time.Time) error {
+	_, err := t.exec(`UPDATE schedule SET version = '',
+		next = CASE WHEN next < 0 THEN next WHEN next <= $1 THEN -next ELSE 0 END WHERE workflow = $2`, micros(now), string(wf))
 	return err
 }
 

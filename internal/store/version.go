@@ -74,7 +74,7 @@ func insertVersion(t *tx, v flow.Version) error {
 
 // AddVersion keeps one more version of v.Workflow and makes it the latest; N
 // is one more than any before had. The former latest is not scheduled any
-// more. A workflow that is being deleted is a Conflict; one that has max
+// more; a slot of it that is due at v.Created, and was not fired, is v's. A workflow that is being deleted is a Conflict; one that has max
 // versions (0: any number) is over its Quota. touch may change what the
 // workflow keeps with it, Settings and Modified; it may be nil, and may be
 // called more than once.
@@ -111,7 +111,7 @@ func (db *DB) AddVersion(ctx context.Context, v flow.Version, max int, touch fun
 			string(v.ID), v.N, micros(w.Modified), jsonText(w.Settings), string(w.ID)); err != nil {
 			return err
 		}
-		return unschedule(t, w.ID)
+		return handOver(t, w.ID, v.Created)
 	})
 	return v, err
 }

@@ -46,6 +46,7 @@ type workflow struct {
 type schedule struct {
 	version     flow.VersionID
 	next, fired time.Time
+	kept        time.Time // the slot that was due when the latest version came
 }
 
 type run struct {
@@ -132,13 +133,18 @@ func (d *Rows) AddVersion(v flow.Version) (flow.Version, error) {
 	v.N = w.lastN
 	w.versions = append(w.versions, trimVersion(v))
 	w.Latest = v.ID
-	w.unschedule()
+	if s := w.schedule; s != nil {
+		if !s.next.IsZero() && !s.next.After(micro(v.Created)) {
+			s.kept = s.next
+		}
+		s.version, s.next = "", time.Time{}
+	}
 	return v, nil
 }
 
 func (w *workflow) unschedule() {
 	if w.schedule != nil {
-		w.schedule.version, w.schedule.next = "", time.Time{}
+		w.schedule.version, w.schedule.next, w.schedule.kept = "", time.Time{}, time.Time{}
 	}
 }
 
@@ -398,7 +404,10 @@ func (d *Rows) SetSchedule(wf flow.WorkflowID, v flow.VersionID, next time.Time)
 	if w.schedule == nil {
 		w.schedule = &schedule{}
 	}
-	w.schedule.version, w.schedule.next = v, micro(next)
+	if s := w.schedule; !next.IsZero() && !s.kept.IsZero() {
+		next = s.kept
+	}
+	w.schedule.version, w.schedule.next, w.schedule.kept = v, micro(next), time.Time{}
 	return nil
 }
 

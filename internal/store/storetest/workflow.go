@@ -411,6 +411,12 @@ func scheduleOfLatest(w world) {
 	w.ok("DeleteVersion", w.db.DeleteVersion(w.ctx, "w", "v2"))
 	w.same("due, unscheduled after DeleteVersion", [][]string{due(), unscheduled()}, [][]string{nil, {"v1"}})
 	w.ok("SetSchedule", w.db.SetSchedule(w.ctx, "w", "v1", at(20)))
+	v.ID, v.Created = "v3", at(25) // the slot at 20 was due
+	_, err = w.db.AddVersion(w.ctx, v, 0, nil)
+	w.ok("AddVersion", err)
+	w.same("due, unscheduled after AddVersion while a slot is due", [][]string{due(), unscheduled()}, [][]string{nil, {"v3"}})
+	w.ok("SetSchedule", w.db.SetSchedule(w.ctx, "w", "v3", at(200)))
+	w.same("due after that", due(), []string{"v3"})
 	_, err = w.db.MarkDeleting(w.ctx, "w")
 	w.ok("MarkDeleting", err)
 	w.same("due, unscheduled after MarkDeleting", [][]string{due(), unscheduled()}, [][]string{nil, nil})
