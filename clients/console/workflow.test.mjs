@@ -273,6 +273,8 @@ test("a day of the calendar says what ran, and a backfill asks first", async () 
   await days[1].fill(first);
   await dialog.getByText("It is before the first day.").waitFor();
   assert.ok(await dialog.getByRole("button", { name: "Show the slots" }).isDisabled());
+  await days[0].fill("1900-01-01");
+  await dialog.getByText("Days begin with 1970-01-02.").waitFor();
   await days[0].fill(first);
   await days[1].fill(last);
   await dialog.getByRole("button", { name: "Show the slots" }).click();

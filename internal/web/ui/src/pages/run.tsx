@@ -339,7 +339,7 @@ function RunNotes({ run: r, tasks: t }: { run: api.Run; tasks: api.Tasks | undef
       )}
       {r.held && !wait && (
         <Note tone="hold" icon="pause">
-          Paused: what runs goes on, and nothing begins.
+          Paused: what runs goes on, and nothing begins. The <Link to={`/runs/${encodeURIComponent(r.id)}/journal`} className="underline underline-offset-2">journal</Link> says who paused it.
         </Note>
       )}
       {r.reason && isFinal(r.state) && (

@@ -18,6 +18,7 @@ export default function BackfillDialog({ workflow: w, onClose }: { workflow: Wor
   const [error, setError] = useState("");
   // What a browser gives for a date that is none is empty.
   const backwards = from !== "" && to !== "" && to < from;
+  const early = from !== "" && from < "1970-01-02";
   const ask = async (dry: boolean) => {
     setBusy(true);
     setError("");
@@ -40,11 +41,11 @@ export default function BackfillDialog({ workflow: w, onClose }: { workflow: Wor
     <Dialog title={`Backfill ${w.name}`} size="medium" onClose={onClose} footer={<>
       <Button onClick={onClose}>Cancel</Button>
       {found && open.length > 0 ? <Button kind="primary" busy={busy} onClick={() => void ask(false)}>Start {plural(open.length, "run")}</Button>
-        : <Button kind="primary" busy={busy} disabled={!from || !to || backwards} onClick={() => void ask(true)}>Show the slots</Button>}
+        : <Button kind="primary" busy={busy} disabled={!from || !to || backwards || early} onClick={() => void ask(true)}>Show the slots</Button>}
     </>}>
       <p className="mb-4 text-soft">Each slot of “{w.schedule?.words || w.schedule?.expr}” in these days that has no run gets one.</p>
       <div className="grid gap-4 sm:grid-cols-2">
-        <Field label="First day"><Input type="date" min="1970-01-02" max="9999-12-30" value={from} onChange={(e) => { setFrom(e.target.value); setFound(null); }} /></Field>
+        <Field label="First day" error={early ? "Days begin with 1970-01-02." : undefined}><Input type="date" min="1970-01-02" max="9999-12-30" value={from} onChange={(e) => { setFrom(e.target.value); setFound(null); }} /></Field>
         <Field label="Last day" error={backwards ? "It is before the first day." : undefined}><Input type="date" min="1970-01-02" max="9999-12-30" value={to} onChange={(e) => { setTo(e.target.value); setFound(null); }} /></Field>
       </div>
       {error && <p role="alert" className="mt-4 rounded-md bg-bad-tint px-3 py-2 text-bad wrap-anywhere">{error}</p>}
