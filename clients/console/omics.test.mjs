@@ -136,7 +136,8 @@ test("a call within a scatter says what is around it, and what it asked for", as
 
 test("a run is started again with other parameters, and other acts are refused", async () => {
   const run = (await server.api("omics/runs")).rows.find((r) => r.name === "first").id;
-  for (const [act, body] of [["retry", {}], ["clear", { failed: true }], ["mark", { task: "x", state: "failed" }], ["rerun", { latest: true }]]) {
+  await assert.rejects(server.api(`runs/${run}/retry`, {}), /COMPLETED/, "what has succeeded is not retried");
+  for (const [act, body] of [["clear", { failed: true }], ["mark", { task: "x", state: "failed" }], ["rerun", { latest: true }]]) {
     await assert.rejects(server.api(`runs/${run}/${act}`, body), /HealthOmics/, act);
   }
   const page = await open(browser, server, { path: `/runs/${run}` });
