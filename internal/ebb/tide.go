@@ -13,7 +13,7 @@ const (
 	// between is how far apart collections of the heap are to be. One takes
 	// the time that it takes to walk through what lives, however much garbage
 	// it finds, and delays whatever wants an answer meanwhile.
-	between = time.Second
+	between = time.Second / 2
 	// garbage bounds what may lie about for that, in bytes.
 	garbage = 64 << 20
 	// calm is how long after the last collection no more garbage is expected.
