@@ -241,7 +241,7 @@ func (r *Run) Apply(ev Event) (Step, bool, error) {
 		r.advance(ev.At)
 		r.conclude(ev.At)
 	}
-	if r.row.State == before.State && r.row.Cause == before.Cause && r.row.Held == before.Held && len(r.changed) == 0 {
+	if r.row.State == before.State && r.row.Cause == before.Cause && r.row.Held == before.Held && r.row.Started.Equal(before.Started) && len(r.changed) == 0 {
 		return Step{}, false, nil
 	}
 	step, err := r.step(ev)
@@ -451,11 +451,15 @@ func (r *Run) stop(cause flow.Cause, now time.Time) {
 
 // rewind takes notice that the clock was set back since the last step, which
 // only a restart lets through to the rules: what waits shall not wait for the
-// clock to catch up, so it waits as long as it had left.
+// clock to catch up, so it waits as long as it had left; and the run, whose time
+// is counted from its start, has started as long ago as before.
 func (r *Run) rewind(now time.Time) {
 	back := r.row.Modified.Sub(now)
 	if back < setBack {
 		return
+	}
+	if !r.row.Started.IsZero() && !r.Final() { // from when on it may take so long
+		r.row.Started = r.row.Started.Add(-back)
 	}
 	waiting := r.due
 	r.due = nil

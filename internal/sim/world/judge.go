@@ -35,6 +35,8 @@ type judge struct {
 	paused   map[flow.WorkflowID]bool // acknowledged
 	// unscheduled are versions that had no schedule at the last look, and since when.
 	unscheduled map[flow.VersionID]time.Time
+	// begunAt is when runs began, or went on, in time that nobody sets.
+	begunAt map[flow.RunID]time.Duration
 	// bounds are how long a run might take at each of its revisions, as far as
 	// that made a difference.
 	bounds map[flow.RunID]map[int64]time.Duration
@@ -58,6 +60,7 @@ type epoch struct {
 }
 
 func (j *judge) init() {
+	j.begunAt = map[flow.RunID]time.Duration{}
 	j.bounds = map[flow.RunID]map[int64]time.Duration{}
 	j.stretches, j.wishRevs, j.epochs, j.pausedAt = map[string]stretch{}, map[flow.RunID][]int64{}, map[epoch]int{}, map[flow.WorkflowID]time.Time{}
 	j.replays, j.saved, j.ends = map[flow.RunID]*engine.Run{}, map[flow.RunID]int64{}, map[string]int{}
@@ -522,6 +525,11 @@ func (w *World) look(ctx context.Context) {
 
 // waits checks that an open run can name what it waits for.
 func (w *World) waits(r flow.Run, inside int, now time.Time) {
+	if most, known := w.longest(r.ID); known && most > 0 && r.State == flow.Running {
+		if late := time.Since(w.epoch) - w.judge.begunAt[r.ID] - most; late > 2*idle {
+			w.violate("run %s goes on, and its time of %s has been over for %s", r.ID, most, late)
+		}
+	}
 	for _, t := range w.rows.runs[r.ID].tasks {
 		if late := w.overstays(r.ID, &t); late > 2*idle && !r.Held {
 			w.violate("run %s: %s is %s for %s longer than it was to be", r.ID, t.ID, t.State, late)

@@ -151,6 +151,9 @@ func (w *World) runMoves(step engine.Step, ev engine.Event, was flow.Run) {
 			w.violate("run %s goes on at %s, as if it had done so since %s", now.ID, ev.At, now.Started)
 		}
 	}
+	if now.State == flow.Running && was.State != flow.Running {
+		w.judge.begunAt[now.ID] = time.Since(w.epoch)
+	}
 	if was.State == flow.Stopping && now.State != flow.Stopping && !now.State.Final() {
 		w.violate("run %s was being stopped and is %s", now.ID, now.State)
 	}
@@ -158,14 +161,14 @@ func (w *World) runMoves(step engine.Step, ev engine.Event, was flow.Run) {
 	if !known || most == 0 || was.State != flow.Running || now.Cause == was.Cause && now.State.Final() {
 		return
 	}
-	over := ev.At.Sub(was.Started.Add(most))
+	over := ev.At.Sub(now.Started.Add(most))
 	if over > time.Second && now.State == flow.Running { // no step comes before, so near to the end
 		w.violate("run %s goes on for %s longer than the %s that it may take", now.ID, over, most)
 	}
 	if over < -time.Second && now.Cause == flow.ByTimeout {
 		w.violate("run %s is ended %s before its time of %s is over", now.ID, -over, most)
 	}
-	if now.Cause == flow.ByTimeout && w.quietSince(was.Started.Add(most)) && over > promptly {
+	if now.Cause == flow.ByTimeout && w.quietSince(now.Started.Add(most)) && over > promptly {
 		w.violate("run %s is ended %s after its time was over", now.ID, over)
 	}
 }
