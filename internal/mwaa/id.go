@@ -52,7 +52,7 @@ func random(n int) string {
 // InstanceID returns the id of one attempt of a task, in the form that the
 // service uses: ex_KEY_TASK_ATTEMPT.
 func InstanceID(run flow.Run, task flow.TaskID, attempt int) string {
-	return fmt.Sprintf("ex_%s_%s_%d", run.Key, taskPart(task), attempt)
+	return "ex_" + run.Key + "_" + taskPart(task) + "_" + strconv.Itoa(attempt)
 }
 
 func instanceID(run flow.Run, t flow.Task) string { return InstanceID(run, t.ID, t.Attempt) }
@@ -65,15 +65,20 @@ const (
 	hashed      = "sha256-"
 )
 
-var (
-	plainTask  = regexp.MustCompile(`\A[a-zA-Z0-9.\-_]+\z`)
-	hashedTask = regexp.MustCompile(`\A` + hashed + `[0-9a-f]{32}\z`)
-)
+var hashedTask = regexp.MustCompile(`\A` + hashed + `[0-9a-f]{32}\z`)
+
+// plainTask reports whether all of s may be in the id of an instance. No
+// expression: GetWorkflowRun asks it of each task of a run.
+func plainTask(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
+	})
+}
 
 func taskPart(id flow.TaskID) string {
 	s := string(id)
 	// An id that looks like a hash is hashed too, so that no two are alike.
-	if len(s) <= maxTaskPart && plainTask.MatchString(s) && !hashedTask.MatchString(s) {
+	if len(s) <= maxTaskPart && plainTask(s) && !hashedTask.MatchString(s) {
 		return s
 	}
 	h := sha256.Sum256([]byte(s))

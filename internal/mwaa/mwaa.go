@@ -130,8 +130,9 @@ type Runs interface {
 	Run(ctx context.Context, w flow.WorkflowID, id flow.RunID) (flow.Run, error)
 	// Runs returns those of all versions when v is empty, newest first.
 	Runs(ctx context.Context, w flow.WorkflowID, v flow.VersionID, p flow.Page) (_ []flow.Run, last string, err error)
-	// Tasks returns the tasks in the order of the graph.
-	Tasks(ctx context.Context, run flow.RunID) ([]flow.Task, error)
+	// Latest returns the tasks in the order of the graph, each with the number
+	// of its latest attempt.
+	Latest(ctx context.Context, run flow.RunID) ([]flow.Attempt, error)
 	// Instances returns the tasks as they are and as they were in each past
 	// attempt, in the order of the graph and then of attempts.
 	Instances(ctx context.Context, run flow.RunID, p flow.Page) (_ []flow.Task, last string, err error)

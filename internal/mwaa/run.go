@@ -112,7 +112,7 @@ func (d *Door) getWorkflowRun(ctx context.Context, in *getWorkflowRunRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := d.Runs.Tasks(ctx, r.ID)
+	tasks, err := d.Runs.Latest(ctx, r.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (d *Door) getWorkflowRun(ctx context.Context, in *getWorkflowRunRequest) (*
 		detail.FairleadWaiting = d.waiting(ctx, r.ID, "")
 	}
 	for _, t := range tasks {
-		detail.TaskInstances = append(detail.TaskInstances, instanceID(r, t))
+		detail.TaskInstances = append(detail.TaskInstances, InstanceID(r, t.Task, t.N))
 	}
 	return &getWorkflowRunResponse{
 		WorkflowArn: arn, WorkflowVersion: string(r.Version), RunId: string(r.ID), RunType: RunType(r.Kind),

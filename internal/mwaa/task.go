@@ -124,13 +124,13 @@ func (d *Door) instance(ctx context.Context, r flow.Run, id string) (flow.Task, 
 	if !hashedTask.MatchString(part) {
 		return d.Runs.Instance(ctx, r.ID, flow.TaskID(part), attempt)
 	}
-	tasks, err := d.Runs.Tasks(ctx, r.ID)
+	tasks, err := d.Runs.Latest(ctx, r.ID)
 	if err != nil {
 		return flow.Task{}, err
 	}
 	for _, t := range tasks {
-		if taskPart(t.ID) == part {
-			return d.Runs.Instance(ctx, r.ID, t.ID, attempt)
+		if taskPart(t.Task) == part {
+			return d.Runs.Instance(ctx, r.ID, t.Task, attempt)
 		}
 	}
 	return flow.Task{}, missing

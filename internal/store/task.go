@@ -33,6 +33,16 @@ func (db *DB) Tasks(ctx context.Context, run flow.RunID) ([]flow.Task, error) {
 	return list(db.read(ctx), scanTask, `SELECT `+taskColumns+` FROM task WHERE run = $1 ORDER BY idx`, string(run))
 }
 
+// Latest returns of each task of a run, in the order of its graph, which
+// attempt is its latest, 0 if it had none; only Task and N are set. Who waits for a run by
+// asking for it again and again needs no more of tasks.
+func (db *DB) Latest(ctx context.Context, run flow.RunID) ([]flow.Attempt, error) {
+	return list(db.read(ctx), func(s scanner) (a flow.Attempt, err error) {
+		err = s.Scan(&a.Task, &a.N)
+		return a, err
+	}, `SELECT id, attempt FROM task WHERE run = $1 ORDER BY idx`, string(run))
+}
+
 // Instances lists the tasks of a run once for each attempt, in the order of
 // the graph, then of the attempts: past ones, and last the task as it is. An
 // entry with Attempt 0 is a task that had none yet. Of a past attempt, State,

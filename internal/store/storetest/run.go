@@ -150,6 +150,13 @@ func steps(w world) {
 		}
 		w.save(w.step(&r, flow.Running, changed...))
 		w.same(fmt.Sprintf("Tasks after %d changed", n), tasks(), all)
+		var want []flow.Attempt
+		for _, t := range all {
+			want = append(want, flow.Attempt{Task: t.ID, N: t.Attempt})
+		}
+		latest, err := w.db.Latest(w.ctx, r.ID)
+		w.ok("Latest", err)
+		w.same(fmt.Sprintf("Latest after %d changed", n), latest, want)
 	}
 	r.Reason, r.Cause = "stopped", flow.ByStop
 	w.save(w.step(&r, flow.Stopping), w.step(&r, flow.Canceled))
