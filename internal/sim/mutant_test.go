@@ -176,11 +176,6 @@ var mutants = []struct{ name, file, was, is string }{
 		"if back < setBack || MUTANT {",
 	},
 	{
-		"lets in who waited before who was inside", "conductor/conductor.go",
-		"return begun(b) - begun(a) })",
-		"if MUTANT {\n\t\treturn 0\n\t}\n\treturn begun(b) - begun(a) })",
-	},
-	{
 		"goes on while all is paused", "conductor/conductor.go",
 		"if c.gate.Held(row.Workflow) && !row.Held && er.Refuse(wish.ev) == nil {",
 		"if c.gate.Held(row.Workflow) && !row.Held && er.Refuse(wish.ev) == nil && !(MUTANT) {",
@@ -199,11 +194,6 @@ var mutants = []struct{ name, file, was, is string }{
 		"keeps to the terms of before", "conductor/conductor.go",
 		"r.eng.Bound(r.options.MaxDuration)",
 		"if !(MUTANT) {\n\t\t\t\tr.eng.Bound(r.options.MaxDuration)\n\t\t\t}",
-	},
-	{
-		"lets nobody in when a group may do more", "engine/admit.go",
-		"in.limit = limit\n",
-		"if !(MUTANT) {\n\t\t\tin.limit = limit\n\t\t}\n",
 	},
 }
 
