@@ -15,7 +15,7 @@ const (
 	// it finds, and delays whatever wants an answer meanwhile.
 	between = time.Second / 2
 	// garbage bounds what may lie about for that, in bytes.
-	garbage = 64 << 20
+	garbage = 32 << 20
 	// calm is how long after the last collection no more garbage is expected.
 	calm = 10 * time.Second
 )

@@ -16,11 +16,11 @@ func TestGrowth(t *testing.T) {
 		want       int
 	}{
 		{"a busy server has two collections a second", 8 << 20, 8 << 20, 250 * time.Millisecond, 200},
-		{"and one that is busier still keeps to the bound", 8 << 20, 8 << 20, 50 * time.Millisecond, 800},
+		{"and one that is busier still keeps to the bound", 8 << 20, 8 << 20, 50 * time.Millisecond, 400},
 		{"an idle one needs none", 8 << 20, 8 << 20, time.Minute, 0},
-		{"what lives may be more than the bound", 256 << 20, 256 << 20, time.Second, 25},
+		{"what lives may be more than the bound", 256 << 20, 256 << 20, time.Second, 12},
 		{"nothing lives, nothing is made, in no time", 0, 0, 0, 0},
-		{"nothing lives", 0, 1 << 20, 0, 6400},
+		{"nothing lives", 0, 1 << 20, 0, 3200},
 	} {
 		if got := growth(tt.live, tt.made, tt.over); got != tt.want {
 			t.Errorf("%s: growth(%d, %d, %s) = %d %%, want %d", tt.name, tt.live, tt.made, tt.over, got, tt.want)
