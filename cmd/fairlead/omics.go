@@ -549,33 +549,45 @@ func (e *omicsEngine) put(stream string, at time.Time, lines []string) error {
 // outputs are. That is tried a few times, since this server may be about to
 // stop. What cannot be done is said: the run has ended, and clients wait.
 func (e *omicsEngine) close(ctx context.Context, r flow.Run) {
-	_, err := e.site.Dir(r)
-	if err == nil {
-		if e.Closed(r) {
+	closed := e.Closed(r)
+	// One that was cancelled before it began has nothing to be put anywhere, and
+	// may be asked to go on at once.
+	if !r.Started.IsZero() {
+		if closed {
 			return
 		}
-		err = e.manifest(ctx, r)
+		if err := e.putAway(ctx, r); err != nil {
+			e.a.opt.log.ErrorContext(ctx, "close a run", "run", r.ID, "err", err)
+		}
+		if ctx.Err() != nil {
+			return // the next server does it
+		}
 	}
-	if err == nil {
-		err = e.persist(ctx, r, "not all outputs of tasks could be put into the cache", e.fillCache)
-	}
-	if err == nil {
-		err = errors.Join(
-			e.persist(ctx, r, "logs/engine.log could not be written", e.upload),
-			e.persist(ctx, r, "what the run has finished could not all be published", e.publishFinished),
-		)
-	}
-	if ctx.Err() != nil {
-		return // the next server does it
-	}
-	if err != nil {
-		e.a.opt.log.ErrorContext(ctx, "close a run", "run", r.ID, "err", err)
-	}
-	if err := e.closedAt(r); err != nil {
-		e.a.opt.log.ErrorContext(ctx, "close a run", "run", r.ID, "err", err)
+	if !closed {
+		if err := e.closedAt(r); err != nil {
+			e.a.opt.log.ErrorContext(ctx, "close a run", "run", r.ID, "err", err)
+		}
 	}
 	e.a.office.Told(r.ID) // its end is one now to those who ask
 	e.a.omics.RunEnded()
+}
+
+// putAway writes the manifest of a run that has ended, and puts what it has made where it
+// belongs.
+func (e *omicsEngine) putAway(ctx context.Context, r flow.Run) error {
+	if _, err := e.site.Dir(r); err != nil {
+		return err
+	}
+	if err := e.manifest(ctx, r); err != nil {
+		return err
+	}
+	if err := e.persist(ctx, r, "not all outputs of tasks could be put into the cache", e.fillCache); err != nil {
+		return err
+	}
+	return errors.Join(
+		e.persist(ctx, r, "logs/engine.log could not be written", e.upload),
+		e.persist(ctx, r, "what the run has finished could not all be published", e.publishFinished),
+	)
 }
 
 // persist does something for a run that has ended, and tries a few times. When it

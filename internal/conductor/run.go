@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"fairlead/internal/engine"
@@ -28,8 +29,9 @@ type run struct {
 	opening  []message   // what the loop begins with
 	inbox    chan message
 	inflight map[flow.TaskID]*inflight
-	epoch    int64 // see lang.Attempt
-	ran      bool  // it has been seen under way by this loop
+	epoch    int64     // see lang.Attempt
+	seen     time.Time // what the clock said when loop looked last
+	ran      bool      // it has been seen under way by this loop
 }
 
 // A message is an event for a run; answer, if not nil, is called once the
@@ -69,11 +71,16 @@ func (r *run) loop(ctx context.Context) {
 	timer.Stop()
 	defer timer.Stop()
 	batch := r.opening
+	r.seen = r.eng.Row().Modified
 	r.reconcileAll(ctx)
 	for {
-		if err := r.handle(ctx, batch); err != nil {
+		seen, rev := r.seen, r.eng.Row().Rev
+		if err := r.handle(ctx, r.timely(batch)); err != nil {
 			if !r.reload(ctx, err) {
 				return
+			}
+			if r.eng.Row().Rev == rev { // that the clock was set back is still to be told
+				r.seen = seen
 			}
 		}
 		if r.eng.Final() && len(r.inflight) == 0 {
@@ -97,6 +104,28 @@ func (r *run) loop(ctx context.Context) {
 			batch = []message{{ev: engine.Event{At: time.Now(), What: engine.Tick{}}}}
 		}
 	}
+}
+
+// setBack is from where on a clock was set back: what adjusts clocks all the time
+// does so by less.
+const setBack = 10 * time.Second
+
+// timely puts in front of a batch what the rules must know if the clock was set
+// back since the last one. The events were noted before that, so it is now that they
+// happen.
+func (r *run) timely(batch []message) []message {
+	now := time.Now().Round(0)
+	back := r.seen.Sub(now)
+	r.seen = now
+	if back < setBack {
+		return batch
+	}
+	for i := range batch {
+		if batch[i].ev.At.Round(0).After(now) {
+			batch[i].ev.At = now
+		}
+	}
+	return slices.Insert(batch, 0, message{ev: engine.Event{At: now, What: engine.Tick{Back: back}}})
 }
 
 // pause returns the event that makes the run heed what is paused.

@@ -25,8 +25,12 @@ type (
 	Queue struct{}
 	// Begin says that the run's first task may run.
 	Begin struct{}
-	// Tick says only what time it is.
-	Tick struct{}
+	// Tick says what time it is, and by how much the clock was set back since
+	// somebody looked last. That an event is older than the one before does not:
+	// it may have waited for a store that was slow.
+	Tick struct {
+		Back time.Duration `json:",omitempty"`
+	}
 	// Stop asks the run to end.
 	Stop struct {
 		By string `json:",omitempty"` // who asked
@@ -106,7 +110,7 @@ func EventOf(e flow.Entry) (Event, error) {
 	case "begin":
 		ev.What = Begin{}
 	case "tick":
-		ev.What = Tick{}
+		ev.What, err = decode[Tick](e.Detail)
 	case "stop":
 		ev.What, err = decode[Stop](e.Detail)
 	case "clear":

@@ -204,7 +204,6 @@ func (r *Run) Apply(ev Event) (Step, bool, error) {
 	// may what it decides.
 	ev.At = ev.At.Round(0)
 	before := r.row
-	r.rewind(ev.At)
 	switch what := ev.What.(type) {
 	case Queue:
 		if r.row.State == flow.Starting {
@@ -213,6 +212,7 @@ func (r *Run) Apply(ev Event) (Step, bool, error) {
 	case Begin:
 		r.begin(ev.At)
 	case Tick:
+		r.rewind(what.Back, ev.At)
 	case Stop:
 		r.stop(flow.ByStop, ev.At)
 	case Clear:
@@ -449,18 +449,14 @@ func (r *Run) stop(cause flow.Cause, now time.Time) {
 	r.settle, r.ready = nil, nil
 }
 
-// rewind takes notice that the clock was set back since the last step, which
-// only a restart lets through to the rules: what waits shall not wait for the
+// rewind takes notice that the clock was set back: what waits shall not wait for the
 // clock to catch up, so it waits as long as it had left; and the run, whose time
 // is counted from its start, has started as long ago as before.
-func (r *Run) rewind(now time.Time) {
-	back := r.row.Modified.Sub(now)
-	if back < setBack {
+func (r *Run) rewind(back time.Duration, now time.Time) {
+	if back <= 0 || !r.begun {
 		return
 	}
-	if !r.row.Started.IsZero() && !r.Final() { // from when on it may take so long
-		r.row.Started = r.row.Started.Add(-back)
-	}
+	r.row.Started = r.row.Started.Add(-back) // from when on it may take so long
 	waiting := r.due
 	r.due = nil
 	for _, d := range waiting {
@@ -470,10 +466,6 @@ func (r *Run) rewind(now time.Time) {
 		}
 	}
 }
-
-// setBack is from where on a clock was set back. Events that come in another
-// order than they happened are apart by less.
-const setBack = 10 * time.Second
 
 // expire acts on the moments that have come.
 func (r *Run) expire(now time.Time) {

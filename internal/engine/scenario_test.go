@@ -197,8 +197,15 @@ func parseEvent(t *testing.T, where string, r *Run, f []string, now time.Time) E
 		ev.What = Queue{}
 	case "begin":
 		ev.What = Begin{}
-	case "tick":
-		ev.What = Tick{}
+	case "tick": // tick, tick BACK
+		var back time.Duration
+		if len(f) > 1 {
+			var err error
+			if back, err = time.ParseDuration(f[1]); err != nil {
+				t.Fatalf("%s: %v", where, err)
+			}
+		}
+		ev.What, ev.Task = Tick{Back: back}, ""
 	case "stop":
 		ev.Task, ev.What = "", Stop{By: "someone"}
 	case "clear": // clear a b [+downstream], clear failed

@@ -171,7 +171,7 @@ var mutants = []struct{ name, file, was, is string }{
 		"return !(MUTANT) && h[i].since < h[j].since || MUTANT && h[i].task < h[j].task ||",
 	},
 	{
-		"waits for the clock to catch up", "engine/run.go",
+		"waits for the clock to catch up", "conductor/run.go",
 		"if back < setBack {",
 		"if back < setBack || MUTANT {",
 	},

@@ -37,6 +37,9 @@ type judge struct {
 	unscheduled map[flow.VersionID]time.Time
 	// begunAt is when runs began, or went on, in time that nobody sets.
 	begunAt map[flow.RunID]time.Duration
+	// stepAt is when a run's latest step was saved, in the same time, as far as
+	// servers can tell.
+	stepAt map[flow.RunID]time.Duration
 	// bounds are how long a run might take at each of its revisions, as far as
 	// that made a difference.
 	bounds map[flow.RunID]map[int64]time.Duration
@@ -60,7 +63,7 @@ type epoch struct {
 }
 
 func (j *judge) init() {
-	j.begunAt = map[flow.RunID]time.Duration{}
+	j.begunAt, j.stepAt = map[flow.RunID]time.Duration{}, map[flow.RunID]time.Duration{}
 	j.bounds = map[flow.RunID]map[int64]time.Duration{}
 	j.stretches, j.wishRevs, j.epochs, j.pausedAt = map[string]stretch{}, map[flow.RunID][]int64{}, map[epoch]int{}, map[flow.WorkflowID]time.Time{}
 	j.replays, j.saved, j.ends = map[flow.RunID]*engine.Run{}, map[flow.RunID]int64{}, map[string]int{}

@@ -143,6 +143,7 @@ func wish(ev engine.Event) bool {
 // runMoves checks how the run itself goes from state to state.
 func (w *World) runMoves(step engine.Step, ev engine.Event, was flow.Run) {
 	now := step.Run
+	w.judge.stepAt[now.ID] = time.Since(w.epoch)
 	if was.State.Final() && now.State != was.State {
 		if !wish(ev) || !step.Reopens {
 			w.violate("run %s has ended as %s, and %s makes it %s", now.ID, was.State, step.Entry.What, now.State)
@@ -416,6 +417,31 @@ func (w *World) expects(id flow.RunID, before, tasks []flow.Task) {
 
 func stretchKey(id flow.RunID, t *flow.Task) string {
 	return fmt.Sprintf("%s/%s#%d.%d", id, t.ID, t.Attempt, t.Pokes)
+}
+
+// forgets notes what a server that starts cannot know of a clock that was set
+// back since a run's latest step: how much of the time since then has passed.
+func (w *World) forgets() {
+	j, now := &w.judge, time.Now()
+	for id, at := range j.stepAt {
+		r := w.rows.runs[id]
+		if r == nil || r.row.State.Final() {
+			continue
+		}
+		lost := time.Since(w.epoch) - at - max(now.Sub(r.row.Modified), 0)
+		if lost <= 0 {
+			continue
+		}
+		j.stepAt[id] += lost // it is noted once
+		j.begunAt[id] += lost
+		for i := range r.tasks {
+			k := stretchKey(id, &r.tasks[i])
+			if s, ok := j.stretches[k]; ok {
+				s.from += lost
+				j.stretches[k] = s
+			}
+		}
+	}
 }
 
 // overstays says by how much a task has waited longer than it was to, by a

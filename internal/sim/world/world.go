@@ -264,6 +264,7 @@ func (w *World) boot() bool {
 	s := &server{w: w, n: w.n, gone: make(chan struct{}), jobs: make(chan *job)}
 	ctx, stop := context.WithCancelCause(context.Background())
 	w.say("server %d: starts", s.n)
+	w.forgets()
 	w.wg.Go(s.disk)
 	c := conductor.New(store{s}, performer{s}, w.set, slog.New(handler{w, s}), func(step engine.Step) { w.told(s, step) })
 	w.server, w.c, w.stop = s, c, stop
