@@ -16,6 +16,7 @@ import (
 	"fairlead/internal/conductor"
 	"fairlead/internal/engine"
 	"fairlead/internal/flow"
+	"fairlead/internal/near"
 	"fairlead/internal/omics"
 	"fairlead/internal/ops"
 )
@@ -245,47 +246,18 @@ func (o opsConductor) Task(ctx context.Context, run flow.RunID, name string) (fl
 // as the end of an error; empty if there are none: those with little between
 // them, and those of which it is the last part.
 func meant(name string, names []string) string {
-	near := map[string]int{}
+	apart := map[string]int{}
 	for _, n := range names {
 		last := n[strings.LastIndex(n, "/")+1:]
-		if d := apart(strings.ToLower(name), strings.ToLower(last)); d <= max(1, len(name)/3) {
-			near[n] = d
+		if d := near.Edits(strings.ToLower(name), strings.ToLower(last)); d <= max(1, len(name)/3) {
+			apart[n] = d
 		}
 	}
-	found := slices.SortedFunc(maps.Keys(near), func(a, b string) int { return cmp.Or(near[a]-near[b], strings.Compare(a, b)) })
+	found := slices.SortedFunc(maps.Keys(apart), func(a, b string) int { return cmp.Or(apart[a]-apart[b], strings.Compare(a, b)) })
 	if len(found) == 0 {
 		return ""
 	}
 	return "; did you mean " + strings.Join(found[:min(3, len(found))], ", ") + "?"
-}
-
-// apart counts the letters to put in, take out, replace or swap with the next
-// to make b of a. Names that are long count as far apart.
-func apart(a, b string) int {
-	const long = 256
-	if len(a) > long || len(b) > long {
-		return long
-	}
-	var before, last []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, last, row = last, row, make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			same := 1
-			if a[i-1] == b[j-1] {
-				same = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+same)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }
 
 // whyPatience is how long a read waits for what is no part of AWS's answer.

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json"
+
+	"fairlead/internal/near"
 )
 
 //go:embed data/*.json
@@ -184,12 +186,12 @@ func (t *Table) Nearest(path string) string {
 		// A slip in the class weighs more than one in the module: the class
 		// is what people have in mind.
 		own := stem(s.Class)
-		c := distance(class, own)
+		c := near.Edits(class, own)
 		if c > 1+len(own)/4 {
 			continue
 		}
 		for _, p := range s.Paths {
-			if cost := c<<10 + distance(path, p); cost < bestCost {
+			if cost := c<<10 + near.Edits(path, p); cost < bestCost {
 				best, bestCost = p, cost
 			}
 		}
@@ -200,25 +202,4 @@ func (t *Table) Nearest(path string) string {
 // stem is the part of a class name that tells it from others.
 func stem(class string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(class), "operator"), "sensor")
-}
-
-// distance is Levenshtein's distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -94,8 +94,8 @@ func Bind(doc *Document, inputs []byte, lenient bool) (map[string]Value, error) 
 			continue
 		case !ok:
 			fix := ""
-			if near := nearest(strings.TrimPrefix(full, doc.Workflow.Name.Text+"."), names); near != "" {
-				fix = fmt.Sprintf("; did you mean %q?", near)
+			if name := nearest(strings.TrimPrefix(full, doc.Workflow.Name.Text+"."), names); name != "" {
+				fix = fmt.Sprintf("; did you mean %q?", name)
 			}
 			wrong = append(wrong, fmt.Errorf("%s has no input %q%s", what, full, fix))
 			continue

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fairlead/internal/flow"
+	"fairlead/internal/near"
 )
 
 // A Finding is something to say of a document: a diagnostic, and the path of
@@ -104,8 +105,8 @@ func (f *findings) meant(word string, candidates []string) string {
 	if f.full() || len(candidates) > maxCandidates {
 		return ""
 	}
-	if near := nearest(word, candidates); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
+	if name := nearest(word, candidates); name != "" {
+		return fmt.Sprintf("did you mean %q?", name)
 	}
 	return ""
 }
@@ -124,33 +125,9 @@ func nearest(word string, candidates []string) string {
 		if len(c) > 100 || len(c)-len(word) >= least || len(word)-len(c) >= least {
 			continue
 		}
-		if d := edits(word, c); d < least {
+		if d := near.Edits(word, c); d < least {
 			best, least = c, d
 		}
 	}
 	return best
-}
-
-// edits counts the insertions, deletions, replacements and swaps of
-// neighbours that turn a into b.
-func edits(a, b string) int {
-	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range above {
-		above[j] = j
-	}
-	for i := range len(a) {
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(above[j+1]+1, row[j]+1, above[j]+cost)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, above, row = above, row, before
-	}
-	return above[len(b)]
 }
