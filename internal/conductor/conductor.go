@@ -97,6 +97,7 @@ type Conductor struct {
 	log       *slog.Logger
 	onStep    func(engine.Step)
 	clock     *clock
+	born      time.Time // with a reading of the monotonic clock
 
 	mu     sync.Mutex
 	runs   map[flow.RunID]*run
@@ -130,6 +131,7 @@ func New(s Store, p Performer, set Settings, log *slog.Logger, onStep func(engin
 		runs: map[flow.RunID]*run{}, graphs: map[string]*flow.Graph{}, going: map[flow.WorkflowID]bool{},
 		pauses: map[flow.WorkflowID]string{},
 		gate:   engine.Gate{Limit: set.MaxRunning},
+		born:   time.Now(),
 	}
 	c.clock = newClock(c)
 	return c

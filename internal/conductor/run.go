@@ -29,9 +29,9 @@ type run struct {
 	opening  []message   // what the loop begins with
 	inbox    chan message
 	inflight map[flow.TaskID]*inflight
-	epoch    int64     // see lang.Attempt
-	seen     time.Time // what the clock said when loop looked last
-	ran      bool      // it has been seen under way by this loop
+	epoch    int64         // see lang.Attempt
+	back     time.Duration // Conductor.back when loop looked last
+	ran      bool          // it has been seen under way by this loop
 }
 
 // A message is an event for a run; answer, if not nil, is called once the
@@ -71,16 +71,17 @@ func (r *run) loop(ctx context.Context) {
 	timer.Stop()
 	defer timer.Stop()
 	batch := r.opening
-	r.seen = r.eng.Row().Modified
+	now := time.Now()
+	r.back = r.c.back(now) - max(r.eng.Row().Modified.Sub(now.Round(0)), 0) // while no server ran, perhaps
 	r.reconcileAll(ctx)
 	for {
-		seen, rev := r.seen, r.eng.Row().Rev
+		back, rev := r.back, r.eng.Row().Rev
 		if err := r.handle(ctx, r.timely(batch)); err != nil {
 			if !r.reload(ctx, err) {
 				return
 			}
 			if r.eng.Row().Rev == rev { // that the clock was set back is still to be told
-				r.seen = seen
+				r.back = back
 			}
 		}
 		if r.eng.Final() && len(r.inflight) == 0 {
@@ -114,18 +115,26 @@ const setBack = 10 * time.Second
 // back since the last one. The events were noted before that, so it is now that they
 // happen.
 func (r *run) timely(batch []message) []message {
-	now := time.Now().Round(0)
-	back := r.seen.Sub(now)
-	r.seen = now
+	now := time.Now()
+	back := r.c.back(now) - r.back
+	r.back += back
 	if back < setBack {
 		return batch
 	}
+	now = now.Round(0)
 	for i := range batch {
 		if batch[i].ev.At.Round(0).After(now) {
 			batch[i].ev.At = now
 		}
 	}
 	return slices.Insert(batch, 0, message{ev: engine.Event{At: now, What: engine.Tick{Back: back}}})
+}
+
+// back returns by how much the machine's clock was set back since the conductor
+// was made; it is negative if the clock was set forward. What was measured without a clock
+// that can be set tells them apart.
+func (c *Conductor) back(now time.Time) time.Duration {
+	return now.Sub(c.born) - now.Round(0).Sub(c.born.Round(0))
 }
 
 // pause returns the event that makes the run heed what is paused.
