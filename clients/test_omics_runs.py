@@ -249,7 +249,8 @@ def test_limits_that_change(omics, define, start):
     until(lambda: task(first), {"RUNNING"})
     until(lambda: task(second), {"PENDING"})
     waits = omics.get_run_task(id=second, taskId=task(second)["taskId"])
-    assert waits["status"] == "PENDING" and waits["statusMessage"] == "waits for 1 processor and 1 GiB of memory"
+    assert waits["status"] == "PENDING"
+    assert waits["statusMessage"] == "waits for 1 processor and 1 GiB of memory in its run group, with 0 of 1 processors free"
     omics.update_run_group(id=group, maxCpus=2)
     until(lambda: task(second), {"RUNNING"})
     for run in (first, second):
