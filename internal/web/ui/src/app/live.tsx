@@ -88,7 +88,7 @@ class Stream {
   private sync() {
     const topics = [...new Set([...this.listeners].map((l) => l.topic))].sort().slice(0, 8);
     const want = document.hidden ? "" : topics.join("\n");
-    if (want === this.open && (this.source || !want)) return;
+    if (want === this.open && this.source) return;
     // Going on is for the same topics; others begin now.
     const same = topics.join("\n") === this.topics;
     if (want) this.topics = want;
