@@ -234,7 +234,7 @@ func (r *run) refuses(ev engine.Event) error {
 	r.ran = r.ran || !r.eng.Final()
 	switch ev.What.(type) {
 	case engine.Clear, engine.Mark:
-		if r.eng.Final() && r.ran && r.c.set.Reopen != nil {
+		if r.eng.Final() && r.ran {
 			return errGone
 		}
 	}

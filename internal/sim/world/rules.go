@@ -190,6 +190,9 @@ func (w *World) delayed(id flow.RunID, ev engine.Event, b *flow.Task, ended time
 	if wish(ev) || w.judge.back > 0 || b.State == flow.Stopping && b.Cause != flow.ByTimeout {
 		return
 	}
+	if b.State.Final() && ev.Task != b.ID {
+		return // another was marked, and what it blocked is done again once its attempt has ended
+	}
 	due := micro(ended).Add(delay)
 	if early := due.Sub(ev.At); early > time.Microsecond {
 		w.violate("run %s: %s is tried again %s before its delay of %s is over", id, b.ID, early, delay)
